@@ -1,0 +1,3 @@
+"""monitord: a syscall monitor for Linux."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,189 @@
+"""Events: as raw bytes of a ring, as columns of a batch, and as one readable row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.abi.arch import Abi
+from monitord.abi.event import EVENT, Capture, Flag, TextFlag
+from monitord.model.value import Missing, Value
+
+
+class ProcessKey(NamedTuple):
+    """A process: its pid alone can be given again."""
+
+    pid: int
+    start_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """What one drain took out of one ring: whole perf records, in the order of the ring."""
+
+    cpu: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One string or blob that the kernel side copied from the caller."""
+
+    arg: int
+    capture: Capture
+    flags: TextFlag
+    data: bytes
+    lost: bool = False  # a continuation cell did not arrive
+
+    @property
+    def missing(self) -> Missing | None:
+        """Why there is nothing in `data`, or None when there is."""
+        if self.flags & TextFlag.NULL:
+            return Missing.NOT_APPLICABLE
+        if self.flags & TextFlag.FAULT:
+            return Missing.FAULT
+        return Missing.LOST if self.lost else None
+
+    @property
+    def text(self) -> Value:
+        """The data as text, or why it is missing."""
+        return self.missing or text_of(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """
+    Events as columns.
+
+    :ivar records: (n,) of `monitord.abi.event.EVENT`, unaligned view; ``batch.records["nr"]`` is a column.
+    :ivar cpu: (n,) u2, the CPU each record came from.
+    :ivar overflow: row -> the string data behind the head cell's, for the few events that have more than
+        fits there. A row whose continuation was lost is not in it: its text is `Missing.LOST`.
+    """
+
+    records: NDArray[np.void]
+    cpu: NDArray[np.uint16]
+    overflow: Mapping[int, bytes] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @staticmethod
+    def empty() -> "EventBatch":
+        """No events."""
+        return EventBatch(np.empty(0, EVENT), np.empty(0, np.uint16))
+
+    def take(self, rows: NDArray[np.intp]) -> "EventBatch":
+        """
+        The batch of some rows, in the order given.
+
+        :param rows: (k,) row indices.
+        """
+        overflow = {}
+        if self.overflow:
+            overflow = {
+                new: self.overflow[old] for new, old in enumerate(rows.tolist()) if old in self.overflow
+            }
+        return EventBatch(self.records[rows], self.cpu[rows], overflow)
+
+    def event(self, row: int) -> "Event":
+        """One row, made readable."""
+        record = self.records[row]
+        head: bytes = record["data"].tobytes()
+        more = self.overflow.get(row, b"")
+        texts = []
+        at = 0
+        for text in record["text"]:
+            source, size = int(text["source"]), int(text["len"])
+            if not source:
+                break
+            data = head + more if at + size > len(head) else head
+            flags = TextFlag(int(text["flags"]))
+            whole = data[at : at + size]
+            lost = len(whole) < size
+            texts.append(Captured(source & 15, Capture(source >> 4), flags, b"" if lost else whole, lost))
+            at += size
+        return Event(
+            cpu=int(self.cpu[row]),
+            seq=int(record["seq"]),
+            ts_ns=int(record["ts_ns"]),
+            duration_ns=int(record["duration_ns"]),
+            abi=Abi(int(record["abi"])),
+            nr=int(record["nr"]),
+            flags=Flag(int(record["flags"])),
+            args=tuple(record["args"].tolist()),
+            ret=int(record["ret"]),
+            pid=int(record["pid"]),
+            tid=int(record["tid"]),
+            ppid=int(record["ppid"]),
+            start_ns=int(record["start_ns"]),
+            uid=int(record["uid"]),
+            gid=int(record["gid"]),
+            cgroup_id=int(record["cgroup_id"]),
+            comm=text_of(record["comm"]),
+            parent_comm=text_of(record["parent_comm"]),
+            texts=tuple(texts),
+        )
+
+
+def text_of(data: bytes) -> str:
+    """Kernel bytes as text that compares exactly and comes back as it was."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """
+    One system call, made readable. Built only for what matched, for sinks and for people.
+
+    `ret` and `duration_ns` mean nothing where `flags` says so; ask `returned` and `timed`.
+    """
+
+    cpu: int
+    seq: int
+    ts_ns: int  # CLOCK_BOOTTIME, at return
+    duration_ns: int
+    abi: Abi
+    nr: int
+    flags: Flag
+    args: tuple[int, ...]  # six raw registers, unsigned
+    ret: int
+    pid: int
+    tid: int
+    ppid: int
+    start_ns: int
+    uid: int
+    gid: int
+    cgroup_id: int
+    comm: str
+    parent_comm: str
+    texts: tuple[Captured, ...]
+
+    @property
+    def key(self) -> ProcessKey:
+        """The process that made the call."""
+        return ProcessKey(self.pid, self.start_ns)
+
+    @property
+    def returned(self) -> bool:
+        """Whether `ret` means something."""
+        return not self.flags & (Flag.UNFINISHED | Flag.NO_RETURN)
+
+    @property
+    def timed(self) -> bool:
+        """Whether `duration_ns` means something."""
+        return self.returned and not self.flags & Flag.NO_START
+
+    @property
+    def failed(self) -> bool:
+        """Whether the call returned an error."""
+        return self.returned and -4095 <= self.ret < 0
+
+    def captured(self, arg: int) -> Captured | None:
+        """What was copied for a syscall argument, if anything."""
+        for text in self.texts:
+            if text.arg == arg:
+                return text
+        return None

@@ -1,0 +1,54 @@
+"""Which calls somebody wants as events: asked for by rules and enrichers, installed in the kernel."""
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from monitord.abi.arch import Abi
+
+
+class Outcome(enum.IntFlag):
+    """When a call is wanted. The bits are the kernel's: bpf/include/filter.h has the same."""
+
+    NONE = 0
+    SUCCESS = 1  # it returned 0 or more, or never returns
+    FAILURE = 2  # it returned -1 to -4095
+    FOREIGN = 4  # whatever it returned, when a 32-bit or x32 call is made by 64-bit code
+    ANY = SUCCESS | FAILURE
+
+
+Call = tuple[Abi, int]
+"""A syscall: its ABI and its number there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """
+    The calls wanted as events, each with its outcome. Immutable; `|` makes a union.
+
+    A sound interest may hold more calls than needed, never fewer: the kernel drops what is not in it.
+    """
+
+    calls: Mapping[Call, Outcome] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __or__(self, other: "Interest") -> "Interest":
+        calls = dict(self.calls)
+        for call, outcome in other.calls.items():
+            calls[call] = calls.get(call, Outcome.NONE) | outcome
+        return Interest(MappingProxyType(calls))
+
+    @staticmethod
+    def union(interests: "Iterable[Interest]") -> "Interest":
+        """The union of any number of interests."""
+        total = Interest()
+        for interest in interests:
+            total |= interest
+        return total
+
+    def admits(self, call: Call, failed: bool, foreign: bool) -> bool:
+        """Whether the kernel lets such an event through; the reference for bpf/include/filter.h."""
+        outcome = self.calls.get(call, Outcome.NONE)
+        return bool(outcome & (Outcome.FAILURE if failed else Outcome.SUCCESS)) or (
+            foreign and bool(outcome & Outcome.FOREIGN)
+        )

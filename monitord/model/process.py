@@ -1,0 +1,57 @@
+"""What is known of the process behind an event, and who is asked for it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from monitord.model.event import Event, ProcessKey
+from monitord.model.value import Missing, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """
+    A process at the time of an event, as far as known.
+
+    :ivar comm: the name of the thread group leader, 15 bytes at most.
+    :ivar argv: all arguments, ``argv[0]`` first.
+    :ivar exepath: the resolved path of the executable.
+    :ivar cwd: without the trailing slash that `proc.cwd` shows.
+    """
+
+    key: ProcessKey
+    comm: Value
+    ppid: int | Missing = Missing.LATE
+    argv: tuple[str, ...] | Missing = Missing.LATE
+    exepath: Value = Missing.LATE
+    cwd: Value = Missing.LATE
+
+
+class Context(Protocol):
+    """
+    What enrichment offers to rules: answers about an event, worked out when asked.
+
+    Every method is cheap when asked twice for one event, never raises, and says why when it does not know.
+    """
+
+    def process(self, event: Event) -> Process:
+        """The process that made the call; after a successful exec, the new program."""
+
+    def ancestor(self, event: Event, generation: int) -> Process | Missing:
+        """The process (0), its parent (1), grandparent (2), ...; NOT_APPLICABLE beyond the first process."""
+
+    def path(self, event: Event, dirfd: int, text: str) -> Value:
+        """
+        A path argument made absolute and lexically normalised (no symlinks followed), as Falco's `fd.name`.
+
+        :param dirfd: the descriptor it is relative to, or AT_FDCWD (-100).
+        :param text: the path as the caller passed it.
+        """
+
+    def user_name(self, uid: int) -> Value:
+        """The name of a user, host view."""
+
+    def group_name(self, gid: int) -> Value:
+        """The name of a group, host view."""
+
+    def wall_ns(self, boot_ns: int) -> int:
+        """CLOCK_BOOTTIME to Unix epoch nanoseconds."""

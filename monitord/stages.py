@@ -1,0 +1,74 @@
+"""The stages of the pipeline as Protocols: what the pipeline asks of each, and no more."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from monitord.model.alert import Alert
+from monitord.model.counts import CountTable
+from monitord.model.event import EventBatch, RawBatch
+from monitord.model.interest import Interest
+from monitord.model.loss import Stage
+
+
+class Source(Protocol):
+    """Where events and counts come from. One thread drains; any thread may ask for the rest."""
+
+    def start(self) -> None:
+        """Begin to count and to deliver."""
+
+    def install(self, interest: Interest) -> None:
+        """Replace what is delivered as events while events flow; calls in both the old and the new set are never missed."""
+
+    def drain(self, timeout_s: float) -> Sequence[RawBatch]:
+        """Wait until a ring is worth reading or the time is over, and take what all rings hold."""
+
+    def quiesce(self) -> None:
+        """Stop producing; what is in the rings can still be drained."""
+
+    def counts(self) -> CountTable:
+        """Totals of every syscall in scope."""
+
+    def losses(self) -> Mapping[Stage, int]:
+        """Events lost on the source's side, by stage, every stage of its own included."""
+
+    def close(self) -> None:
+        """Detach and free everything; nothing else may be called after it."""
+
+
+class Detector(Protocol):
+    """Judges events."""
+
+    def interest(self) -> Interest:
+        """The calls it has to see."""
+
+    def judge(self, batch: EventBatch, lost: int) -> list[Alert]:
+        """
+        The alerts of a batch, in the order of its rows.
+
+        :param lost: events lost so far, stamped on the alerts.
+        """
+
+
+class Sink(Protocol):
+    """Somewhere alerts go. Each runs on a thread of its own behind a bounded queue."""
+
+    @property
+    def name(self) -> str:
+        """The name in metrics: ``alert_log``, ``console``, ``journald``."""
+
+    def write(self, alert: Alert) -> None:
+        """
+        Write one alert.
+
+        :raises SinkError: it was not written now; the caller counts it and tries again.
+        """
+
+    def reopen(self) -> None:
+        """Close and open again whatever was opened by name."""
+
+    def close(self) -> None:
+        """Finish."""
+
+
+class SinkError(Exception):
+    """A sink could not write; the message says what and where."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from monitord.model.event import Event, ProcessKey
 from monitord.model.value import Missing, Value
+from monitord.tables.syscalls import Syscall
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class Context(Protocol):
 
     Every method is cheap when asked twice for one event, never raises, and says why when it does not know.
     """
+
+    def syscall(self, event: Event) -> Syscall | None:
+        """The table's entry for the call; None for a number outside it."""
 
     def process(self, event: Event) -> Process:
         """The process that made the call; after a successful exec, the new program."""

@@ -1,0 +1,120 @@
+"""
+The condition tree: what the parser makes of a rule's condition, after lists and macros are put in.
+
+Nodes are values: equal conditions compare equal and hash alike, so that a test shared by rules runs once.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Op(enum.StrEnum):
+    """Falco's operators, as they are written."""
+
+    EXISTS = "exists"
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+    EQ = "="
+    NE = "!="
+    GLOB = "glob"
+    IGLOB = "iglob"
+    CONTAINS = "contains"
+    ICONTAINS = "icontains"
+    BCONTAINS = "bcontains"
+    STARTSWITH = "startswith"
+    BSTARTSWITH = "bstartswith"
+    ENDSWITH = "endswith"
+    REGEX = "regex"
+    IN = "in"
+    INTERSECTS = "intersects"
+    PMATCH = "pmatch"
+
+
+class Quantifier(enum.StrEnum):
+    """The modifier between a text operator and a list."""
+
+    ONEOF = "oneof"
+    ANYOF = "anyof"
+    ALLOF = "allof"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRef:
+    """
+    ``proc.aname[2]``: a field and its argument.
+
+    :ivar name: without the argument; a name with a free tail (``evt.arg.flags``) has the tail in `arg`
+        and the stem (``evt.arg``) here, as ``evt.arg[flags]`` would.
+    """
+
+    name: str
+    arg: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.arg is None else f"{self.name}[{self.arg}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """``tolower(proc.name)``: a function of fields and literals; `arg` is the index behind ``getopt(..)[x]``."""
+
+    function: str
+    args: tuple["Operand | str | tuple[str, ...]", ...]
+    arg: str | None = None
+
+
+Operand = FieldRef | Transformed
+"""What stands left of an operator, or right of it by ``val()``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """
+    One test.
+
+    :ivar values: the literals right of the operator, one for a scalar operator; empty when `other` is set
+        and for `Op.EXISTS`. They are text as written: the field's type says how to read them.
+    :ivar other: the field right of the operator.
+    :ivar at: offset of the test in the text it was parsed from; not part of its value.
+    """
+
+    operand: Operand
+    op: Op
+    values: tuple[str, ...] = ()
+    other: Operand | None = None
+    quantifier: Quantifier | None = None
+    at: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A macro by name: only between the parser and the expansion, never in a loaded rule."""
+
+    name: str
+    at: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True when `child` is not."""
+
+    child: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """True when all children are; they are tried left to right."""
+
+    children: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """True when any child is; they are tried left to right."""
+
+    children: tuple["Node", ...]
+
+
+Node = Check | Macro | Not | And | Or

@@ -17,7 +17,7 @@ class Source(Protocol):
         """Begin to count and to deliver."""
 
     def install(self, interest: Interest) -> None:
-        """Replace what is delivered as events while events flow; calls in both the old and the new set are never missed."""
+        """Replace what is delivered as events, while they flow; calls in both sets are never missed."""
 
     def drain(self, timeout_s: float) -> Sequence[RawBatch]:
         """Wait until a ring is worth reading or the time is over, and take what all rings hold."""

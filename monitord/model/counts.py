@@ -39,4 +39,4 @@ class SyscallCount:
 
 
 CountTable = Mapping[Call, SyscallCount]
-"""Every syscall that was called at least once; nr `monitord.abi.arch.NR_UNKNOWN` stands for numbers outside the table."""
+"""Every syscall that was called at least once; nr `NR_UNKNOWN` stands for the numbers outside the table."""

@@ -83,9 +83,7 @@ class EventBatch:
         """
         overflow = {}
         if self.overflow:
-            overflow = {
-                new: self.overflow[old] for new, old in enumerate(rows.tolist()) if old in self.overflow
-            }
+            overflow = {new: self.overflow[old] for new, old in enumerate(rows.tolist()) if old in self.overflow}
         return EventBatch(self.records[rows], self.cpu[rows], overflow)
 
     def event(self, row: int) -> "Event":

@@ -1,0 +1,132 @@
+"""
+What the daemon counts of itself.
+
+Plain numbers without locks: every number has one writing thread, and the scrape only reads. What is read may so
+be one batch old, never wrong. Mappings are replaced whole, never grown, because the scrape may be walking them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from monitord.model.alert import Priority
+from monitord.model.loss import Stage
+
+
+@dataclass(slots=True)
+class RuleCounts:
+    """One rule; the worker writes."""
+
+    priority: Priority
+    matches: int = 0
+    evaluation_s: float = 0.0
+
+
+@dataclass(slots=True)
+class SinkCounts:
+    """
+    Alerts of one sink; its `SinkWorker` writes.
+
+    :ivar written: alerts that arrived.
+    :ivar failed: attempts that did not succeed; an alert that is tried again can fail more than once.
+    :ivar dropped: alerts given up.
+    """
+
+    written: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """
+    One bounded queue.
+
+    :ivar depth: how much waits in it now; any thread may ask.
+    """
+
+    capacity: int
+    depth: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramStats:
+    """
+    What the kernel says of one BPF program since it was loaded.
+
+    :ivar runs: `run_cnt` of bpf_prog_info.
+    :ivar run_ns: `run_time_ns` of bpf_prog_info.
+    """
+
+    runs: int
+    run_ns: int
+
+
+class Telemetry:
+    """
+    The daemon's counters, one object for the whole life of the process, reloads included.
+
+    :ivar batches: drains that held something (reader).
+    :ivar ring_bytes: bytes read from the rings (reader).
+    :ivar received: events decoded (worker).
+    :ivar judged: events that went through the rules (worker).
+    :ivar lost: events lost on the daemon's side; `Stage.QUEUE` is the reader's, the others are the worker's.
+    :ivar reload_ok: whether the last load of the configuration succeeded (main).
+    :ivar reload_ok_s: Unix time of the last load that did (main).
+    """
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.ring_bytes = 0
+        self.received = 0
+        self.judged = 0
+        self.lost: dict[Stage, int] = {Stage.QUEUE: 0, Stage.DECODE: 0, Stage.RULES: 0}
+        self.rules: Mapping[str, RuleCounts] = {}
+        self.sinks: Mapping[str, SinkCounts] = {}
+        self.queues: Mapping[str, Queue] = {}
+        self.reload_ok = False
+        self.reload_ok_s = 0.0
+
+    def register_rules(self, rules: Mapping[str, Priority]) -> None:
+        """
+        Count for these rules from now on, from zero for new ones; rules that stay keep their totals.
+
+        Call it before the detector of these rules judges its first batch.
+
+        :param rules: the priority of every loaded rule, by name.
+        """
+        known = self.rules
+        registered = {}
+        for name, priority in rules.items():
+            registered[name] = counts = known.get(name) or RuleCounts(priority)
+            counts.priority = priority
+        self.rules = registered
+
+    def matched(self, rule: str, matches: int = 1) -> None:
+        """Count matches of a rule; those of a rule that was just unloaded go with it."""
+        if counts := self.rules.get(rule):
+            counts.matches += matches
+
+    def evaluated(self, rule: str, seconds: float) -> None:
+        """Count the time spent on the condition of a rule."""
+        if counts := self.rules.get(rule):
+            counts.evaluation_s += seconds
+
+    def register_sink(self, name: str) -> SinkCounts:
+        """The counters of a sink; those it had before, if it had any."""
+        counts = self.sinks.get(name) or SinkCounts()
+        self.sinks = {**self.sinks, name: counts}
+        return counts
+
+    def register_queue(self, name: str, capacity: int, depth: Callable[[], int]) -> None:
+        """Show a queue; one of the same name is replaced."""
+        self.queues = {**self.queues, name: Queue(capacity, depth)}
+
+    def reloaded(self, ok: bool, now_s: float) -> None:
+        """
+        Note that the configuration was loaded, or that it was wrong and the old one stays.
+
+        :param now_s: Unix time.
+        """
+        self.reload_ok = ok
+        if ok:
+            self.reload_ok_s = now_s

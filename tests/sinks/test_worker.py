@@ -1,0 +1,253 @@
+import logging
+import os
+import time
+
+import pytest
+
+from monitord.model.alert import Alert
+from monitord.sinks.alert_log import AlertLog
+from monitord.sinks.console import Console
+from monitord.sinks.worker import SinkWorker
+from monitord.stages import SinkError
+from monitord.telemetry import Telemetry
+from tests.support.alerts import make_alert
+
+TIMEOUT_S = 5.0
+
+
+def until(condition) -> None:
+    """Wait for another thread to get there."""
+    end = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.002)
+
+
+def rules(path) -> list[str]:
+    return [line.split('"rule":"')[1].split('"')[0] for line in path.read_text().splitlines()]
+
+
+class OddSink:
+    """A sink with a bug: it cannot write alerts of the rule ``odd``, and takes the others as they come."""
+
+    name = "odd"
+
+    def __init__(self) -> None:
+        self.rules: list[str] = []
+
+    def write(self, alert: Alert) -> None:
+        if alert.rule == "odd":
+            raise ZeroDivisionError
+        self.rules.append(alert.rule)
+
+    def reopen(self) -> None:
+        raise SinkError("cannot reopen")
+
+    def close(self) -> None:
+        self.rules.append("closed")
+
+
+@pytest.fixture
+def telemetry():
+    return Telemetry()
+
+
+@pytest.fixture
+def start(telemetry):
+    """Starts workers that try again quickly, and ends them."""
+    workers = []
+
+    def start(sink, queue_alerts=100) -> SinkWorker:
+        worker = SinkWorker(sink, queue_alerts, telemetry, first_retry_s=0.001, longest_retry_s=0.01)
+        workers.append(worker)
+        worker.start()
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.finish(time.monotonic())
+        worker.join()
+
+
+@pytest.fixture
+def stuck():
+    """A pipe that is full, and who reads it: a write blocks until somebody does."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    yield reader, writer
+    os.close(reader)
+
+
+def end(worker: SinkWorker, after_s: float = TIMEOUT_S) -> int:
+    worker.finish(time.monotonic() + after_s)
+    return worker.join()
+
+
+class TestWriting:
+    def test_alerts_arrive_in_order(self, start, tmp_path):
+        worker = start(AlertLog(tmp_path / "log"))
+        expected = [f"rule {n}" for n in range(23)]
+        for rule in expected:
+            worker.put(make_alert(rule=rule))
+        end(worker)
+
+        assert expected == rules(tmp_path / "log")
+
+    def test_they_are_counted(self, start, telemetry, tmp_path):
+        worker = start(AlertLog(tmp_path / "log"))
+        worker.put(make_alert())
+        worker.put(make_alert())
+        end(worker)
+
+        assert 2 == telemetry.sinks["alert_log"].written
+
+    def test_an_idle_worker_ends_at_once(self, start):
+        sink = OddSink()
+        end(start(sink))
+
+        assert ["closed"] == sink.rules
+
+    def test_what_is_put_after_the_end_is_dropped(self, start, telemetry):
+        worker = start(OddSink())
+        end(worker)
+        worker.put(make_alert())
+
+        assert 1 == telemetry.sinks["odd"].dropped
+
+
+class TestTrouble:
+    def test_a_dead_directory_is_tried_again_until_it_is_back(self, start, telemetry, tmp_path):
+        path = tmp_path / "logs/alerts"
+        path.parent.mkdir()
+        worker = start(AlertLog(path))
+        path.unlink()
+        path.parent.rmdir()
+        worker.put(make_alert(rule="a"))
+        worker.put(make_alert(rule="b"))
+        until(lambda: telemetry.sinks["alert_log"].failed > 3)
+        path.parent.mkdir()
+        end(worker)
+
+        assert ["a", "b"] == rules(path)
+
+    def test_it_is_said_once_and_so_is_the_end_of_it(self, start, telemetry, tmp_path, caplog):
+        caplog.set_level(logging.WARNING)
+        (tmp_path / "log").symlink_to("/dev/full")
+        worker = start(AlertLog(tmp_path / "log"))
+        worker.put(make_alert())
+        until(lambda: telemetry.sinks["alert_log"].failed > 3)
+        (tmp_path / "log").unlink()
+        end(worker)
+
+        failure = f"alert_log: {tmp_path}/log: No space left on device; trying again until it works"
+        assert [failure, "alert_log: writing again"] == caplog.messages
+
+    def test_what_a_full_queue_does_not_take_is_dropped(self, start, telemetry, tmp_path):
+        (tmp_path / "log").symlink_to("/dev/full")
+        worker = start(AlertLog(tmp_path / "log"), queue_alerts=3)
+        for _ in range(10):
+            worker.put(make_alert())
+
+        assert 7 == telemetry.sinks["alert_log"].dropped
+
+    def test_what_waits_is_the_depth_of_the_queue(self, start, telemetry, tmp_path):
+        (tmp_path / "log").symlink_to("/dev/full")
+        worker = start(AlertLog(tmp_path / "log"), queue_alerts=3)
+        for _ in range(2):
+            worker.put(make_alert())
+        queue = telemetry.queues["alert_log"]
+
+        assert (2, 3) == (queue.depth(), queue.capacity)
+
+    def test_a_bug_in_one_alert_does_not_stop_the_next(self, start, telemetry):
+        sink = OddSink()
+        worker = start(sink)
+        for rule in ("a", "odd", "b"):
+            worker.put(make_alert(rule=rule))
+        end(worker)
+
+        assert (["a", "b", "closed"], 1) == (sink.rules, telemetry.sinks["odd"].dropped)
+
+    def test_a_stuck_sink_does_not_block_who_puts(self, start, telemetry, stuck):
+        worker = start(Console(stuck[1]), queue_alerts=3)
+        for _ in range(10):
+            worker.put(make_alert())
+
+        assert 7 == telemetry.sinks["console"].dropped
+
+    def test_a_stuck_sink_does_not_block_another(self, start, stuck, tmp_path):
+        console = start(Console(stuck[1]))
+        log = start(AlertLog(tmp_path / "log"))
+        for worker in (console, log):
+            worker.put(make_alert(rule="a"))
+        end(log)
+
+        assert ["a"] == rules(tmp_path / "log")
+
+
+class TestReopen:
+    def test_it_is_done_without_an_alert(self, start, tmp_path):
+        path = tmp_path / "log"
+        worker = start(AlertLog(path))
+        path.unlink()
+        worker.reopen()
+
+        until(path.exists)
+
+    def test_a_sink_that_cannot_be_reopened_still_writes(self, start, telemetry):
+        sink = OddSink()
+        worker = start(sink)
+        worker.reopen()
+        until(lambda: telemetry.sinks["odd"].failed == 1)
+        worker.put(make_alert(rule="a"))
+        end(worker)
+
+        assert ["a", "closed"] == sink.rules
+
+    def test_it_ends_a_long_wait(self, telemetry, tmp_path):
+        path = tmp_path / "log"
+        path.symlink_to("/dev/full")
+        worker = SinkWorker(AlertLog(path), 10, telemetry, first_retry_s=600, longest_retry_s=600)
+        worker.start()
+        worker.put(make_alert(rule="a"))
+        until(lambda: telemetry.sinks["alert_log"].failed)
+        path.unlink()
+        worker.reopen()
+        until(lambda: telemetry.sinks["alert_log"].written)
+        end(worker)
+
+        assert ["a"] == rules(path)
+
+
+class TestEnd:
+    def test_what_a_dead_sink_did_not_take_is_dropped_and_said(self, start, telemetry, tmp_path):
+        (tmp_path / "log").symlink_to("/dev/full")
+        worker = start(AlertLog(tmp_path / "log"))
+        for _ in range(5):
+            worker.put(make_alert())
+
+        assert (5, 5) == (end(worker, after_s=0.05), telemetry.sinks["alert_log"].dropped)
+
+    def test_a_sink_that_hangs_does_not_hold_up_the_end(self, start, stuck):
+        worker = start(Console(stuck[1]))
+        worker.put(make_alert())
+        worker.put(make_alert())
+
+        assert 2 == end(worker, after_s=0.05)
+
+    def test_it_ends_a_long_wait(self, telemetry, tmp_path):
+        path = tmp_path / "log"
+        path.symlink_to("/dev/full")
+        worker = SinkWorker(AlertLog(path), 10, telemetry, first_retry_s=600, longest_retry_s=600)
+        worker.start()
+        worker.put(make_alert(rule="a"))
+        until(lambda: telemetry.sinks["alert_log"].failed)
+        path.unlink()
+        end(worker)
+
+        assert ["a"] == rules(path)

@@ -1,0 +1,66 @@
+"""User and group names, host view."""
+
+import grp
+import os
+import pwd
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from monitord.model.value import Missing
+
+MAX_AGE_S = 60.0
+"""Names come from the name service (files, systemd, LDAP), and not all of it has a file whose change can be seen."""
+
+NAMES_MAX = 65536
+"""A program can run through all uids; what it makes us remember stays bounded."""
+
+
+class Names:
+    """
+    The names behind numeric ids, remembered until the database file changes or `MAX_AGE_S` is over.
+
+    :param lookup: the name of an id; KeyError when it has none.
+    :param database: the file whose change makes the names stale.
+    :param clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, lookup: Callable[[int], str], database: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._lookup = lookup
+        self._database = database
+        self._clock = clock
+        self._names: dict[int, str | Missing] = {}
+        self._version = (0, 0)
+        self._fresh_until_s = 0.0
+
+    def name(self, number: int) -> str | Missing:
+        """The name of an id; `Missing.UNKNOWN` when it has none."""
+        version, now_s = self._stamp(), self._clock()
+        if version != self._version or now_s >= self._fresh_until_s or len(self._names) >= NAMES_MAX:
+            self._names.clear()
+            self._version, self._fresh_until_s = version, now_s + MAX_AGE_S
+        if number not in self._names:
+            try:
+                self._names[number] = self._lookup(number)
+            except (KeyError, OSError):
+                self._names[number] = Missing.UNKNOWN
+        return self._names[number]
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self._database)
+        except OSError:
+            return 0, 0
+        return found.st_ino, found.st_mtime_ns
+
+
+def user_names() -> Names:
+    """Names of users."""
+    return Names(lambda uid: pwd.getpwuid(uid).pw_name, Path("/etc/passwd"))
+
+
+def group_names() -> Names:
+    """Names of groups."""
+    return Names(lambda gid: grp.getgrgid(gid).gr_name, Path("/etc/group"))

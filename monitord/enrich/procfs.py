@@ -1,0 +1,139 @@
+"""
+The one module that reads /proc.
+
+An answer is about the process that was asked for, or it is missing: a pid can be given again, so the start time
+is read *after* the answer and compared. A process that has the start time then had it during the reads before.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitord.abi.event import TEXT_CAP_BYTES
+from monitord.model.event import text_of
+from monitord.model.value import Missing
+
+STAT_BYTES = 4096
+"""More than a line of /proc/PID/stat can have: 52 numbers of 20 digits and a comm of 64 bytes."""
+
+PF_KTHREAD = 0x00200000  # include/linux/sched.h
+
+DELETED = " (deleted)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """
+    Fields of /proc/PID/stat, see proc(5).
+
+    :ivar comm: of the thread group leader.
+    :ivar start_ns: CLOCK_BOOTTIME, rounded down to a clock tick (10 ms).
+    """
+
+    comm: str
+    zombie: bool
+    kernel_thread: bool
+    ppid: int
+    start_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """
+    A process as it was when /proc was read.
+
+    :ivar argv: empty for a kernel thread; at most `TEXT_CAP_BYTES` of it.
+    """
+
+    stat: Stat
+    argv: tuple[str, ...] | Missing
+    exepath: str | Missing
+    cwd: str | Missing
+
+
+class Procfs:
+    """
+    Reads of one /proc. It must be that of the initial pid namespace, whose pids the events have.
+
+    :param root: where it is mounted.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.fsencode(root)
+        self._tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+    def tick(self, start_ns: int) -> int:
+        """A start time as /proc can tell it: the kernel divides CLOCK_BOOTTIME and drops the rest."""
+        return start_ns // self._tick_ns
+
+    def process(self, pid: int, start_ns: int | None = None) -> Snapshot | Missing:
+        """
+        All that is read of a process, at one go.
+
+        :param start_ns: CLOCK_BOOTTIME, when it started; None for whoever has the pid now.
+        """
+        argv, exepath, cwd = self._argv(pid), self._link(pid, b"exe"), self._link(pid, b"cwd")
+        stat = self._stat(pid)
+        if isinstance(stat, Missing):
+            return stat
+        if start_ns is not None and self.tick(start_ns) != self.tick(stat.start_ns):
+            return Missing.LATE
+        if stat.zombie:
+            return Snapshot(stat, Missing.LATE, Missing.LATE, Missing.LATE)
+        if stat.kernel_thread:
+            return Snapshot(stat, (), Missing.NOT_APPLICABLE, cwd)
+        # In the middle of an exec, the new program is already there and its arguments are not: cmdline is empty.
+        return Snapshot(stat, argv or Missing.LATE, exepath, cwd)
+
+    def fd(self, pid: int, start_ns: int, fd: int) -> str | Missing:
+        """What a descriptor of a process refers to: a path, or ``socket:[1234]`` and the like."""
+        link = self._link(pid, b"fd/%d" % fd)
+        stat = self._stat(pid)
+        if isinstance(stat, Missing):
+            return stat
+        return link if self.tick(start_ns) == self.tick(stat.start_ns) else Missing.LATE
+
+    def _stat(self, pid: int) -> Stat | Missing:
+        line = self._read(pid, b"stat", STAT_BYTES)
+        if isinstance(line, Missing):
+            return line
+        # comm can hold blanks and parentheses: its end is the last parenthesis.
+        head, _, tail = line.rpartition(b")")
+        fields = tail.split()
+        return Stat(
+            comm=text_of(head.partition(b"(")[2]),
+            zombie=fields[0] in (b"Z", b"X"),
+            kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
+            ppid=int(fields[1]),
+            start_ns=int(fields[19]) * self._tick_ns,
+        )
+
+    def _argv(self, pid: int) -> tuple[str, ...] | Missing:
+        data = self._read(pid, b"cmdline", TEXT_CAP_BYTES)
+        if isinstance(data, Missing):
+            return data
+        return tuple(text_of(data.removesuffix(b"\0")).split("\0")) if data else ()
+
+    def _read(self, pid: int, name: bytes, size: int) -> bytes | Missing:
+        try:
+            fd = os.open(b"%b/%d/%b" % (self._root, pid, name), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as err:
+            return _why(err)
+        try:
+            return os.read(fd, size)
+        except OSError as err:
+            return _why(err)
+        finally:
+            os.close(fd)
+
+    def _link(self, pid: int, name: bytes) -> str | Missing:
+        try:
+            link = text_of(os.readlink(b"%b/%d/%b" % (self._root, pid, name)))
+        except OSError as err:
+            return _why(err)
+        # A memfd has no other name; of a file unlinked since, the name that it had is wanted.
+        return link if link.startswith("/memfd:") else link.removesuffix(DELETED)
+
+
+def _why(err: OSError) -> Missing:
+    return Missing.UNKNOWN if isinstance(err, PermissionError) else Missing.LATE

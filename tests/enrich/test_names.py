@@ -1,0 +1,78 @@
+"""Names behind ids are looked up once, until they can have changed."""
+
+import os
+
+import pytest
+
+from monitord.enrich.names import MAX_AGE_S, Names, group_names, user_names
+from monitord.model.value import Missing
+
+
+class Database:
+    """A file of names with a clock beside it, that counts how often it is asked."""
+
+    def __init__(self, path):
+        self.path = path
+        self.now_s = 100.0
+        self.asked = 0
+        self.write("alice")
+        self.names = Names(self.lookup, path, lambda: self.now_s)
+
+    def lookup(self, number):
+        self.asked += 1
+        return {17: self.path.read_text()}[number]
+
+    def write(self, name, mtime_ns=1_000_000_000):
+        self.path.write_text(name)
+        os.utime(self.path, ns=(mtime_ns, mtime_ns))
+
+
+@pytest.fixture
+def database(tmp_path):
+    return Database(tmp_path / "passwd")
+
+
+class TestNames:
+    def test_known_id_has_its_name(self, database):
+        assert "alice" == database.names.name(17)
+
+    def test_unknown_id_says_so(self, database):
+        assert Missing.UNKNOWN is database.names.name(19)
+
+    @pytest.mark.parametrize("number", [17, 19])
+    def test_same_id_is_looked_up_once(self, database, number):
+        for _ in range(3):
+            database.names.name(number)
+
+        assert 1 == database.asked
+
+    def test_changed_file_changes_the_name(self, database):
+        database.names.name(17)
+        database.write("bob", mtime_ns=2_000_000_000)
+
+        assert "bob" == database.names.name(17)
+
+    def test_change_without_a_trace_in_the_file_is_seen_in_the_end(self, database):
+        database.names.name(17)
+        database.write("bob")
+        database.now_s += MAX_AGE_S
+
+        assert "bob" == database.names.name(17)
+
+    def test_missing_file_is_no_error(self, database):
+        """The lookup that reads it fails with an OSError of its own."""
+        database.path.unlink()
+
+        assert Missing.UNKNOWN is database.names.name(17)
+
+
+class TestHost:
+    def test_uid_0_is_root(self):
+        assert "root" == user_names().name(0)
+
+    def test_gid_0_is_root(self):
+        assert "root" == group_names().name(0)
+
+    def test_uid_beyond_what_libc_takes_is_unknown(self):
+        """-1, as the kernel shows an id that its user namespace does not map."""
+        assert Missing.UNKNOWN is user_names().name(2**32 - 1)

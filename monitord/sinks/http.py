@@ -1,0 +1,108 @@
+"""The HTTP server that Prometheus scrapes: ``/metrics``, and an index that links to it."""
+
+import logging
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from monitord import __version__
+
+Render = Callable[[str], tuple[str, bytes]]
+"""The metrics of this moment: from the request's Accept header to the content type and the body."""
+
+_INDEX = b'<!DOCTYPE html><title>monitord</title><h1>monitord</h1><a href="/metrics">metrics</a>\n'
+
+
+class ListenError(Exception):
+    """The address cannot be listened on; the message names it and the next step."""
+
+
+class MetricsServer:
+    """
+    Listens from the moment it is made, answers from `start` on, each request on a thread of its own.
+
+    :param address: numeric or a host name, without brackets.
+    :param port: 0 for any free one.
+    :raises ListenError: the port is in use, or the address is not of this machine.
+    """
+
+    def __init__(self, address: str, port: int, render: Render) -> None:
+        try:
+            family, _, _, _, target = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+            self._server = _Server(family, target, partial(_Handler, render))
+        except (OSError, UnicodeError) as err:  # UnicodeError: not a host name
+            place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            why = getattr(err, "strerror", None) or "not a host name"
+            raise ListenError(
+                f"cannot serve metrics on {place}: {why}; change metrics.address, or give --metrics ADDR:PORT"
+            ) from err
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening; half a second at most."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    # Not http.server.HTTPServer: that one asks the name service for its own name, which can take seconds.
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, family: socket.AddressFamily, target: Any, handler: Any) -> None:
+        self.address_family = family
+        super().__init__(target, handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nobody's trouble."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_version = f"monitord/{__version__}"
+    sys_version = ""
+    timeout = 10  # seconds for a client to send its request or to take the answer
+
+    def __init__(self, render: Render, *args: Any) -> None:
+        self._render = render
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        path = self.path.partition("?")[0]
+        if path == "/":
+            self._answer("text/html; charset=utf-8", _INDEX)
+        elif path == "/metrics":
+            try:
+                content_type, body = self._render(self.headers.get("Accept", ""))
+            except Exception:  # the outer edge of the thread; to Prometheus the scrape failed
+                logging.getLogger(__name__).exception("a scrape failed")
+                self.send_error(500)
+            else:
+                self._answer(content_type, body)
+        else:
+            self.send_error(404)
+
+    def _answer(self, content_type: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not worth a line."""

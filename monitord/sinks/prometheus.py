@@ -1,0 +1,234 @@
+"""The metrics, collected from those who count when somebody scrapes."""
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from monitord import __version__
+from monitord.abi.arch import Abi
+from monitord.model.counts import BUCKET_BOUNDS_NS, CountTable
+from monitord.model.loss import Stage
+from monitord.sinks.format import valid_text
+from monitord.sinks.http import Render
+from monitord.telemetry import ProgramStats, Telemetry
+
+Sample = tuple[tuple[str, ...], float]
+"""Label values and the number."""
+
+_NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """
+    What is read outside the daemon's own counters, by any thread, at every scrape.
+
+    :ivar losses: those of the source.
+    :ivar programs: the BPF programs by name; empty while the kernel does not time them.
+    :ivar syscall_name: the label of a call; calls with the same label are added up.
+    :ivar errno_name: ``ENOENT`` of 2.
+    """
+
+    counts: Callable[[], CountTable]
+    losses: Callable[[], Mapping[Stage, int]]
+    programs: Callable[[], Mapping[str, ProgramStats]]
+    syscall_name: Callable[[Abi, int], str]
+    errno_name: Callable[[int], str]
+
+
+def renderer(telemetry: Telemetry, readings: Readings) -> Render:
+    """The function that makes the answer to a scrape, in the text format that the client asks for."""
+    registry = CollectorRegistry()
+    registry.register(_Metrics(telemetry, readings))
+    ProcessCollector(registry=registry)
+
+    def render(accept: str) -> tuple[str, bytes]:
+        encode, content_type = choose_encoder(accept)
+        return content_type, encode(registry)
+
+    return render
+
+
+class _Metrics(Collector):
+    def __init__(self, telemetry: Telemetry, readings: Readings) -> None:
+        self._telemetry = telemetry
+        self._readings = readings
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of monitord; read from top to bottom, this is the list of them."""
+        yield from self._syscalls()
+        yield from self._events()
+        yield from self._rules()
+        yield from self._sinks()
+        yield from self._programs()
+        yield from self._configuration()
+
+    def _syscalls(self) -> Iterator[Metric]:
+        calls: Counter[tuple[str, str]] = Counter()
+        errors: Counter[tuple[str, str, str]] = Counter()
+        latencies: dict[tuple[str, str], _Histogram] = {}
+        for (abi, nr), count in self._readings.counts().items():
+            call = (abi.label, self._readings.syscall_name(abi, nr))
+            calls[call] += count.calls
+            for number, failed in count.errors.items():
+                errors[*call, self._readings.errno_name(number)] += failed
+            if count.latency:
+                latencies.setdefault(call, _Histogram()).add(count.latency.sum_ns, count.latency.buckets)
+
+        labels = ("abi", "syscall")
+        yield _counter("monitord_syscalls_total", "System calls that returned.", labels, calls.items())
+        yield _counter(
+            "monitord_syscall_errors_total",
+            "System calls that returned an error.",
+            (*labels, "errno"),
+            errors.items(),
+        )
+        durations = HistogramMetricFamily(
+            "monitord_syscall_duration_seconds",
+            "Time from entering a system call to leaving it; empty unless bpf.latency is on.",
+            labels=labels,
+        )
+        for call, histogram in latencies.items():
+            durations.add_metric(call, histogram.cumulative(), histogram.sum_ns / _NS)
+        yield durations
+
+    def _events(self) -> Iterator[Metric]:
+        telemetry = self._telemetry
+        yield _counter(
+            "monitord_events_total",
+            "Events by the stage they came to: received from the kernel, judged by the rules.",
+            ("stage",),
+            [(("received",), telemetry.received), (("judged",), telemetry.judged)],
+        )
+        lost = Counter(dict.fromkeys(Stage, 0))
+        lost.update(self._readings.losses())
+        lost.update(telemetry.lost)
+        yield _counter(
+            "monitord_events_lost_total",
+            "Events lost, by the stage where.",
+            ("stage",),
+            [((stage.value,), events) for stage, events in lost.items()],
+        )
+        yield _counter("monitord_batches_total", "Reads of the rings that found events.", (), [((), telemetry.batches)])
+        yield _counter("monitord_ring_read_bytes_total", "Bytes read from the rings.", (), [((), telemetry.ring_bytes)])
+        queues = telemetry.queues.items()
+        yield _gauge(
+            "monitord_queue_depth", "What waits in a queue.", ("queue",), [((name,), q.depth()) for name, q in queues]
+        )
+        yield _gauge(
+            "monitord_queue_capacity",
+            "What fits in a queue.",
+            ("queue",),
+            [((name,), q.capacity) for name, q in queues],
+        )
+
+    def _rules(self) -> Iterator[Metric]:
+        rules = [(valid_text(name), counts) for name, counts in self._telemetry.rules.items()]
+        yield _counter(
+            "monitord_rule_matches_total",
+            "Events that matched a rule.",
+            ("rule", "priority"),
+            [((name, counts.priority.label), counts.matches) for name, counts in rules],
+        )
+        yield _counter(
+            "monitord_rule_evaluation_seconds_total",
+            "Time spent on the condition of a rule.",
+            ("rule",),
+            [((name,), counts.evaluation_s) for name, counts in rules],
+        )
+        yield _gauge("monitord_rules_loaded", "Rules in force.", (), [((), len(rules))])
+
+    def _sinks(self) -> Iterator[Metric]:
+        sinks = self._telemetry.sinks.items()
+        yield _counter(
+            "monitord_alerts_total", "Alerts written.", ("sink",), [((name,), counts.written) for name, counts in sinks]
+        )
+        yield _counter(
+            "monitord_alert_errors_total",
+            "Attempts to write an alert that failed; one alert can fail many times.",
+            ("sink",),
+            [((name,), counts.failed) for name, counts in sinks],
+        )
+        yield _counter(
+            "monitord_alerts_dropped_total",
+            "Alerts given up, most often because the queue of a broken sink was full.",
+            ("sink",),
+            [((name,), counts.dropped) for name, counts in sinks],
+        )
+
+    def _programs(self) -> Iterator[Metric]:
+        programs = self._readings.programs().items()
+        yield _counter(
+            "monitord_bpf_program_runs_total",
+            "Runs of a BPF program, counted by the kernel while bpf.program_stats is on.",
+            ("program",),
+            [((name,), stats.runs) for name, stats in programs],
+        )
+        yield _counter(
+            "monitord_bpf_program_run_seconds_total",
+            "Time in a BPF program, measured by the kernel while bpf.program_stats is on.",
+            ("program",),
+            [((name,), stats.run_ns / _NS) for name, stats in programs],
+        )
+
+    def _configuration(self) -> Iterator[Metric]:
+        yield _gauge(
+            "monitord_config_last_reload_successful",
+            "Whether the configuration and rules on disk could be loaded; 0: the ones before are still in force.",
+            (),
+            [((), self._telemetry.reload_ok)],
+        )
+        yield _gauge(
+            "monitord_config_last_reload_success_timestamp_seconds",
+            "When configuration and rules were last loaded.",
+            (),
+            [((), self._telemetry.reload_ok_s)],
+        )
+        yield _gauge(
+            "monitord_build_info",
+            "What runs here; always 1.",
+            ("version", "kernel", "machine", "python"),
+            [((__version__, platform.release(), platform.machine(), platform.python_version()), 1)],
+        )
+
+
+class _Histogram:
+    """Latencies of the calls with one label."""
+
+    def __init__(self) -> None:
+        self.sum_ns = 0
+        self._buckets = [0] * (len(BUCKET_BOUNDS_NS) + 1)
+
+    def add(self, sum_ns: int, buckets: tuple[int, ...]) -> None:
+        self.sum_ns += sum_ns
+        self._buckets = [ours + theirs for ours, theirs in zip(self._buckets, buckets, strict=True)]
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """(upper bound in seconds, calls at or below it), the last one being +Inf."""
+        total = 0
+        result: list[tuple[str, float]] = []
+        for bound, calls in zip((*(repr(ns / _NS) for ns in BUCKET_BOUNDS_NS), "+Inf"), self._buckets, strict=True):
+            total += calls
+            result.append((bound, total))
+        return result
+
+
+def _counter(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family

@@ -1,0 +1,124 @@
+import http.client
+import logging
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from monitord.abi.arch import Abi
+from monitord.model.alert import Priority
+from monitord.model.counts import BUCKET_BOUNDS_NS, Latency, SyscallCount
+from monitord.sinks.http import ListenError, MetricsServer
+from monitord.sinks.prometheus import Readings, renderer
+from monitord.telemetry import ProgramStats, Telemetry
+
+
+@pytest.fixture
+def serve():
+    """Starts servers on free ports, and ends them."""
+    servers = []
+
+    def serve(render=lambda accept: ("text/plain", accept.encode()), address="127.0.0.1") -> MetricsServer:
+        server = MetricsServer(address, 0, render)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield serve
+    for server in servers:
+        server.close()
+
+
+def get(server: MetricsServer, path: str, address="127.0.0.1") -> bytes:
+    request = urllib.request.Request(f"http://{address}:{server.port}{path}", headers={"Accept": "text/x"})
+    with urllib.request.urlopen(request) as answer:
+        return answer.read()
+
+
+class TestAnswers:
+    def test_metrics_in_the_format_asked_for(self, serve):
+        assert b"text/x" == get(serve(), "/metrics")
+
+    def test_a_query_changes_nothing(self, serve):
+        assert b"text/x" == get(serve(), "/metrics?x=1")
+
+    def test_the_index_links_to_the_metrics(self, serve):
+        assert b'href="/metrics"' in get(serve(), "/")
+
+    def test_there_is_nothing_else(self, serve):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            get(serve(), "/etc/passwd")
+
+    def test_ipv6(self, serve):
+        assert b"text/x" == get(serve(address="::1"), "/metrics", "[::1]")
+
+    def test_a_scrape_that_fails_is_an_error_and_the_next_is_not(self, serve, caplog):
+        answers = iter([lambda: 1 / 0, lambda: ("text/plain", b"fine")])
+        server = serve(lambda accept: next(answers)())
+        with caplog.at_level(logging.CRITICAL), pytest.raises(urllib.error.HTTPError, match="500"):
+            get(server, "/metrics")
+
+        assert b"fine" == get(server, "/metrics")
+
+    def test_a_client_that_says_nothing_does_not_hold_up_others(self, serve):
+        server = serve()
+        with socket.create_connection(("127.0.0.1", server.port)):
+            assert b"text/x" == get(server, "/metrics")
+
+    def test_a_request_that_is_not_http_is_refused(self, serve):
+        server = serve()
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"\xff\xfe nonsense\r\n\r\n")
+            assert b"400" in client.recv(4096)
+
+
+class TestListening:
+    def test_a_port_in_use_is_named_with_the_next_step(self, serve):
+        port = serve().port
+        with pytest.raises(ListenError) as caught:
+            MetricsServer("127.0.0.1", port, lambda accept: ("", b""))
+
+        assert (
+            f"cannot serve metrics on 127.0.0.1:{port}: Address already in use; "
+            "change metrics.address, or give --metrics ADDR:PORT"
+        ) == str(caught.value)
+
+    @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "a..b"])
+    def test_an_address_that_is_not_ours_is_named(self, address):
+        with pytest.raises(ListenError, match=r"cannot serve metrics on .*; change metrics\.address"):
+            MetricsServer(address, 9750, lambda accept: ("", b""))
+
+    def test_after_close_the_port_is_free(self, serve):
+        server = serve()
+        server.close()
+
+        with pytest.raises(ConnectionRefusedError):
+            http.client.HTTPConnection("127.0.0.1", server.port).connect()
+
+    def test_one_that_never_started_closes(self):
+        server = MetricsServer("127.0.0.1", 0, lambda accept: ("", b""))
+        server.close()
+
+        MetricsServer("127.0.0.1", server.port, lambda accept: ("", b"")).close()
+
+
+def test_promtool_has_nothing_to_say(serve):
+    """Prometheus' own linter on a scrape in which every metric has a sample."""
+    telemetry = Telemetry()
+    telemetry.register_rules({"Read shadow": Priority.WARNING})
+    telemetry.register_sink("console")
+    telemetry.register_queue("events", 64, lambda: 3)
+    latency = Latency(5_000, (1,) * (len(BUCKET_BOUNDS_NS) + 1))
+    readings = Readings(
+        counts=lambda: {(Abi.X86_64, 257): SyscallCount(23, {2: 7}, latency)},
+        losses=dict,
+        programs=lambda: {"sys_exit": ProgramStats(7, 1_000)},
+        syscall_name=lambda abi, nr: "openat",
+        errno_name=lambda number: "ENOENT",
+    )
+    body = get(serve(renderer(telemetry, readings)), "/metrics")
+    lint = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True)
+
+    assert (0, b"", b"") == (lint.returncode, lint.stdout, lint.stderr)

@@ -1,0 +1,1 @@
+"""Layer 5: the life of the daemon: start, signals, reload, watchdog, stop."""

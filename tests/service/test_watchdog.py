@@ -1,0 +1,90 @@
+"""The watchdog is fed by progress, not by time."""
+
+import os
+
+import pytest
+
+from monitord.model.heartbeat import Heartbeat
+from monitord.service.watchdog import Watchdog, watchdog_period_s
+
+PERIOD_S = 10.0
+
+
+class Service:
+    """A reader and a worker under a watchdog of 10 seconds, on a clock of the test's own."""
+
+    def __init__(self, period_s=PERIOD_S):
+        self.now_s = 100.0
+        self.told = []
+        self.reader, self.worker = (Heartbeat(name, self.clock) for name in ("reader", "worker"))
+        self.watchdog = Watchdog([self.reader, self.worker], self.told.append, period_s, self.clock)
+
+    def clock(self):
+        return self.now_s
+
+    def run(self, seconds, *alive):
+        for _ in range(seconds):
+            for heart in alive:
+                heart.beat()
+            self.watchdog.turn()
+            self.now_s += 1
+
+
+class TestWatchdog:
+    def test_is_fed_at_once(self):
+        service = Service()
+        service.watchdog.turn()
+
+        assert ["WATCHDOG=1"] == service.told
+
+    def test_is_fed_twice_per_period_while_both_threads_turn(self):
+        service = Service()
+        service.run(20, service.reader, service.worker)
+
+        assert ["WATCHDOG=1"] * 4 == service.told
+
+    @pytest.mark.parametrize("alive", ["reader", "worker"])
+    def test_starves_when_one_thread_hangs(self, alive):
+        service = Service()
+        service.run(5)
+        service.told.clear()
+        service.run(20, getattr(service, alive))
+
+        assert [] == service.told
+
+    def test_hanging_thread_is_named_once(self, caplog):
+        service = Service()
+        service.run(20, service.reader)
+
+        assert ["no progress for 5 s: worker; the watchdog is not fed"] == caplog.messages
+
+    def test_is_fed_again_after_a_pause(self, caplog):
+        service = Service()
+        service.run(7, service.reader)
+        service.told.clear()
+        service.run(1, service.reader, service.worker)
+
+        assert ["WATCHDOG=1"] == service.told
+        assert "progress again: worker" == caplog.messages[-1]
+
+    def test_nobody_watching_is_told_nothing(self):
+        service = Service(period_s=None)
+        service.run(20, service.reader, service.worker)
+
+        assert [] == service.told
+
+
+class TestPeriod:
+    @pytest.mark.parametrize(
+        ("period_s", "environ"),
+        [
+            (30.0, {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}),
+            (0.5, {"WATCHDOG_USEC": "500000"}),
+            (None, {}),
+            (None, {"WATCHDOG_USEC": "0"}),
+            (None, {"WATCHDOG_USEC": "soon"}),
+            (None, {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}),  # meant for a parent
+        ],
+    )
+    def test_period_is_what_the_environment_says(self, period_s, environ):
+        assert period_s == watchdog_period_s(environ)

@@ -20,6 +20,8 @@ RING_PAGES_MAX = 1 << 16
 QUEUE_ALERTS_MAX = 1 << 20
 """An alert takes a few KiB."""
 
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null"))
+
 Read = Callable[[yaml.Node], Any]
 """
 Reads a value.
@@ -144,11 +146,11 @@ def _wrong_type(node: yaml.Node, expected: str) -> WrongValueError:
 
 
 def _python(node: yaml.Node) -> object:
-    """A scalar as Python sees it; the node itself for anything else, and for what its tag does not allow."""
-    if not isinstance(node, yaml.ScalarNode):
+    """A text, number, flag or null as Python sees it; the node itself for anything else."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag not in _TAGS:
         return node
     try:
         value: object = SafeConstructor().construct_object(node)
-    except (ValueError, KeyError, yaml.YAMLError):  # !!int x, !!bool x, !unknown x
+    except (ValueError, LookupError):  # !!int x, !!bool x, !!int ""
         return node
     return value

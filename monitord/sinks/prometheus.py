@@ -32,7 +32,7 @@ class Readings:
 
     :ivar losses: those of the source.
     :ivar programs: the BPF programs by name; empty while the kernel does not time them.
-    :ivar syscall_name: the label of a call, ``unknown`` for a number outside the table; calls of one label are added up.
+    :ivar syscall_name: the label of a call, ``unknown`` for numbers outside the table; equal labels are added up.
     :ivar errno_name: ``ENOENT`` of 2.
     """
 

@@ -61,11 +61,6 @@ class TestWriting:
     def test_the_file_is_not_for_everybody(self, log, path):
         assert 0 == stat.S_IMODE(path.stat().st_mode) & 0o137
 
-    def test_children_do_not_inherit_the_file(self, log, path):
-        listing = subprocess.run(["ls", "-l", "/proc/self/fd"], capture_output=True, text=True, close_fds=False)
-
-        assert str(path) not in listing.stdout
-
 
 class TestRotation:
     def test_after_a_rename_the_next_alert_goes_to_a_new_file(self, log, path):

@@ -1,0 +1,66 @@
+"""The systemd unit says what the daemon does."""
+
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from monitord.service.daemon import STOP_DEADLINE_S, TURN_S
+
+UNIT = Path(__file__).parents[2] / "packaging/systemd/monitord.service"
+
+
+@pytest.fixture(scope="module")
+def service():
+    """The settings of all sections; one given several times has all its values."""
+    settings = defaultdict(list)
+    for line in UNIT.read_text().splitlines():
+        if line and line[0] not in "#[":
+            name, _, value = line.partition("=")
+            settings[name].append(value)
+    return settings
+
+
+def test_systemd_finds_no_fault(tmp_path):
+    """With `true` in the place of a monitord that need not be installed."""
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("/usr/bin/monitord run", "/usr/bin/true run"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_daemon_is_run_with_the_configuration_in_etc(service):
+    assert ["/usr/bin/monitord run -c /etc/monitord/monitord.yaml"] == service["ExecStart"]
+
+
+def test_readiness_comes_from_the_main_process(service):
+    assert (["notify"], ["main"]) == (service["Type"], service["NotifyAccess"])
+
+
+def test_reload_sends_the_signal_that_reloads(service):
+    assert ["kill -HUP $MAINPID"] == service["ExecReload"]
+
+
+def test_stop_is_given_the_time_to_drain(service):
+    assert float(service["TimeoutStopSec"][0]) > STOP_DEADLINE_S
+
+
+def test_watchdog_is_slower_than_the_main_loop(service):
+    assert float(service["WatchdogSec"][0]) / 2 > TURN_S
+
+
+def test_wrong_configuration_is_not_tried_again(service):
+    assert (["on-failure"], ["2"]) == (service["Restart"], service["RestartPreventExitStatus"])
+
+
+def test_capabilities_are_bounded_to_the_ones_with_a_reason(service):
+    bounding = service["CapabilityBoundingSet"][0].split()
+
+    assert ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"] == bounding
+
+
+def test_bpf_and_perf_pass_the_system_call_filter(service):
+    """After the groups that hold them were taken out."""
+    assert "bpf perf_event_open" == service["SystemCallFilter"][-1]

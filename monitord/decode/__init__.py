@@ -1,0 +1,1 @@
+"""Layer 3, second stage: bytes of a ring into columns."""

@@ -1,0 +1,1 @@
+"""Layer 3, first stage: where events and counts come from."""

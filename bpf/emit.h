@@ -1,0 +1,63 @@
+/* Sending an event: who and what, the next sequence number, and the cells into the CPU's ring. */
+
+BPF_PERF_OUTPUT(events);
+
+static __always_inline void emit_identity(struct event *event, void *task) {
+    void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
+    void *parent = TASK_LOAD(void *, task, task_struct__real_parent);
+    void *parent_leader = TASK_LOAD(void *, parent, task_struct__group_leader);
+    u64 id = bpf_get_current_pid_tgid();
+    u64 user = bpf_get_current_uid_gid();
+    event->pid = id >> 32;
+    event->tid = id;
+    event->ppid = task_tgid(parent);
+    event->uid = user;
+    event->gid = user >> 32;
+    event->start_ns = TASK_LOAD(u64, leader, task_struct__start_boottime);
+    event->cgroup_id = bpf_get_current_cgroup_id();
+    bpf_probe_read_kernel(event->comm, 16, leader + OFF_task_struct__comm);
+    bpf_probe_read_kernel(event->parent_comm, 16, parent_leader + OFF_task_struct__comm);
+}
+
+/* Every event gets a number, sent or not: a gap that the daemon sees is a loss, counted here by its reason. */
+static __always_inline void emit(void *ctx, struct call *call, void *task, s64 ret, u16 flags) {
+    struct event *event = &call->event;
+    struct stats *s = my_stats();
+    if (!s)
+        return;
+    u64 now = bpf_ktime_get_boot_ns();
+    emit_identity(event, task);
+    event->kind = KIND_EVENT;
+    event->abi = call->start.abi;
+    event->nr = call->start.nr;
+    event->flags = flags;
+    event->ret = ret;
+    event->ts_ns = now;
+    event->duration_ns = flags & (FLAG_UNFINISHED | FLAG_NO_RETURN | FLAG_NO_START) ? 0 : now - call->start.ts_ns;
+    event->seq = ++s->seq;
+    u32 size = event->data_len, cells = 1;
+    if (size > HEAD_DATA)
+        cells += (size - HEAD_DATA + MORE_DATA - 1) / MORE_DATA;
+    event->cells = cells;
+    long failed = events.perf_submit(ctx, event, CELL_PAYLOAD);
+    if (failed) {
+        if (failed == -28) /* ENOSPC */
+            s->lost_ring++;
+        else
+            s->lost_no_ring++;
+        return;
+    }
+    /* Each continuation header is written over the end of what was just sent. */
+    for (u32 i = 1; i <= (TEXT_CAP - HEAD_DATA + MORE_DATA - 1) / MORE_DATA && i < cells; i++) {
+        u32 at = HEAD_DATA + (i - 1) * MORE_DATA - sizeof(struct more);
+        struct more *more = (struct more *)&call->data[at];
+        more->kind = KIND_MORE;
+        more->abi = event->abi;
+        more->index = i;
+        more->seq = event->seq;
+        if (events.perf_submit(ctx, more, CELL_PAYLOAD)) {
+            s->lost_texts++;
+            return;
+        }
+    }
+}

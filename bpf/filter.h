@@ -1,0 +1,37 @@
+/* Which calls are wanted as events, and how their strings are found. Written by the daemon while events flow
+ * (monitord/sources/bpf/plan.py), read at enter and exit. */
+
+enum { WANT_SUCCESS = 1, WANT_FAILURE = 2, WANT_FOREIGN = 4 }; /* monitord.model.interest.Outcome */
+
+/* Calls whose registers at exit do not tell what was called, or that do not return. */
+enum { SPECIAL_TRACK = 1, SPECIAL_FORK = 2, SPECIAL_NO_RETURN = 4, SPECIAL_EXEC = 8 };
+
+struct plan {
+    u8 want;          /* WANT_* */
+    u8 special;       /* SPECIAL_* */
+    u8 at_exit;       /* the kernel fills the buffers in: nothing to read at enter */
+    u8 size;          /* of a CAPTURE_BYTES */
+    u8 source[TEXTS]; /* CAPTURE_* << 4 | argument, 0 behind the last one */
+};
+
+BPF_ARRAY(plans, struct plan, ABIS * NR_SLOTS); /* 15 KiB */
+
+/* A bit per ABI index for the numbers that have a plan: one look-up lets all other calls go. */
+#define GATES 1024
+BPF_ARRAY(gates, u8, GATES); /* 8 KiB */
+
+static __always_inline bool filter_gate(u32 abi, u32 nr) {
+    u8 *gate = gates.lookup(&nr);
+    return gate && *gate & 1 << arch_index(abi);
+}
+
+static __always_inline bool is_error(s64 ret) {
+    return (u64)ret >= -4095UL;
+}
+
+/* monitord.model.interest.Interest.admits() is the reference. */
+static __always_inline bool filter_admits(u8 want, s64 ret, u16 flags) {
+    if (want & (is_error(ret) ? WANT_FAILURE : WANT_SUCCESS))
+        return true;
+    return want & WANT_FOREIGN && flags & FLAG_FOREIGN;
+}

@@ -1,0 +1,1 @@
+/* Empty: BCC includes it, nothing of it is needed here. */

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The kernel side of monitord: a table of contents. Each header holds one concern; they are put in here by
+ * monitord/sources/bpf/program.py, because BCC rewrites map calls only in the main file. */
+
+#include "event.h"    /* the bytes on the wire */
+#include "task.h"     /* reading the kernel's structs */
+#include "arch.h"     /* registers and ABIs */
+#include "scope.h"    /* which tasks */
+#include "filter.h"   /* which calls become events */
+#include "counters.h" /* what is counted of all calls */
+#include "inflight.h" /* a call between enter and exit */
+#include "capture.h"  /* strings and structs of the caller */
+#include "emit.h"     /* into the ring */
+
+/* A call with a plan begins: remember it, with the caller's strings. */
+static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
+    u32 slot = arch_slot(abi, nr);
+    struct plan *plan = plans.lookup(&slot);
+    struct call *call = inflight_slot();
+    void *regs = (void *)ctx[0];
+    if (!plan || !call)
+        return 0;
+    call->start.nr = nr;
+    call->start.abi = abi;
+    call->start.want = plan->want;
+    call->start.flags = arch_foreign(abi, regs);
+    if (plan->want) {
+        call->event.abi = abi;
+        call->event.data_len = 0;
+        arch_args(abi, regs, call->event.args);
+        if (!plan->at_exit)
+            capture_texts(call, plan, 0);
+    }
+    if (plan->special & SPECIAL_NO_RETURN) {
+        call->task = 0;
+        count_call(abi, nr);
+        if (plan->want & WANT_SUCCESS || (plan->want & WANT_FOREIGN && call->start.flags))
+            emit(ctx, call, task, 0, call->start.flags | FLAG_NO_RETURN);
+        return 0;
+    }
+    call->start.ts_ns = bpf_ktime_get_boot_ns();
+    call->task = (u64)task;
+    return 0;
+}
+
+/* raw_syscalls:sys_enter (struct pt_regs *regs, long id) */
+int on_sys_enter(u64 *ctx) {
+    u32 nr = ctx[1];
+#ifndef LATENCY
+    /* The one look-up that an unwanted call pays. An x32 number lies beyond the gates. */
+    u8 *gate = gates.lookup(&nr);
+    if (gate ? !*gate : !(nr & X32_BIT))
+        return 0;
+#endif
+    void *task = CURRENT_TASK();
+    if (!in_scope(ctx, task))
+        return 0;
+    u32 abi = arch_abi(task, nr);
+    nr = arch_plain_nr(abi, nr);
+    if (filter_gate(abi, nr))
+        return begin(ctx, task, abi, nr);
+#ifdef LATENCY
+    struct call *call = inflight_slot();
+    if (!call)
+        return 0;
+    call->start.nr = nr;
+    call->start.abi = abi;
+    call->start.want = 0;
+    call->task = (u64)task;
+    call->start.ts_ns = bpf_ktime_get_boot_ns();
+#endif
+    return 0;
+}
+
+/* A call with a plan ends. Returns false when it must not be counted: the child's return from a fork. */
+static __always_inline bool end(u64 *ctx, void *task, struct call *call, u32 *abi, u32 *nr, s64 ret) {
+    u16 flags = 0;
+    if (call) {
+        *abi = call->start.abi;
+        *nr = call->start.nr;
+        flags = call->start.flags;
+    }
+    u32 slot = arch_slot(*abi, *nr);
+    struct plan *plan = plans.lookup(&slot);
+    if (!plan)
+        return true;
+    if (!call) {
+        if (plan->special & SPECIAL_FORK && ret == 0)
+            return false;
+        flags = arch_foreign(*abi, (void *)ctx[0]) | FLAG_NO_START;
+    }
+    if (!filter_admits(plan->want, ret, flags))
+        return true;
+    bool late = plan->at_exit;
+    if (flags & FLAG_NO_START || !call->start.want) {
+        /* Its enter was before the daemon, or before the plan. */
+        call = inflight_slot();
+        if (!call || call->task)
+            return true;
+        call->start.abi = *abi;
+        call->start.nr = *nr;
+        call->event.abi = *abi;
+        arch_args(*abi, (void *)ctx[0], call->event.args);
+        flags |= FLAG_NO_START;
+        late = true;
+    } else if (capture_faulted(call)) {
+        late = true;
+    }
+    if (plan->special & SPECIAL_EXEC && ret == 0)
+        capture_new_program(call, task);
+    else if (late)
+        capture_texts(call, plan, TEXT_LATE);
+    emit(ctx, call, task, ret, flags);
+    return true;
+}
+
+/* raw_syscalls:sys_exit (struct pt_regs *regs, long ret) */
+int on_sys_exit(u64 *ctx) {
+    void *task = CURRENT_TASK();
+    if (!in_scope(ctx, task))
+        return 0;
+    u32 nr = arch_exit_nr((void *)ctx[0]);
+    u32 abi = arch_abi(task, nr);
+    s64 ret = ctx[1];
+    nr = arch_plain_nr(abi, nr);
+#ifdef LATENCY
+    struct call *call = inflight_take((u64)task);
+    if (call) {
+        u64 ns = bpf_ktime_get_boot_ns() - call->start.ts_ns;
+        count_latency(call->start.abi, call->start.nr, ns);
+        if (!call->start.want) {
+            abi = call->start.abi;
+            nr = call->start.nr;
+        }
+    }
+    if (filter_gate(abi, nr) || nr == ~0u)
+#else
+    /* -1 is what sigreturn leaves behind */
+    if (filter_gate(abi, nr) || nr == ~0u)
+#endif
+    {
+#ifndef LATENCY
+        struct call *call = inflight_take((u64)task);
+#endif
+        if (!end(ctx, task, call, &abi, &nr, ret))
+            return 0;
+    }
+    count_call(abi, nr);
+    if (is_error(ret))
+        count_error(abi, nr, ret);
+    return 0;
+}
+
+/* sched:sched_switch (bool preempt, struct task_struct *prev, ...) */
+int on_sched_switch(u64 *ctx) {
+    inflight_spill(ctx[1]);
+    return 0;
+}
+
+/* sched:sched_process_exit (struct task_struct *task): a killed task makes no sys_exit. */
+int on_process_exit(u64 *ctx) {
+    void *task = CURRENT_TASK();
+    struct call *call = inflight_take((u64)task);
+    if (call && call->start.want & (WANT_SUCCESS | WANT_FAILURE) && in_scope(ctx, task))
+        emit(ctx, call, task, 0, call->start.flags | FLAG_UNFINISHED);
+#ifdef SCOPE_PID
+    void *signal = TASK_LOAD(void *, task, task_struct__signal);
+    u32 tgid = task_tgid(task);
+    u8 *marked = scope_pids.lookup(&tgid);
+    if (marked && *marked && TASK_LOAD(u32, signal, signal_struct__live) == 0)
+        *marked = 0;
+#endif
+    return 0;
+}
+
+/* sched:sched_process_exec (struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm): a program's name
+ * that could not be read at enter is in the kernel's hands now, and the caller's memory is about to go. */
+int on_process_exec(u64 *ctx) {
+    void *task = CURRENT_TASK();
+    struct call *call = inflight_take((u64)task);
+    if (!call)
+        return 0;
+    if (call->start.want && call->event.text[0].flags & TEXT_FAULT) {
+        void *filename = LOAD(void *, ctx[2], linux_binprm__filename);
+        long n = bpf_probe_read_kernel_str(call->data, PATH_ROOM, filename);
+        if (n > 0) {
+            call->event.text[0].len = n - 1;
+            call->event.text[0].flags = TEXT_LATE;
+        }
+    }
+    call->task = (u64)task;
+    return 0;
+}
+
+#ifdef SCOPE_PID
+/* sched:sched_process_fork (struct task_struct *parent, struct task_struct *child): descendants are in scope. */
+int on_process_fork(u64 *ctx) {
+    u32 parent = LOAD(u32, ctx[0], task_struct__tgid), child = LOAD(u32, ctx[1], task_struct__tgid);
+    u8 *marked = scope_pids.lookup(&parent);
+    if (marked && *marked) {
+        u8 one = 1;
+        scope_pids.update(&child, &one);
+    }
+    return 0;
+}
+#endif

@@ -1,0 +1,38 @@
+/* Reading the kernel's structs. Programs here are BTF-typed: a pointer that the kernel passes is followed with
+ * plain loads, which cost a nanosecond, where bpf_probe_read_kernel costs four to nine. OFF_struct__member comes
+ * from the running kernel's BTF (monitord/sources/bpf/btf.py). */
+
+#define LOAD(type, base, member) (*(type *)((void *)(base) + OFF_##member))
+
+#ifdef HAVE_TASK_BTF
+static void *(*current_task_btf)(void) = (void *)158; /* bpf_get_current_task_btf, since 5.11 */
+#define CURRENT_TASK() current_task_btf()
+#else
+/* 5.10 has no typed current task: the same loads, by helper. */
+#define CURRENT_TASK() ((void *)bpf_get_current_task())
+#endif
+
+#ifdef HAVE_TASK_BTF
+#define TASK_LOAD(type, base, member) LOAD(type, base, member)
+#else
+#define TASK_LOAD(type, base, member)                                                                                  \
+    ({                                                                                                                 \
+        type value_ = 0;                                                                                               \
+        bpf_probe_read_kernel(&value_, sizeof(value_), (void *)(base) + OFF_##member);                                 \
+        value_;                                                                                                        \
+    })
+#endif
+
+static __always_inline u32 task_tgid(void *task) {
+    return TASK_LOAD(u32, task, task_struct__tgid);
+}
+
+/* Bound a length for the verifier: the compiler must not know the value, or it would drop the check. */
+#define BOUND(length, most)                                                                                            \
+    ({                                                                                                                 \
+        u64 length_ = length;                                                                                          \
+        asm volatile("" : "+r"(length_));                                                                              \
+        if (length_ > (most))                                                                                          \
+            length_ = (most);                                                                                          \
+        length_;                                                                                                       \
+    })

@@ -1,0 +1,116 @@
+"""Ring bytes into an EventBatch: whole events, sorted by time, losses counted by sequence number."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.abi.event import DATA_BYTES, EVENT, MORE, Kind
+from monitord.decode.cells import cells_of
+from monitord.model.event import EventBatch, RawBatch
+
+
+class Decoder:
+    """
+    Decodes drains, one call after the other by one thread.
+
+    It remembers the last sequence number of each CPU, and the cells of an event that a drain cut in two.
+
+    :ivar events: events decoded so far.
+    :ivar missed: events that never came: gaps in the sequence numbers. All of them are losses that the kernel side
+        has counted with their reason; that the two agree is tested.
+    :ivar undecoded_bytes: bytes that no record could be made of.
+    """
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.missed = 0
+        self.undecoded_bytes = 0
+        self._last_seq: dict[int, int] = {}
+        self._cut: dict[int, NDArray[np.void]] = {}
+
+    def decode(self, raw: Sequence[RawBatch]) -> EventBatch:
+        """
+        The events of one drain of all rings.
+
+        :return: sorted by `ts_ns`; what one CPU wrote stays in its order.
+        """
+        records: list[NDArray[np.void]] = []
+        cpus: list[NDArray[np.uint16]] = []
+        overflow: dict[int, bytes] = {}
+        rows = 0
+        cut, self._cut = self._cut, {}
+        for batch in raw:
+            cpu, cells = batch.cpu, cells_of(batch.data)
+            self.undecoded_bytes += cells.unknown_bytes
+            runs = [cut.pop(cpu), *cells.runs] if cpu in cut else cells.runs
+            if runs:
+                run = runs[0] if len(runs) == 1 else np.concatenate(runs)
+                run = self._whole_events(cpu, run, rows, overflow)
+                records.append(run)
+                cpus.append(np.full(len(run), cpu, np.uint16))
+                rows += len(run)
+        for cpu, incomplete in cut.items():
+            # Nothing followed in a whole drain: the rest of this event was lost.
+            run = _join(incomplete, rows, overflow)
+            self._count(cpu, run["seq"])
+            records.append(run)
+            cpus.append(np.full(len(run), cpu, np.uint16))
+            rows += len(run)
+        if not records:
+            return EventBatch.empty()
+        if len(records) == 1:
+            return EventBatch(records[0], cpus[0], overflow)
+        whole = EventBatch(np.concatenate(records), np.concatenate(cpus), overflow)
+        return whole.take(np.argsort(whole.records["ts_ns"], kind="stable"))
+
+    def _whole_events(
+        self, cpu: int, run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]
+    ) -> NDArray[np.void]:
+        """The heads of a CPU's cells, counted; their long texts go to `overflow`."""
+        if (run["kind"] == Kind.MORE).any() or run["cells"][-1] > 1:
+            run = self._hold_back_cut(cpu, run)
+            run = _join(run, first_row, overflow)
+        self._count(cpu, run["seq"])
+        return run
+
+    def _count(self, cpu: int, seq: NDArray[np.uint64]) -> None:
+        if not len(seq):
+            return
+        last = int(seq[-1])
+        self.events += len(seq)
+        self.missed += last - self._last_seq.get(cpu, 0) - len(seq)
+        self._last_seq[cpu] = last
+
+    def _hold_back_cut(self, cpu: int, run: NDArray[np.void]) -> NDArray[np.void]:
+        """Keep an event whose continuation cells are not all in this drain for the next one."""
+        head = len(run) - 1
+        while head > 0 and run["kind"][head] == Kind.MORE:
+            head -= 1
+        if run["kind"][head] == Kind.EVENT and head + int(run["cells"][head]) > len(run):
+            self._cut[cpu] = run[head:].copy()
+            return run[:head]
+        return run
+
+
+def _join(run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]) -> NDArray[np.void]:
+    """
+    The heads of a run; the data of their continuation cells goes to `overflow`, by row.
+
+    An event that lacks a cell gets no entry: its long texts are lost, and say so.
+    """
+    is_head = run["kind"] == Kind.EVENT
+    heads: NDArray[np.void] = run[is_head]
+    at = np.flatnonzero(is_head)
+    more = run.view(MORE)
+    for row in np.flatnonzero(heads["cells"] > 1).tolist():
+        begin, count = int(at[row]) + 1, int(heads["cells"][row]) - 1
+        cells = more[begin : begin + count]
+        whole = len(cells) == count and (cells["kind"] == Kind.MORE).all() and (cells["seq"] == heads["seq"][row]).all()
+        if whole:
+            size = int(heads["data_len"][row]) - DATA_BYTES
+            overflow[first_row + row] = b"".join(cells["data"].tolist())[:size]
+    return heads
+
+
+assert EVENT.itemsize == MORE.itemsize

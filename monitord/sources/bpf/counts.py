@@ -1,0 +1,86 @@
+"""Reading the per-CPU maps of the count lane."""
+
+import ctypes
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.abi.arch import NR_SLOTS, Abi, call_of
+from monitord.model.counts import BUCKET_BOUNDS_NS, CountTable, Latency, SyscallCount
+from monitord.model.interest import Call
+from monitord.sources.bpf import libbpf
+
+STATS = ("seq", "lost_ring", "lost_no_ring", "lost_texts", "spill_failed", "errors_failed")
+"""struct stats of bpf/counters.h."""
+
+_ERRNO_BITS = 12
+
+
+class PerCpuMap:
+    """
+    A per-CPU map whose values are u64s.
+
+    Many threads may read: nothing is kept between calls.
+    """
+
+    def __init__(self, fd: int, words: int) -> None:
+        """
+        :param words: u64s in one value.
+        """
+        self._fd = fd
+        self._lib = libbpf.library()
+        self._shape = (libbpf.check(self._lib.libbpf_num_possible_cpus(), "counting CPUs"), words)
+
+    def per_cpu(self, key: int) -> NDArray[np.uint64] | None:
+        """The value of a key on each CPU, (cpus, words); None when there is no such key."""
+        values = np.zeros(self._shape, np.uint64)
+        found = self._lib.bpf_map_lookup_elem(
+            self._fd, ctypes.byref(ctypes.c_uint32(key)), values.ctypes.data_as(ctypes.c_void_p)
+        )
+        return values if found == 0 else None
+
+    def total(self, key: int) -> NDArray[np.uint64]:
+        """The value of a key summed over CPUs, (words,); zeros when there is no such key."""
+        values = self.per_cpu(key)
+        total: NDArray[np.uint64] = (
+            np.zeros(self._shape[1], np.uint64) if values is None else values.sum(0, dtype=np.uint64)
+        )
+        return total
+
+    def __iter__(self) -> Iterator[int]:
+        """The keys of a hash; one that comes or goes meanwhile may be left out."""
+        key, following = None, ctypes.c_uint32()
+        while True:
+            at = None if key is None else ctypes.byref(ctypes.c_uint32(key))
+            if self._lib.bpf_map_get_next_key(self._fd, at, ctypes.byref(following)) != 0:
+                return
+            key = following.value
+            yield key
+
+
+def count_table(abis: tuple[Abi, ...], calls: PerCpuMap, errors: PerCpuMap, latencies: PerCpuMap | None) -> CountTable:
+    """
+    Everything the count lane knows, at this moment.
+
+    Errors are read before calls, so that a call that comes in between cannot make errors exceed calls.
+    """
+    failed: dict[int, dict[int, int]] = {}
+    for key in errors:
+        count = int(errors.total(key)[0])
+        failed.setdefault(key >> _ERRNO_BITS, {})[key & (1 << _ERRNO_BITS) - 1] = count
+    table: dict[Call, SyscallCount] = {}
+    for index in range(len(abis)):
+        totals = calls.total(index)
+        for nr in np.flatnonzero(totals).tolist():
+            slot = index * NR_SLOTS + nr
+            latency = None
+            if latencies is not None:
+                words = latencies.total(slot).tolist()
+                latency = Latency(words[0], tuple(words[1:]))
+            table[call_of(slot, abis)] = SyscallCount(int(totals[nr]), failed.get(slot, {}), latency)
+    return table
+
+
+LATENCY_WORDS = 1 + len(BUCKET_BOUNDS_NS) + 1
+"""u64s of struct latency: the sum, the buckets, the bucket of the rest."""

@@ -1,0 +1,78 @@
+"""What the kernel does with each syscall: the `plans` and `gates` maps of bpf/filter.h, from tables and interest."""
+
+import enum
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.abi.arch import NR_SLOTS, Abi, slot_of
+from monitord.abi.event import TEXTS, Capture
+from monitord.model.interest import Interest
+from monitord.tables.captures import CAPTURES
+from monitord.tables.syscalls import Syscall
+
+PLAN = np.dtype([("want", "u1"), ("special", "u1"), ("at_exit", "u1"), ("size", "u1"), ("source", "u1", TEXTS)])
+"""struct plan."""
+
+GATES = 1024
+"""Entries of the `gates` map: one per number, a bit per ABI."""
+
+OPEN_HOW_BYTES = 24
+"""sizeof(struct open_how), the same since openat2 came (OPEN_HOW_SIZE_VER0)."""
+
+
+class Special(enum.IntFlag):
+    """SPECIAL_*: calls whose registers at exit do not tell what was called, or that do not return."""
+
+    NONE = 0
+    TRACK = 1
+    FORK = 2
+    NO_RETURN = 4
+    EXEC = 8
+
+
+_SPECIAL: Mapping[str, Special] = {
+    "execve": Special.TRACK | Special.EXEC,
+    "execveat": Special.TRACK | Special.EXEC,
+    "rt_sigreturn": Special.TRACK,
+    "sigreturn": Special.TRACK,
+    "clone": Special.FORK,
+    "clone3": Special.FORK,
+    "fork": Special.FORK,
+    "vfork": Special.FORK,
+    "exit": Special.NO_RETURN,
+    "exit_group": Special.NO_RETURN,
+}
+
+_AT_EXIT = frozenset({"accept", "accept4"})
+"""Calls whose captured buffers the kernel fills in."""
+
+
+def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]) -> NDArray[np.void]:
+    """
+    The whole `plans` map.
+
+    :return: (len(abis) * NR_SLOTS,) of `PLAN`.
+    """
+    plans = np.zeros(len(abis) * NR_SLOTS, PLAN)
+    for syscall in table:
+        plan = plans[slot_of(syscall.abi, syscall.nr, abis)]
+        plan["special"] = _SPECIAL.get(syscall.name, Special.NONE)
+        plan["at_exit"] = syscall.name in _AT_EXIT
+        for i, capture in enumerate(CAPTURES.get(syscall.name, ())):
+            plan["source"][i] = capture.capture << 4 | capture.arg
+            if capture.capture is Capture.BYTES:
+                plan["size"] = OPEN_HOW_BYTES
+    for (abi, nr), outcome in interest.calls.items():
+        plans[slot_of(abi, nr, abis)]["want"] |= outcome
+    return plans
+
+
+def gates_of(plans: NDArray[np.void], abis: tuple[Abi, ...]) -> NDArray[np.uint8]:
+    """The `gates` map that goes with a `plans` map, (GATES,) of u1."""
+    gates = np.zeros(GATES, np.uint8)
+    planned = ((plans["want"] != 0) | (plans["special"] != 0)).reshape(len(abis), NR_SLOTS)
+    for index in range(len(abis)):
+        gates[:NR_SLOTS] |= planned[index].astype(np.uint8) << np.uint8(index)
+    return gates

@@ -1,0 +1,182 @@
+"""
+The perf rings: one per CPU, mapped and read here, not by BCC.
+
+BCC calls back into Python once per event, which costs microseconds; a mapped ring is taken as one block of bytes.
+The layout (a page of struct perf_event_mmap_page, then 2^n data pages) is perf_event_open(2)'s.
+"""
+
+import ctypes
+import fcntl
+import mmap
+import os
+import platform
+import select
+import struct
+from pathlib import Path
+
+from monitord.model.event import RawBatch
+from monitord.sources.bpf.errors import LoadError
+
+_PERF_EVENT_OPEN_NR = {"x86_64": 298, "aarch64": 241}
+_TYPE_SOFTWARE = 1
+_COUNT_SW_BPF_OUTPUT = 10
+_SAMPLE_RAW = 1 << 10
+_FLAG_DISABLED = 1 << 0
+_FLAG_WATERMARK = 1 << 14
+_FLAG_FD_CLOEXEC = 1 << 3
+_IOC_ENABLE = 0x2400
+_HEAD_OFFSET = 1024  # data_head in struct perf_event_mmap_page
+_TAIL_OFFSET = 1032
+
+
+def online_cpus(path: Path = Path("/sys/devices/system/cpu/online")) -> tuple[int, ...]:
+    """The CPUs that run now: ``0-3,6`` in sysfs."""
+    cpus: list[int] = []
+    for part in path.read_text(encoding="ascii").strip().split(","):
+        first, _, last = part.partition("-")
+        cpus.extend(range(int(first), int(last or first) + 1))
+    return tuple(cpus)
+
+
+class Ring:
+    """
+    The ring of one CPU, open and enabled.
+
+    One thread reads. `data_head` is the kernel's to write, `data_tail` is ours; both only grow.
+    """
+
+    def __init__(self, cpu: int, pages: int) -> None:
+        """
+        :param pages: data pages, a power of two.
+        :raises LoadError: the kernel refused; says why.
+        :raises ProcessLookupError: the CPU is not there any more.
+        """
+        self.cpu = cpu
+        self.size_bytes = pages * mmap.PAGESIZE
+        self.fd = _perf_event_open(cpu, wakeup_bytes=self.size_bytes // 4)
+        try:
+            self._map = mmap.mmap(self.fd, self.size_bytes + mmap.PAGESIZE)
+        except OSError as error:
+            os.close(self.fd)
+            raise LoadError(
+                f"the ring of CPU {cpu} ({self.size_bytes >> 10} KiB) cannot be mapped ({error.strerror}): "
+                "lower bpf.ring_pages, or raise the limit of locked memory (LimitMEMLOCK=infinity)"
+            ) from error
+        self._data = memoryview(self._map)[mmap.PAGESIZE :]
+        self._head = ctypes.c_uint64.from_buffer(self._map, _HEAD_OFFSET)
+        self._tail = ctypes.c_uint64.from_buffer(self._map, _TAIL_OFFSET)
+        fcntl.ioctl(self.fd, _IOC_ENABLE, 0)
+
+    def used_bytes(self) -> int:
+        """What waits to be read."""
+        return int(self._head.value - self._tail.value)
+
+    def take(self) -> bytes:
+        """Everything that is in the ring, whole records; the space is free again afterwards."""
+        head, tail = self._head.value, self._tail.value
+        if head == tail:
+            return b""
+        begin, end = tail % self.size_bytes, head % self.size_bytes
+        parts = (self._data[begin:end],) if begin < end else (self._data[begin:], self._data[:end])
+        data = b"".join(parts)
+        # A plain store is enough: the copy above is done, and no CPU moves a store before the loads it follows
+        # in program order across the system call and lock operations of the interpreter.
+        self._tail.value = head
+        return data
+
+    def close(self) -> None:
+        """Unmap and close."""
+        del self._head, self._tail
+        self._data.release()
+        self._map.close()
+        os.close(self.fd)
+
+
+class Rings:
+    """All rings of the online CPUs, and the poll that waits for them."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages = pages
+        self._poll = select.poll()
+        self._rings: dict[int, Ring] = {}
+
+    def follow(self, cpus: tuple[int, ...]) -> tuple[list[Ring], list[RawBatch]]:
+        """
+        Open rings for CPUs that came, close those of CPUs that went.
+
+        :return: the new rings, to be put into the kernel's table; what the closed ones still held.
+        """
+        left = []
+        for cpu in [cpu for cpu in self._rings if cpu not in cpus]:
+            ring = self._rings.pop(cpu)
+            left.append(RawBatch(cpu, ring.take()))
+            self._poll.unregister(ring.fd)
+            ring.close()
+        opened = []
+        for cpu in cpus:
+            if cpu in self._rings:
+                continue
+            try:
+                ring = Ring(cpu, self._pages)
+            except ProcessLookupError:
+                continue  # gone between the listing and now
+            self._rings[cpu] = ring
+            self._poll.register(ring.fd, select.POLLIN)
+            opened.append(ring)
+        return opened, [batch for batch in left if batch.data]
+
+    def wait(self, timeout_s: float) -> None:
+        """Until a ring is a quarter full, or the time is over."""
+        self._poll.poll(timeout_s * 1000)
+
+    def take(self) -> list[RawBatch]:
+        """What all rings hold, in the order of CPUs; empty ones are left out."""
+        batches = []
+        for ring in self._rings.values():
+            data = ring.take()
+            if data:
+                batches.append(RawBatch(ring.cpu, data))
+        return batches
+
+    def used_bytes(self) -> dict[int, int]:
+        """CPU -> bytes that wait; read without a lock, for metrics."""
+        return {cpu: ring.used_bytes() for cpu, ring in list(self._rings.items())}
+
+    def close(self) -> None:
+        """Close all."""
+        for ring in self._rings.values():
+            ring.close()
+        self._rings.clear()
+
+
+def _perf_event_open(cpu: int, wakeup_bytes: int) -> int:
+    # struct perf_event_attr, first version (PERF_ATTR_SIZE_VER0 = 64 bytes) plus nothing: type, size, config,
+    # sample_period, sample_type, read_format, flags, wakeup_watermark, ...
+    attributes = struct.pack(
+        "<IIQQQQQIIQ",
+        _TYPE_SOFTWARE,
+        64,
+        _COUNT_SW_BPF_OUTPUT,
+        1,
+        _SAMPLE_RAW,
+        0,
+        _FLAG_DISABLED | _FLAG_WATERMARK,
+        wakeup_bytes,
+        0,
+        0,
+    )
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = _PERF_EVENT_OPEN_NR[platform.machine()]
+    fd = int(libc.syscall(number, attributes, -1, cpu, -1, ctypes.c_ulong(_FLAG_FD_CLOEXEC)))
+    if fd >= 0:
+        return fd
+    error = ctypes.get_errno()
+    if error in (3, 19):  # ESRCH, ENODEV: the CPU is offline
+        raise ProcessLookupError(error, os.strerror(error))
+    hint = "run `monitord doctor`"
+    if error in (1, 13):
+        hint = (
+            "with kernel.perf_event_paranoid above 2 (Debian's is 3) this needs CAP_SYS_ADMIN or root, "
+            "otherwise CAP_PERFMON"
+        )
+    raise LoadError(f"perf_event_open for CPU {cpu} failed ({os.strerror(error)}): {hint}")

@@ -1,0 +1,208 @@
+"""The BPF source: the kernel side loaded, attached and read, as one object."""
+
+import ctypes
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.abi.arch import NR_SLOTS, machine_abis
+from monitord.config.schema import BpfConfig, Scope, ScopeKind
+from monitord.model.counts import CountTable
+from monitord.model.event import RawBatch
+from monitord.model.interest import Interest
+from monitord.model.loss import Degraded, Stage
+from monitord.sources.bpf import libbpf
+from monitord.sources.bpf.counts import LATENCY_WORDS, STATS, PerCpuMap, count_table
+from monitord.sources.bpf.plan import GATES, PLAN, gates_of, plans_of
+from monitord.sources.bpf.program import Settings, attach, load
+from monitord.sources.bpf.rings import Rings, online_cpus
+from monitord.sources.bpf.scope import ScopeError, cgroup_directory, children, pid_max
+from monitord.tables.syscalls import SyscallTable
+
+_HOUSEKEEPING_S = 1.0
+"""How often CPUs that come and go, and units that restart, are looked for."""
+
+
+class BpfSource:
+    """
+    Everything between the kernel and the pipeline; implements `monitord.stages.Source`.
+
+    Made: programs loaded, rings open, nothing attached. `start` attaches. One thread drains; `counts`, `losses`
+    and the like may be asked for by any.
+    """
+
+    def __init__(self, table: SyscallTable, scope: Scope, config: BpfConfig) -> None:
+        """
+        :raises LoadError: this machine cannot.
+        :raises ScopeError: the scope names nothing.
+        """
+        self._table = table
+        self._abis = machine_abis()
+        self._scope = scope
+        self._cgroup_id = 0
+        number = self._scope_number()
+        self._loaded = load(Settings(scope.kind, number, config.latency, os.getpid()))
+        self._stats_fd = libbpf.library().bpf_enable_stats(libbpf.STATS_RUN_TIME) if config.program_stats else -1
+        self._links: list[int] = []
+        self._rings = Rings(config.ring_pages)
+        self._calls = PerCpuMap(self._loaded.map_fd("calls"), NR_SLOTS)
+        self._errors = PerCpuMap(self._loaded.map_fd("errors"), 1)
+        self._stats = PerCpuMap(self._loaded.map_fd("stats"), len(STATS))
+        self._latencies = PerCpuMap(self._loaded.map_fd("latencies"), LATENCY_WORDS) if config.latency else None
+        self._plans = np.zeros(len(self._abis) * NR_SLOTS, PLAN)
+        self._gates = np.zeros(GATES, np.uint8)
+        self._housekeeping_due_s = 0.0
+        self.install(Interest())
+        self._follow_cpus()
+        self._follow_cgroup()
+
+    def start(self) -> None:
+        """Attach; from here on calls are counted and events delivered."""
+        self._links = attach(self._loaded.programs)
+        if self._scope.kind is ScopeKind.PID:
+            self._mark(self._scope.number)
+
+    def install(self, interest: Interest) -> None:
+        """Replace what is delivered as events, while they flow; calls in both sets are never missed."""
+        plans = plans_of(self._table, interest, self._abis)
+        gates = gates_of(plans, self._abis)
+        # Gates open before plans ask and close after they stop asking: in between a call passes one for nothing.
+        self._write_gates(self._gates | gates)
+        for slot in np.flatnonzero(plans != self._plans).tolist():
+            self._update("plans", slot, plans[slot].tobytes())
+        self._plans = plans
+        self._write_gates(gates)
+
+    def drain(self, timeout_s: float) -> Sequence[RawBatch]:
+        """Wait until a ring is a quarter full or the time is over, and take what all rings hold."""
+        self._rings.wait(timeout_s)
+        batches = self._rings.take()
+        now_s = time.monotonic()
+        if now_s >= self._housekeeping_due_s:
+            self._housekeeping_due_s = now_s + _HOUSEKEEPING_S
+            batches += self._follow_cpus()
+            self._follow_cgroup()
+        return batches
+
+    def quiesce(self) -> None:
+        """Detach: nothing is counted or delivered any more, what is in the rings can still be drained."""
+        for link in self._links:
+            os.close(link)
+        self._links = []
+
+    def counts(self) -> CountTable:
+        """Totals of every syscall in scope."""
+        return count_table(self._abis, self._calls, self._errors, self._latencies)
+
+    def seen(self) -> int:
+        """Events that the kernel side admitted, lost ones included."""
+        return self._stat("seq")
+
+    def losses(self) -> Mapping[Stage, int]:
+        """Events lost between the kernel and the rings."""
+        return {Stage.RING: self._stat("lost_ring"), Stage.NO_RING: self._stat("lost_no_ring")}
+
+    def degraded(self) -> Mapping[Degraded, int]:
+        """What was recorded with a part missing."""
+        return {
+            Degraded.TEXT: self._stat("lost_texts"),
+            Degraded.START: self._stat("spill_failed"),
+            Degraded.ERRNO: self._stat("errors_failed"),
+        }
+
+    def program_runs(self) -> Mapping[str, tuple[int, int]]:
+        """
+        Program -> (runs, nanoseconds) as the kernel counts them.
+
+        Both stay 0 unless the kernel keeps statistics: `bpf.program_stats`, or sysctl kernel.bpf_stats_enabled.
+        """
+        runs = {}
+        for name, fd in self._loaded.programs.items():
+            info, size = libbpf.ProgInfo(), ctypes.c_uint32(ctypes.sizeof(libbpf.ProgInfo))
+            if libbpf.library().bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)) == 0:
+                runs[name] = (int(info.run_cnt), int(info.run_time_ns))
+        return runs
+
+    def ring_bytes(self) -> Mapping[int, int]:
+        """CPU -> bytes that wait in its ring."""
+        return self._rings.used_bytes()
+
+    def close(self) -> None:
+        """Detach and free everything."""
+        self.quiesce()
+        self._rings.close()
+        for fd in self._loaded.programs.values():
+            os.close(fd)
+        if self._stats_fd >= 0:
+            os.close(self._stats_fd)
+        self._loaded.bpf.cleanup()
+
+    def _stat(self, name: str) -> int:
+        return int(self._stats.total(0)[STATS.index(name)])
+
+    def _update(self, name: str, key: int, value: bytes) -> None:
+        lib, fd = libbpf.library(), self._loaded.map_fd(name)
+        libbpf.check(
+            lib.bpf_map_update_elem(fd, ctypes.byref(ctypes.c_uint32(key)), value, 0), f"writing map {name}[{key}]"
+        )
+
+    def _write_gates(self, gates: NDArray[np.uint8]) -> None:
+        for nr in np.flatnonzero(gates != self._gates).tolist():
+            self._update("gates", nr, bytes([gates[nr]]))
+        self._gates = gates
+
+    def _follow_cpus(self) -> list[RawBatch]:
+        opened, left = self._rings.follow(online_cpus())
+        for ring in opened:
+            self._update("events", ring.cpu, ring.fd.to_bytes(4, "little"))
+        return left
+
+    def _scope_number(self) -> int:
+        """What stands for the scope in the program."""
+        match self._scope.kind:
+            case ScopeKind.ALL:
+                return 0
+            case ScopeKind.CGROUP:
+                return cgroup_directory(self._scope).stat().st_ino
+            case ScopeKind.UNIT:
+                cgroup_directory(self._scope)
+                return 0  # a unit gets a new cgroup when it restarts: only the map knows which
+            case ScopeKind.PID:
+                if not os.path.exists(f"/proc/{self._scope.number}"):
+                    raise ScopeError(f"there is no process {self._scope.number}")
+                return pid_max()
+            case ScopeKind.UID | ScopeKind.PIDNS:
+                return self._scope.number
+
+    def _follow_cgroup(self) -> None:
+        """Keep the scope's cgroup in the kernel's table: a unit gets a new one with every start."""
+        if self._scope.kind not in (ScopeKind.CGROUP, ScopeKind.UNIT):
+            return
+        try:
+            directory = cgroup_directory(self._scope)
+            cgroup_id = directory.stat().st_ino
+            if cgroup_id == self._cgroup_id:
+                return
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (ScopeError, OSError):
+            return  # stopped; the next start is found the next time
+        try:
+            self._update("scope_cgroup", 0, fd.to_bytes(4, "little"))
+        finally:
+            os.close(fd)
+        self._cgroup_id = cgroup_id
+
+    def _mark(self, pid: int) -> None:
+        """
+        Put a process and its descendants into scope.
+
+        A process is marked before its children are listed: what it starts after that is marked by the kernel side.
+        """
+        waiting = [pid]
+        while waiting:
+            pid = waiting.pop()
+            self._update("scope_pids", pid, b"\1")
+            waiting += children(pid)

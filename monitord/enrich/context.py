@@ -1,7 +1,6 @@
 """What rules can ask about the process behind an event: `Context` from exec events and /proc."""
 
 import ctypes
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from monitord.enrich.path import normalise
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.enrich.program import Program, Programs
 from monitord.model.event import Event, EventBatch, ProcessKey, text_of
-from monitord.model.interest import Call, Interest, Outcome
+from monitord.model.interest import Interest, Outcome
 from monitord.model.process import Process
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall, SyscallTable
@@ -55,12 +54,7 @@ class ProcContext:
         self._groups = group_names()
         self._clock = WallClock()
         self._recall: _Recall | None = None
-        self._execs = {
-            (abi, known.nr): name
-            for abi in Abi
-            for name in ("execve", "execveat")
-            if (known := table.named(abi, name)) is not None
-        }
+        self._execs = {(call.abi, call.nr): name for name in ("execve", "execveat") for call in table.calls_named(name)}
         self._is_exec = np.zeros((len(Abi), NR_SLOTS), bool)
         for abi, nr in self._execs:
             self._is_exec[abi, nr] = True
@@ -70,11 +64,9 @@ class ProcContext:
         """Processes whose program was forgotten for want of room."""
         return self._programs.evicted
 
-    def interest(self, abis: Iterable[Abi]) -> Interest:
-        """The events that `observe` learns from: what succeeds to execute, in these ABIs."""
-        served = set(abis)
-        calls: dict[Call, Outcome] = {call: Outcome.SUCCESS for call in self._execs if call[0] in served}
-        return Interest(calls)
+    def interest(self) -> Interest:
+        """The events that `observe` learns from: what succeeds to execute."""
+        return Interest(dict.fromkeys(self._execs, Outcome.SUCCESS))
 
     def observe(self, batch: EventBatch) -> None:
         """Learn from the exec events of a batch; to be called before any of its events is judged."""

@@ -1,7 +1,9 @@
 """Events of real processes, as the kernel side would have reported them."""
 
 import os
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +60,14 @@ def exec_batch(filename: bytes, argv: bytes, **columns: object) -> EventBatch:
     """A successful execve."""
     texts: list[Text] = [(0, Capture.STR, filename), (1, Capture.ARGV, argv)]
     return batch_of(texts, nr=EXECVE, **columns)
+
+
+@contextmanager
+def running(command: Sequence[str | bytes | Path], **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A cat that has come to read its input, and waits for the end of it."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes, **options) as process:
+        process.stdin.write(b"ready\n")
+        process.stdin.flush()
+        assert b"ready\n" == process.stdout.readline()
+        yield process

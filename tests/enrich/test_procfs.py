@@ -3,27 +3,15 @@
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.model.value import Missing
-from tests.enrich.events import TICK_NS, start_ns
+from tests.enrich.events import TICK_NS, running, start_ns
 
 ANOTHER_TICK_NS = 2 * TICK_NS
-
-
-@contextmanager
-def running(command, **options):
-    """A cat that has come to read its input, and waits for the end of it."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes, **options) as process:
-        process.stdin.write(b"ready\n")
-        process.stdin.flush()
-        assert b"ready\n" == process.stdout.readline()
-        yield process
 
 
 @pytest.fixture

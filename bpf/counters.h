@@ -1,6 +1,7 @@
 /* The count lane: totals per syscall in per-CPU maps, read by the daemon when it is scraped. */
 
-/* 5 KiB x ABIs x CPUs. One value per ABI, so that the daemon reads all with a few look-ups. */
+/* 5 KiB x ABIs x CPUs. One value per ABI, so that the daemon reads all with a few look-ups. A call that is in
+ * `latencies` is not counted here again. */
 struct calls {
     u64 n[NR_SLOTS];
 };

@@ -16,13 +16,16 @@ struct plan {
 
 BPF_ARRAY(plans, struct plan, ABIS * NR_SLOTS); /* 15 KiB */
 
-/* A bit per ABI index for the numbers that have a plan: one look-up lets all other calls go. */
+/* A look-up by number lets all calls without a plan go. The low half has a bit per ABI index for a plan that begins
+ * at enter; the high half for any plan: one that asks for foreign calls only is looked at when the call ends, where
+ * the ABI is known anyway, or every native call of that number would pay for asking at enter. */
 #define GATES 1024
+#define GATE_ENTER 15
 BPF_ARRAY(gates, u8, GATES); /* 8 KiB */
 
 static __always_inline bool filter_gate(u32 abi, u32 nr) {
     u8 *gate = gates.lookup(&nr);
-    return gate && *gate & 1 << arch_index(abi);
+    return gate && *gate & 16 << arch_index(abi);
 }
 
 static __always_inline bool is_error(s64 ret) {

@@ -9,7 +9,8 @@ struct start {
     u32 nr;
     u8 abi;
     u8 want;    /* 0: only the start is known */
-    u16 flags;  /* FLAG_FOREIGN */
+    u8 planned; /* it has a plan */
+    u8 flags;   /* FLAG_FOREIGN */
 };
 
 struct call {

@@ -24,6 +24,7 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     call->start.nr = nr;
     call->start.abi = abi;
     call->start.want = plan->want;
+    call->start.planned = 1;
     call->start.flags = arch_foreign(abi, regs);
     if (plan->want) {
         call->event.abi = abi;
@@ -47,18 +48,23 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
 /* raw_syscalls:sys_enter (struct pt_regs *regs, long id) */
 int on_sys_enter(u64 *ctx) {
     u32 nr = ctx[1];
-#ifndef LATENCY
     /* The one look-up that an unwanted call pays. An x32 number lies beyond the gates. */
     u8 *gate = gates.lookup(&nr);
-    if (gate ? !*gate : !(nr & X32_BIT))
+#ifndef LATENCY
+    if (gate ? !(*gate & GATE_ENTER) : !(nr & X32_BIT))
         return 0;
 #endif
     void *task = CURRENT_TASK();
-    if (!in_scope(ctx, task))
-        return 0;
     u32 abi = arch_abi(task, nr);
     nr = arch_plain_nr(abi, nr);
-    if (filter_gate(abi, nr))
+    bool planned = filter_gate(abi, nr);
+#ifndef LATENCY
+    if (!planned) /* the gate is another ABI's */
+        return 0;
+#endif
+    if (!in_scope(ctx, task))
+        return 0;
+    if (planned)
         return begin(ctx, task, abi, nr);
 #ifdef LATENCY
     struct call *call = inflight_slot();
@@ -67,6 +73,7 @@ int on_sys_enter(u64 *ctx) {
     call->start.nr = nr;
     call->start.abi = abi;
     call->start.want = 0;
+    call->start.planned = 0;
     call->task = (u64)task;
     call->start.ts_ns = bpf_ktime_get_boot_ns();
 #endif
@@ -120,32 +127,32 @@ int on_sys_exit(u64 *ctx) {
     void *task = CURRENT_TASK();
     if (!in_scope(ctx, task))
         return 0;
-    u32 nr = arch_exit_nr((void *)ctx[0]);
-    u32 abi = arch_abi(task, nr);
     s64 ret = ctx[1];
-    nr = arch_plain_nr(abi, nr);
+    struct call *call;
+    u32 abi, nr;
+    bool planned;
 #ifdef LATENCY
-    struct call *call = inflight_take((u64)task);
+    call = inflight_take((u64)task);
     if (call) {
-        u64 ns = bpf_ktime_get_boot_ns() - call->start.ts_ns;
-        count_latency(call->start.abi, call->start.nr, ns);
-        if (!call->start.want) {
-            abi = call->start.abi;
-            nr = call->start.nr;
-        }
+        abi = call->start.abi;
+        nr = call->start.nr;
+        count_latency(abi, nr, bpf_ktime_get_boot_ns() - call->start.ts_ns);
+        if (call->start.planned)
+            end(ctx, task, call, &abi, &nr, ret);
+        if (is_error(ret))
+            count_error(abi, nr, ret);
+        return 0;
     }
-    if (filter_gate(abi, nr) || nr == ~0u)
-#else
-    /* -1 is what sigreturn leaves behind */
-    if (filter_gate(abi, nr) || nr == ~0u)
 #endif
-    {
+    nr = arch_exit_nr((void *)ctx[0]);
+    abi = arch_abi(task, nr);
+    nr = arch_plain_nr(abi, nr);
+    planned = filter_gate(abi, nr) || nr == ~0u; /* -1 is what sigreturn leaves behind */
 #ifndef LATENCY
-        struct call *call = inflight_take((u64)task);
+    call = planned ? inflight_take((u64)task) : NULL;
 #endif
-        if (!end(ctx, task, call, &abi, &nr, ret))
-            return 0;
-    }
+    if (planned && !end(ctx, task, call, &abi, &nr, ret))
+        return 0;
     count_call(abi, nr);
     if (is_error(ret))
         count_error(abi, nr, ret);

@@ -71,14 +71,16 @@ def count_table(abis: tuple[Abi, ...], calls: PerCpuMap, errors: PerCpuMap, late
         failed.setdefault(key >> _ERRNO_BITS, {})[key & (1 << _ERRNO_BITS) - 1] = count
     table: dict[Call, SyscallCount] = {}
     for index in range(len(abis)):
-        totals = calls.total(index)
-        for nr in np.flatnonzero(totals).tolist():
+        for nr, untimed in enumerate(calls.total(index).tolist()):
             slot = index * NR_SLOTS + nr
-            latency = None
-            if latencies is not None:
-                words = latencies.total(slot).tolist()
-                latency = Latency(words[0], tuple(words[1:]))
-            table[call_of(slot, abis)] = SyscallCount(int(totals[nr]), failed.get(slot, {}), latency)
+            if latencies is None:
+                latency, count = None, untimed
+            else:
+                # The kernel side counts a call in one place: among the buckets, or here when its start is not known.
+                sum_ns, *buckets = latencies.total(slot).tolist()
+                latency, count = Latency(sum_ns, tuple(buckets)), untimed + sum(buckets)
+            if count:
+                table[call_of(slot, abis)] = SyscallCount(count, failed.get(slot, {}), latency)
     return table
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, slot_of
 from monitord.abi.event import TEXTS, Capture
-from monitord.model.interest import Interest
+from monitord.model.interest import Interest, Outcome
 from monitord.tables.captures import CAPTURES
 from monitord.tables.syscalls import Syscall
 
@@ -16,7 +16,7 @@ PLAN = np.dtype([("want", "u1"), ("special", "u1"), ("at_exit", "u1"), ("size", 
 """struct plan."""
 
 GATES = 1024
-"""Entries of the `gates` map: one per number, a bit per ABI."""
+"""Entries of the `gates` map, one per number; bpf/filter.h says what the bits mean."""
 
 OPEN_HOW_BYTES = 24
 """sizeof(struct open_how), the same since openat2 came (OPEN_HOW_SIZE_VER0)."""
@@ -72,7 +72,9 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
 def gates_of(plans: NDArray[np.void], abis: tuple[Abi, ...]) -> NDArray[np.uint8]:
     """The `gates` map that goes with a `plans` map, (GATES,) of u1."""
     gates = np.zeros(GATES, np.uint8)
-    planned = ((plans["want"] != 0) | (plans["special"] != 0)).reshape(len(abis), NR_SLOTS)
+    shape = (len(abis), NR_SLOTS)
+    any_plan = ((plans["want"] | plans["special"]) != 0).reshape(shape)
+    from_enter = ((plans["want"] & ~np.uint8(Outcome.FOREIGN) | plans["special"]) != 0).reshape(shape)
     for index in range(len(abis)):
-        gates[:NR_SLOTS] |= planned[index].astype(np.uint8) << np.uint8(index)
+        gates[:NR_SLOTS] |= from_enter[index] * np.uint8(1 << index) | any_plan[index] * np.uint8(16 << index)
     return gates

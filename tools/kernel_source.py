@@ -24,6 +24,9 @@ _WANTED = (
 """What of a kernel tree the generators read; SYSCALL_DEFINE stands in no other directory that matters here."""
 
 
+_VERSION_PARTS = ("MAJOR", "PATCHLEVEL", "SUBLEVEL")
+
+
 class FetchError(Exception):
     """A package cannot be had now; the message says which and why."""
 
@@ -68,7 +71,14 @@ def fetch_headers(cache: Path = CACHE) -> Path:
 def kernel_version(tree: Path) -> str:
     """``7.3.4``, as the top Makefile of a kernel tree says."""
     makefile = (tree / "Makefile").read_text()
-    parts = [re.search(rf"^{name} = (\d+)", makefile, re.M) for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
+    parts = [re.search(rf"^{name} = (\d+)", makefile, re.M) for name in ("VERSION", *_VERSION_PARTS[1:])]
+    return ".".join(part[1] for part in parts if part)
+
+
+def headers_version(tree: Path) -> str:
+    """``7.3.4``, as <linux/version.h> of an unpacked linux-libc-dev says."""
+    text = (tree / "usr/include/linux/version.h").read_text()
+    parts = [re.search(rf"^#define LINUX_VERSION_{name} (\d+)", text, re.M) for name in _VERSION_PARTS]
     return ".".join(part[1] for part in parts if part)
 
 

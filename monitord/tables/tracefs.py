@@ -1,0 +1,66 @@
+"""What the running kernel says of its own system calls, in tracefs: it knows calls that are newer than our table."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from monitord.abi.arch import Abi, machine_abis
+from monitord.tables.syscalls import Arg, Group, Syscall, SyscallTable
+
+TRACEFS = Path("/sys/kernel/tracing")
+
+_FIELD = re.compile(r"\tfield:(?P<type>.+?) ?\b(?P<name>\w+);\toffset:(?P<offset>\d+);\tsize:8;")
+_FIRST_ARGUMENT_OFFSET = 16  # behind the common fields and __syscall_nr, which is the name of a field only
+_NUMBER = re.compile(r"^#define\s+__NR_(\w+)\s+(\d+)$", re.M)
+
+
+def extended(table: SyscallTable, tracefs: Path = TRACEFS, unistd: Path | None = None) -> SyscallTable:
+    """
+    A table with what the running kernel adds to it, for its native ABI; without tracefs, the table itself.
+
+    Arguments are filled in where the table has none. A call that the table does not have at all is added if its
+    number is known: tracefs does not give it, so it comes from the C header, if one is installed. Such a call is
+    in `Group.SYSTEM`, for what it is for is not known.
+
+    :param unistd: the header with the numbers; None for this machine's own.
+    """
+    abi = machine_abis()[0]
+    known = {call.entry: call for call in table if call.abi is abi and call.entry}
+    calls = {(call.abi, call.nr): call for call in table}
+    numbers = _numbers(unistd or _header(abi))
+    for event, args in _described(tracefs / "events" / "syscalls"):
+        entry = f"sys_{event}"
+        if entry in known:
+            continue
+        call = table.named(abi, event)
+        if call is not None:
+            calls[abi, call.nr] = Syscall(abi, call.nr, call.name, entry, args, call.group)
+        elif event in numbers and (abi, numbers[event]) not in calls:
+            nr = numbers[event]
+            calls[abi, nr] = Syscall(abi, nr, event, entry, args, Group.SYSTEM)
+    return SyscallTable(calls.values())
+
+
+def _described(events: Path) -> Iterator[tuple[str, tuple[Arg, ...]]]:
+    """Each call that the kernel describes, by its entry point without ``sys_``."""
+    for directory in sorted(events.glob("sys_enter_*")):
+        try:
+            text = (directory / "format").read_text("ascii")
+        except OSError:  # not root; then none of them is readable
+            return
+        fields = (match for match in _FIELD.finditer(text) if int(match["offset"]) >= _FIRST_ARGUMENT_OFFSET)
+        args = tuple(Arg(field["name"], field["type"]) for field in fields)
+        yield directory.name.removeprefix("sys_enter_"), args
+
+
+def _header(abi: Abi) -> Path:
+    triplet = {Abi.X86_64: "x86_64-linux-gnu", Abi.ARM64: "aarch64-linux-gnu"}[abi]
+    return Path("/usr/include") / triplet / "asm" / "unistd_64.h"
+
+
+def _numbers(header: Path) -> dict[str, int]:
+    try:
+        text = header.read_text("ascii")
+    except OSError:
+        return {}
+    return {name: int(nr) for name, nr in _NUMBER.findall(text)}

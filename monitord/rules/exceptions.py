@@ -104,44 +104,45 @@ def merged(
 
 def without(condition: Text, exceptions: tuple[RuleException, ...], problems: Problems) -> Text:
     """``(condition) and not ((f1 = v1 and f2 = v2) or ...)``, or the condition itself when there are no values."""
-    cases: list[Text] = []
+    cases: list[str] = []
+    names: list[Scalar] = []
     for exception in exceptions:
-        if exception.values and not exception.fields:
-            message = f"exception '{exception.name.text}' has values and no fields; name the fields they are for"
-            problems.error(exception.name.start, Code.EXCEPTION, message)
-        elif exception.single and exception.values:
-            field, comparison = exception.fields[0].text, exception.comparisons[0]
-            if _takes_list(comparison):
-                cases.append(Text.standing_for(f"({field} {comparison} ({_listed(exception.values)}))", exception.name))
-            else:
-                cases.extend(
-                    Text.standing_for(f"({field} {comparison} {_single(value)})", exception.name)
-                    for value in exception.values
-                )
-        else:
-            cases.extend(_case(exception, value, problems) for value in exception.values)
-    cases = [case for case in cases if case.text]
+        for case in _cases(exception, problems):
+            cases.append(case)
+            names.append(exception.name)
     if not cases:
         return condition
-    name = exceptions[0].name
-    parts = [Text.standing_for("(", name), condition, Text.standing_for(") and not (", name)]
-    for number, case in enumerate(cases):
-        parts += [Text.standing_for(" or ", name), case] if number else [case]
-    return joined([*parts, Text.standing_for(")", name)])
+    parts = [Text.standing_for("(", names[0]), condition, Text.standing_for(") and not (", names[0])]
+    for number, (case, name) in enumerate(zip(cases, names, strict=True)):
+        parts.append(Text.standing_for(f" or ({case})" if number else f"({case})", name))
+    return joined([*parts, Text.standing_for(")", names[-1])])
 
 
-def _case(exception: RuleException, value: Yaml, problems: Problems) -> Text:
-    if not isinstance(value, Sequence) or len(value.items) != len(exception.fields):
-        fields = ", ".join(field.text for field in exception.fields)
-        message = f"exception '{exception.name.text}' needs one value for each of its fields: [{fields}]"
-        problems.error(value.start, Code.EXCEPTION, message)
-        return Text.standing_for("", exception.name)
-    tests = []
-    for field, comparison, element in zip(exception.fields, exception.comparisons, value.items, strict=True):
-        elements = element.items if isinstance(element, Sequence) else (element,)
-        right = f"({_listed(elements)})" if _takes_list(comparison) else _single(element)
-        tests.append(f"{field.text} {comparison} {right}")
-    return Text.standing_for(f"({' and '.join(tests)})", exception.name)
+def _cases(exception: RuleException, problems: Problems) -> list[str]:
+    """One condition for each tuple of values."""
+    if exception.values and not exception.fields:
+        message = f"exception '{exception.name.text}' has values and no fields; name the fields they are for"
+        problems.error(exception.name.start, Code.EXCEPTION, message)
+        return []
+    if exception.single and _takes_list(exception.comparisons[0]):
+        return [f"{exception.fields[0].text} {exception.comparisons[0]} ({_listed(exception.values, problems)})"][
+            : len(exception.values)
+        ]
+    cases = []
+    for value in exception.values:
+        elements = (value,) if exception.single else value.items if isinstance(value, Sequence) else ()
+        if len(elements) != len(exception.fields):
+            fields = ", ".join(field.text for field in exception.fields)
+            message = f"exception '{exception.name.text}' needs one value for each of its fields: [{fields}]"
+            problems.error(value.start, Code.EXCEPTION, message)
+            continue
+        tests = []
+        for field, comparison, element in zip(exception.fields, exception.comparisons, elements, strict=True):
+            inside = element.items if isinstance(element, Sequence) and _takes_list(comparison) else (element,)
+            right = _listed(inside, problems)
+            tests.append(f"{field.text} {comparison} {f'({right})' if _takes_list(comparison) else right}")
+        cases.append(" and ".join(tests))
+    return cases
 
 
 def _takes_list(comparison: str) -> bool:
@@ -149,14 +150,13 @@ def _takes_list(comparison: str) -> bool:
     return words[0] in _LIST_OPERATORS or len(words) > 1
 
 
-def _single(value: Yaml) -> str:
-    # Anything but a text ends as a text that does not parse, which the parser reports at the exception.
-    return written(value.text) if isinstance(value, Scalar) else "("
-
-
-def _listed(values: tuple[Yaml, ...]) -> str:
-    """The values as the inside of a list; parentheses around the name of a list are dropped."""
-    return ", ".join(
-        value.text.strip("()") if isinstance(value, Scalar) and value.text.startswith("(") else _single(value)
-        for value in values
-    )
+def _listed(values: tuple[Yaml, ...], problems: Problems) -> str:
+    """The values as the inside of a list; Falco's parentheses around the name of a list are dropped."""
+    texts = []
+    for value in values:
+        if not isinstance(value, Scalar):
+            problems.error(value.start, Code.EXCEPTION, "this value of an exception is a text for this operator")
+            continue
+        bare = value.text.startswith("(") and value.text.endswith(")")
+        texts.append(value.text[1:-1].strip() if bare else written(value.text))
+    return ", ".join(texts)

@@ -37,6 +37,7 @@ class Field:
 
     :ivar meaning: one line for `monitord fields` and for error messages.
     :ivar missing: how the value can be missing, one line.
+    :ivar numbered: the argument is a number (``proc.aname[2]``).
     :ivar any_of: the value is a tuple of candidates and a test holds if it holds for any of them
         (``proc.aname`` without index).
     """
@@ -47,4 +48,5 @@ class Field:
     missing: str
     extract: Extract
     argument: Argument = Argument.NONE
+    numbered: bool = False
     any_of: bool = False

@@ -8,11 +8,11 @@ from monitord.model.problem import Problem
 from monitord.rules.code import Code
 from monitord.rules.reader import Map, Place, Scalar, Sequence, Yaml
 
-RULE_KEYS = frozenset(
-    ["desc", "condition", "output", "priority", "source", "enabled", "tags", "exceptions", "warn_evttypes", "skip-if-unknown-filter", "capture", "capture_duration", "append", "override"]
-)
 KEYS: Mapping[str, frozenset[str]] = {
-    "rule": RULE_KEYS,
+    "rule": frozenset(
+        ("desc", "condition", "output", "priority", "source", "enabled", "tags", "exceptions", "warn_evttypes")
+    )
+    | {"skip-if-unknown-filter", "capture", "capture_duration", "append", "override"},
     "macro": frozenset(("condition", "append", "override")),
     "list": frozenset(("items", "append", "override")),
     "required_engine_version": frozenset(),

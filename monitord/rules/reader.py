@@ -58,6 +58,11 @@ class Scalar:
     style: str = ""
 
     @property
+    def is_null(self) -> bool:
+        """Whether nothing stands there."""
+        return not self.style and self.text in ("", "~", "null")
+
+    @property
     def start(self) -> Place:
         """Where it begins."""
         return self.source.place(self.begin)
@@ -144,9 +149,8 @@ def read(path: Path) -> tuple[list[Yaml], list[Problem]]:
         line = err.object.count(b"\n", 0, err.start) + 1
         return [], [Place(str(path), line).problem(Code.YAML, "this is not UTF-8 text; save the file as UTF-8")]
     try:
-        for node in yaml.compose_all(source.text, _Loader):
-            if not (isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"):
-                documents.append(_convert(node, source, {}, 0))
+        for document in _documents(source):
+            documents.append(document)  # one by one: those before a mistake count
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         place = Place(str(path), mark.line + 1, mark.column + 1) if mark else whole
@@ -156,31 +160,57 @@ def read(path: Path) -> tuple[list[Yaml], list[Problem]]:
     except yaml.reader.ReaderError as err:
         place = source.place(min(int(err.position), len(source.text)))
         return documents, [place.problem(Code.YAML, "this is not YAML: a control character; remove it")]
-    except RecursionError:
-        return documents, [whole.problem(Code.YAML, "lists and maps are nested too deep; rules need five levels")]
     return documents, []
 
 
-def _convert(node: yaml.Node, source: SourceFile, done: dict[int, Yaml], depth: int) -> Yaml:
-    """Aliased nodes are converted once, so that a few lines of anchors cannot grow without bound."""
-    if id(node) in done:
-        return done[id(node)]
+def _documents(source: SourceFile) -> Iterator[Yaml]:
+    """
+    The documents of a file that are not empty.
+
+    Composed here from the parser's events: yaml's own composer in C recurses, and a line of 100 000 brackets overruns
+    its stack. It would also look for the type of each scalar, which rules leave to their keys.
+    """
+    events = yaml.parse(source.text, _Loader)
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            document = _node(next(events), events, source, {}, 1)
+            if not (isinstance(document, Scalar) and document.is_null):
+                yield document
+
+
+def _node(
+    event: yaml.Event, events: Iterator[yaml.Event], source: SourceFile, anchors: dict[str, Yaml], depth: int
+) -> Yaml:
+    """
+    The value that begins with an event.
+
+    :param anchors: the values named so far; an alias is the same value again, so that anchors cannot multiply.
+    :raises yaml.composer.ComposerError: an unknown alias, a key that is no text, or too deep.
+    """
+    mark, anchor = event.start_mark, getattr(event, "anchor", None)
     if depth > MAX_DEPTH:
-        raise RecursionError
-    place = Place(source.name, node.start_mark.line + 1, node.start_mark.column + 1)
+        raise yaml.composer.ComposerError(None, None, "lists and maps are nested too deep for rules", mark)
+    if isinstance(event, yaml.AliasEvent):
+        if anchor not in anchors:
+            raise yaml.composer.ComposerError(None, None, f"there is no '&{anchor}' before this alias", mark)
+        return anchors[anchor]
+    place = Place(source.name, mark.line + 1, mark.column + 1)
     made: Yaml
-    if isinstance(node, yaml.ScalarNode):
-        made = Scalar(node.value, source, node.start_mark.index, node.style or "")
-    elif isinstance(node, yaml.SequenceNode):
-        made = Sequence(tuple(_convert(item, source, done, depth + 1) for item in node.value), place)
+    if isinstance(event, yaml.ScalarEvent):
+        made = Scalar(event.value, source, mark.index, event.style or "")
+    elif isinstance(event, yaml.SequenceStartEvent):
+        items = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            items.append(_node(event, events, source, anchors, depth + 1))
+        made = Sequence(tuple(items), place)
     else:
         entries = []
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                message = "a key has to be a text"
-                raise yaml.composer.ComposerError(None, None, message, key.start_mark)
-            name = Scalar(key.value, source, key.start_mark.index, key.style or "")
-            entries.append((name, _convert(value, source, done, depth + 1)))
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            key = _node(event, events, source, anchors, depth + 1)
+            if not isinstance(key, Scalar):
+                raise yaml.composer.ComposerError(None, None, "a key has to be a text", event.start_mark)
+            entries.append((key, _node(next(events), events, source, anchors, depth + 1)))
         made = Map(tuple(entries), place)
-    done[id(node)] = made
+    if anchor is not None:
+        anchors[anchor] = made
     return made

@@ -1,0 +1,183 @@
+"""Whether a parsed condition means something: fields that exist, operators and literals that fit their types."""
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+
+from monitord.rules.ast import And, Check, FieldRef, Macro, Node, Not, Op, Operand, Or, Transformed
+from monitord.rules.code import Code
+from monitord.rules.compare import read_literal
+from monitord.rules.field import Argument, Field, FieldType
+from monitord.rules.items import nearest
+from monitord.rules.operand import is_any_of, type_of
+from monitord.rules.regex import Regex, RegexError
+
+_SETS = frozenset((Op.IN, Op.INTERSECTS, Op.EXISTS))
+_EQUAL = _SETS | {Op.EQ, Op.NE}
+_ORDER = frozenset((Op.LT, Op.LE, Op.GT, Op.GE))
+_OPERATORS: Mapping[FieldType, frozenset[Op]] = {
+    FieldType.NUMBER: _EQUAL | _ORDER,
+    FieldType.BOOL: _EQUAL,
+    FieldType.TEXT: frozenset(Op) - _ORDER,
+    FieldType.LIST: _SETS,
+}
+_ARGUMENTS: Mapping[str, tuple[tuple[FieldType, ...], ...]] = {
+    "tolower": ((FieldType.TEXT,),),
+    "toupper": ((FieldType.TEXT,),),
+    "b64": ((FieldType.TEXT,),),
+    "basename": ((FieldType.TEXT,),),
+    "len": ((FieldType.TEXT, FieldType.LIST),),
+    "join": ((FieldType.TEXT,), (FieldType.LIST,)),
+    "getopt": ((FieldType.TEXT, FieldType.LIST), (FieldType.TEXT,)),
+}
+"""Transformer -> the types that each of its arguments takes; `concat` takes any number of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A mistake at an offset of a condition."""
+
+    at: int
+    code: Code
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """
+    The names that a condition can use.
+
+    :ivar syscalls: the values of ``evt.type``.
+    :ivar arguments: the names behind ``evt.arg.``.
+    """
+
+    fields: Mapping[str, Field]
+    syscalls: Set[str]
+    arguments: Set[str]
+
+
+def mistakes_in(node: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    """The mistakes of a parsed condition, left to right; macros in it are passed over."""
+    if isinstance(node, Check):
+        yield from _check_mistakes(node, vocabulary)
+    elif isinstance(node, Not):
+        yield from mistakes_in(node.child, vocabulary)
+    elif isinstance(node, (And, Or)):
+        for child in node.children:
+            yield from mistakes_in(child, vocabulary)
+    else:
+        assert isinstance(node, Macro)
+
+
+def operand_mistakes(operand: Operand, at: int, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    """The mistakes of a field or transformer that stands at an offset."""
+    if isinstance(operand, Transformed):
+        yield from _transformer_mistakes(operand, at, vocabulary)
+        return
+    name, arg = operand.name, operand.arg
+    field = vocabulary.fields.get(name)
+    if field is None:
+        hint = nearest(name, vocabulary.fields) or "; 'monitord fields' will not list it: check the spelling"
+        yield Mistake(at, Code.FIELD, f"there is no field '{name}'{hint}")
+    elif arg is None:
+        if field.argument is Argument.REQUIRED:
+            yield Mistake(at, Code.ARGUMENT, f"'{name}' needs an argument: {name}[...]; it is {field.meaning}")
+    elif field.argument is Argument.NONE:
+        yield Mistake(at, Code.ARGUMENT, f"'{name}' takes no argument; remove '[{arg}]'")
+    elif field.numbered and not (arg.isascii() and arg.isdigit() and len(arg) < 10):
+        yield Mistake(at, Code.ARGUMENT, f"the argument of '{name}' is a number such as [1], not '{arg}'")
+    elif name == "evt.arg" and not arg.isdigit() and arg not in vocabulary.arguments:
+        hint = nearest(arg, vocabulary.arguments) or "; 'monitord syscalls' lists the arguments of each call"
+        yield Mistake(at, Code.ARGUMENT, f"no syscall has an argument '{arg}'{hint}")
+
+
+def _transformer_mistakes(operand: Transformed, at: int, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    function, args = operand.function, operand.args
+    broken = False
+    for arg in args:
+        if isinstance(arg, (FieldRef, Transformed)):
+            for mistake in operand_mistakes(arg, at, vocabulary):
+                broken = True
+                yield mistake
+    if broken:
+        return
+    expected = _ARGUMENTS.get(function, ((FieldType.TEXT, FieldType.NUMBER),) * max(len(args), 2))
+    if len(args) != len(expected):
+        yield Mistake(at, Code.ARGUMENT, f"'{function}' takes {len(expected)} arguments, not {len(args)}")
+        return
+    for number, (arg, types) in enumerate(zip(args, expected, strict=True), 1):
+        found = _argument_type(arg, vocabulary)
+        if found not in types:
+            wanted = " or ".join(type_.value for type_ in types)
+            message = f"argument {number} of '{function}' is a {wanted}, not a {found.value}"
+            yield Mistake(at, Code.ARGUMENT, message)
+    if operand.arg is not None and function != "getopt":
+        yield Mistake(at, Code.ARGUMENT, f"'{function}' takes no index; remove '[{operand.arg}]'")
+
+
+def _argument_type(arg: Operand | str | tuple[str, ...], vocabulary: Vocabulary) -> FieldType:
+    if isinstance(arg, str):
+        return FieldType.TEXT
+    return FieldType.LIST if isinstance(arg, tuple) else type_of(arg, vocabulary.fields)
+
+
+def _check_mistakes(check: Check, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    at = check.at
+    broken = list(operand_mistakes(check.operand, at, vocabulary))
+    if check.other is not None:
+        broken += operand_mistakes(check.other, at, vocabulary)
+    yield from broken
+    if broken:
+        return
+    type_ = type_of(check.operand, vocabulary.fields)
+    if check.op not in _OPERATORS[type_]:
+        fitting = " ".join(op for op in Op if op in _OPERATORS[type_])
+        message = f"'{check.op}' does not fit '{_shown(check.operand)}', which is a {type_.value}; it takes {fitting}"
+        yield Mistake(at, Code.OPERATOR, message)
+    elif check.other is not None:
+        yield from _other_mistakes(check, check.other, type_, vocabulary)
+    else:
+        yield from _literal_mistakes(check, type_)
+        yield from _syscall_mistakes(check, vocabulary)
+
+
+def _other_mistakes(check: Check, other: Operand, type_: FieldType, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    right = type_of(other, vocabulary.fields)
+    if check.op in (Op.REGEX, Op.PMATCH):
+        yield Mistake(check.at, Code.OPERATOR, f"'{check.op}' takes no field on its right side, only texts")
+    elif is_any_of(other, vocabulary.fields):
+        message = f"'{_shown(other)}' has several values and cannot stand on the right side; give it an index"
+        yield Mistake(check.at, Code.OPERATOR, message)
+    elif check.op in (Op.IN, Op.INTERSECTS):
+        if right is not FieldType.LIST or type_ not in (FieldType.TEXT, FieldType.LIST):
+            yield Mistake(check.at, Code.OPERATOR, f"'{check.op}' needs a list of texts on its right side")
+    elif right is not type_:
+        message = f"'{_shown(check.operand)}' is a {type_.value} and '{_shown(other)}' a {right.value}"
+        yield Mistake(check.at, Code.OPERATOR, f"{message}; only equal types can be compared")
+
+
+def _literal_mistakes(check: Check, type_: FieldType) -> Iterator[Mistake]:
+    for text in check.values:
+        if read_literal(text, check.op, type_) is None:
+            wanted = "a hex string such as 7f454c46" if check.op in (Op.BCONTAINS, Op.BSTARTSWITH) else None
+            wanted = wanted or ("true or false" if type_ is FieldType.BOOL else "a number")
+            yield Mistake(check.at, Code.LITERAL, f"'{text}' is not {wanted}, which '{check.op}' needs here")
+        elif check.op is Op.REGEX:
+            try:
+                Regex(text)
+            except RegexError as err:
+                message = f"the pattern does not read at character {err.at + 1}: {err}"
+                yield Mistake(check.at, Code.LITERAL, message)
+
+
+def _syscall_mistakes(check: Check, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    if check.operand != FieldRef("evt.type") or check.op not in (Op.EQ, Op.NE, Op.IN):
+        return
+    for name in check.values:
+        if name not in vocabulary.syscalls:
+            hint = nearest(name, vocabulary.syscalls) or "; 'monitord syscalls' lists them"
+            yield Mistake(check.at, Code.SYSCALL, f"there is no syscall '{name}'{hint}", warning=True)
+
+
+def _shown(operand: Operand) -> str:
+    return str(operand) if isinstance(operand, FieldRef) else f"{operand.function}(...)"

@@ -1,0 +1,112 @@
+"""How a call opens a file, as Falco's ``evt.is_open_*`` see it."""
+
+import struct
+
+from monitord.abi.arch import Abi
+from monitord.model.event import Event
+from monitord.model.value import Missing, Value
+
+OPEN_CALLS = frozenset(("open", "openat", "openat2", "open_by_handle_at", "creat"))
+"""By name; all ABIs call them so."""
+
+_HOW = "openat2"
+_FLAGS_ARG = {"open": 1, "openat": 2, "open_by_handle_at": 2}
+_MODE_ARG = {"open": 2, "openat": 3, "creat": 1}
+
+# include/uapi/asm-generic/fcntl.h; the same on all our ABIs but for O_DIRECTORY.
+_O_ACCMODE = 0o3
+_O_RDWR = 0o2
+_O_CREAT = 0o100
+_O_EXCL = 0o200
+_O_TMPFILE = 0o20000000  # without the O_DIRECTORY that goes with it
+_ANY_EXECUTE = 0o111
+
+
+def open_flags(event: Event, name: str) -> int | Missing:
+    """
+    The flags of an open call.
+
+    :param name: of the call.
+    :return: NOT_APPLICABLE for a call that has none, creat among them.
+    """
+    if name == _HOW:
+        return _how(event, 0)
+    arg = _FLAGS_ARG.get(name)
+    return Missing.NOT_APPLICABLE if arg is None else event.args[arg] & 0xFFFFFFFF
+
+
+def open_mode(event: Event, name: str) -> int | Missing:
+    """The permissions that an open call asks for, if it creates a file."""
+    if name == _HOW:
+        return _how(event, 1)
+    arg = _MODE_ARG.get(name)
+    return Missing.NOT_APPLICABLE if arg is None else event.args[arg] & 0o7777
+
+
+def open_resolve(event: Event) -> int | Missing:
+    """The ``resolve`` of openat2."""
+    return _how(event, 2)
+
+
+def _how(event: Event, index: int) -> int | Missing:
+    """One of the three numbers of openat2's struct open_how: flags, mode, resolve."""
+    captured = event.captured(2)
+    if captured is None:
+        return Missing.NOT_APPLICABLE
+    if captured.missing is not None:
+        return captured.missing
+    if len(captured.data) < 8 * (index + 1):
+        return Missing.FAULT
+    return int(struct.unpack_from("<Q", captured.data, 8 * index)[0])
+
+
+def is_open_read(event: Event, name: str) -> Value:
+    """Whether the call opens for reading; false for calls that open nothing."""
+    flags = open_flags(event, name)
+    if isinstance(flags, Missing):
+        return False if flags is Missing.NOT_APPLICABLE else flags
+    return flags & _O_ACCMODE in (0, _O_RDWR)
+
+
+def is_open_write(event: Event, name: str) -> Value:
+    """Whether the call opens for writing; false for calls that open nothing, and for creat, as in Falco."""
+    flags = open_flags(event, name)
+    if isinstance(flags, Missing):
+        return False if flags is Missing.NOT_APPLICABLE else flags
+    return flags & _O_ACCMODE in (1, _O_RDWR)
+
+
+def is_open_exec(event: Event, name: str) -> Value:
+    """Whether the call creates a file that anybody may execute."""
+    flags = _O_CREAT if name == "creat" else open_flags(event, name)
+    if isinstance(flags, Missing):
+        return False if flags is Missing.NOT_APPLICABLE else flags
+    if not flags & (_O_CREAT | _O_TMPFILE):
+        return False
+    mode = open_mode(event, name)
+    if isinstance(mode, Missing):
+        return False if mode is Missing.NOT_APPLICABLE else mode
+    return bool(mode & _ANY_EXECUTE)
+
+
+def is_open_create(event: Event, name: str) -> Value:
+    """
+    Whether the call created a file: certain with O_EXCL or O_TMPFILE.
+
+    :return: UNKNOWN for O_CREAT alone: only the kernel's FMODE_CREATED would tell.
+    """
+    flags = _O_CREAT if name == "creat" else open_flags(event, name)
+    if isinstance(flags, Missing):
+        return False if flags is Missing.NOT_APPLICABLE else flags
+    if event.failed or not flags & (_O_CREAT | _O_TMPFILE):
+        return False
+    if not event.returned:
+        return Missing.UNFINISHED
+    return True if flags & (_O_EXCL | _O_TMPFILE) else Missing.UNKNOWN
+
+
+def is_directory(event: Event, name: str) -> bool:
+    """Whether the call opens directories only."""
+    flags = open_flags(event, name)
+    bit = 0o40000 if event.abi in (Abi.ARM64, Abi.ARM) else 0o200000
+    return not isinstance(flags, Missing) and bool(flags & bit) and not flags & _O_TMPFILE

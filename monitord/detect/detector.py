@@ -1,0 +1,187 @@
+"""The stage that judges events: `monitord.stages.Detector`."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
+from monitord.detect.codebook import Ledger
+from monitord.detect.group import Group
+from monitord.detect.plan import Plan, PreparedRule
+from monitord.detect.rowwise import prepare
+from monitord.model.alert import Alert
+from monitord.model.event import Event, EventBatch
+from monitord.model.interest import Interest
+from monitord.model.loss import Stage
+from monitord.model.process import Context
+from monitord.rules.field import Field
+from monitord.rules.fields import CATALOGUE
+from monitord.rules.output import render
+from monitord.rules.ruleset import Rule, RuleSet
+from monitord.tables.syscalls import SyscallTable
+from monitord.telemetry import Telemetry
+
+MEMORY_BYTES = 16 << 20
+"""Of distinct paths, names and the like that are remembered: some 50 000 paths of ordinary length."""
+
+_Found = tuple[int, Alert]
+"""An alert behind the row that it is about."""
+
+
+class RuleDetector:
+    """
+    Applies rules to batches of events; used by one thread.
+
+    What it says is what `monitord.rules.evaluate` says of each event. A rule that raises, which is a bug of ours, is
+    logged once; the events that it could not judge are counted at `Stage.RULES`, and the other rules go on.
+
+    :param hostname: stamped on alerts.
+    :param match_all: False stops at the first rule that matches an event.
+    :param memory_bytes: of what is remembered of events; all of it is forgotten when it is more.
+    """
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        table: SyscallTable,
+        context: Context,
+        telemetry: Telemetry,
+        hostname: str,
+        *,
+        match_all: bool = False,
+        memory_bytes: int = MEMORY_BYTES,
+        catalogue: Mapping[str, Field] = CATALOGUE,
+    ) -> None:
+        self._rules = [PreparedRule(rule, prepare(rule.condition, catalogue)) for rule in rules.rules if rule.enabled]
+        self._interest = rules.interest
+        self._table = table
+        self._context = context
+        self._telemetry = telemetry
+        self._hostname = hostname
+        self._match_all = match_all
+        self._catalogue = catalogue
+        self._memory_bytes = memory_bytes
+        self._ledger = Ledger(memory_bytes)
+        self._plans: dict[tuple[Abi, int], Plan] = {}
+        self._logged: set[str] = set()
+        self._log = logging.getLogger(__name__)
+
+    def interest(self) -> Interest:
+        """The calls that the rules have to see."""
+        return self._interest
+
+    def judge(self, batch: EventBatch, lost: int) -> list[Alert]:
+        """The alerts of a batch, in the order of its rows, and of the rules for a row."""
+        if self._ledger.full:
+            self._plans.clear()
+            self._ledger = Ledger(self._memory_bytes)
+        found: list[_Found] = []
+        for (abi, nr), rows in _calls(batch).items():
+            of_call = batch if len(rows) == len(batch) else batch.take(rows)
+            group = Group(of_call, self._context, self._plan(abi, nr).codebooks)
+            unjudged: set[int] = set()
+            for row, alert in self._judge_group(self._plan(abi, nr), group, lost, unjudged):
+                found.append((int(rows[row]), alert))
+            self._telemetry.lost[Stage.RULES] += len(unjudged)
+        found.sort(key=lambda one: one[0])
+        return [alert for _, alert in found]
+
+    def _plan(self, abi: Abi, nr: int) -> Plan:
+        plan = self._plans.get((abi, nr))
+        if plan is None:
+            calls = ((prepared, prepared.rule.interest.calls.get((abi, nr))) for prepared in self._rules)
+            candidates = [(prepared, outcome) for prepared, outcome in calls if outcome]
+            syscall = None if nr == NR_UNKNOWN else self._table.find(abi, nr)
+            plan = self._plans[abi, nr] = Plan(syscall, candidates, self._catalogue, self._ledger)
+        return plan
+
+    def _judge_group(self, plan: Plan, group: Group, lost: int, unjudged: set[int]) -> Iterator[_Found]:
+        """The alerts of a group's rows, in their order; rows that a rule failed to judge go to `unjudged`."""
+        for row, rules in sorted(self._possible(plan, group, unjudged).items()):
+            event = group.event(row)
+            for rule, sure in rules:
+                alert = self._judge_event(rule, sure, event, lost)
+                if isinstance(alert, Alert):
+                    yield row, alert
+                    if not self._match_all:
+                        break
+                elif alert is None:
+                    unjudged.add(row)
+
+    def _possible(self, plan: Plan, group: Group, unjudged: set[int]) -> dict[int, list[tuple[PreparedRule, bool]]]:
+        """By row, the rules in order that may match it, with whether they surely do."""
+        possible: defaultdict[int, list[tuple[PreparedRule, bool]]] = defaultdict(list)
+        before = perf_counter()
+        for planned in plan.rules:
+            rule = planned.prepared.rule
+            try:
+                verdict = group.verdict(planned.judge)
+            except Exception:  # noqa: BLE001 - whatever is wrong with one rule, the others go on
+                self._report(rule)
+                unjudged.update(range(len(group.batch)))
+                continue
+            if np.count_nonzero(verdict.possible):
+                for row in np.flatnonzero(verdict.possible).tolist():
+                    possible[row].append((planned.prepared, bool(verdict.yes[row])))
+            now = perf_counter()
+            self._telemetry.evaluated(rule.name, now - before)
+            before = now
+        return possible
+
+    def _judge_event(self, prepared: PreparedRule, sure: bool, event: Event, lost: int) -> Alert | bool | None:
+        """The alert of a rule about an event; False when it does not match, None when the rule failed."""
+        rule = prepared.rule
+        before = perf_counter()
+        try:
+            if not sure and not prepared.holds(event, self._context):
+                return False
+            alert = self._alert(rule, event, lost)
+        except Exception:  # noqa: BLE001 - as above
+            self._report(rule)
+            return None
+        finally:
+            self._telemetry.evaluated(rule.name, perf_counter() - before)
+        self._telemetry.matched(rule.name)
+        return alert
+
+    def _alert(self, rule: Rule, event: Event, lost: int) -> Alert:
+        output, fields = render(rule.output, event, self._context, self._catalogue)
+        return Alert(
+            time_ns=self._context.wall_ns(event.ts_ns),
+            rule=rule.name,
+            priority=rule.priority,
+            source=rule.source,
+            hostname=self._hostname,
+            output=output,
+            tags=rule.tags,
+            fields=fields,
+            event=event,
+            lost_before=lost,
+        )
+
+    def _report(self, rule: Rule) -> None:
+        """Log the exception being handled, once per rule."""
+        if rule.name not in self._logged:
+            self._logged.add(rule.name)
+            self._log.exception(
+                "rule '%s' failed; this is a bug of monitord. Its other failures are only counted", rule.name
+            )
+
+
+def _calls(batch: EventBatch) -> dict[tuple[Abi, int], NDArray[np.intp]]:
+    """The rows of each call that is in a batch; numbers outside the tables are together as `NR_UNKNOWN`."""
+    nr = batch.records["nr"]
+    numbered = np.where((nr >= 0) & (nr < NR_UNKNOWN), nr, NR_UNKNOWN)
+    slots = batch.records["abi"] * np.int16(NR_SLOTS) + numbered.astype(np.int16)
+    order = np.argsort(slots, kind="stable")
+    inside = slots[order]
+    borders = [*np.flatnonzero(np.diff(inside, prepend=-1)).tolist(), len(inside)]
+    return {
+        (Abi(int(inside[begin]) // NR_SLOTS), int(inside[begin]) % NR_SLOTS): order[begin:end]
+        for begin, end in pairwise(borders)
+    }

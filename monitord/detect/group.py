@@ -1,0 +1,76 @@
+"""The events of one call in a batch, and what was worked out about them."""
+
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.detect.codebook import Codebook
+from monitord.detect.part import Part
+from monitord.model.event import Event, EventBatch
+from monitord.model.process import Context
+
+Mask = NDArray[np.bool_]
+
+
+class Verdict(NamedTuple):
+    """
+    What a condition, or a part of one, says of each row.
+
+    :ivar yes: (n,) where it surely holds.
+    :ivar possible: (n,) where it may hold, `yes` included; the same array when the columns tell all.
+    """
+
+    yes: Mask
+    possible: Mask
+
+
+class Judge(Protocol):
+    """A condition, or a part of one, made columnar for one call."""
+
+    def judge(self, group: "Group") -> Verdict:
+        """Work the verdict out; ask `Group.verdict` instead, which remembers it."""
+
+
+class Group:
+    """
+    The events of one call.
+
+    :param batch: (n,) events of one call, at least one.
+    :param codebooks: of the call; a part that has none gets one.
+    :ivar every: (n,) all true; masks are shared, nobody writes to them.
+    :ivar none: (n,) all false.
+    """
+
+    def __init__(self, batch: EventBatch, context: Context, codebooks: Mapping[Part, Codebook]) -> None:
+        self.batch = batch
+        self.context = context
+        self.every: Mask = np.ones(len(batch), bool)
+        self.none: Mask = np.zeros(len(batch), bool)
+        self._codebooks = codebooks
+        self._codes: dict[Part, NDArray[np.intp]] = {}
+        self._verdicts: dict[Judge, Verdict] = {}
+        self._events: dict[int, Event] = {}
+
+    def verdict(self, judge: Judge) -> Verdict:
+        """What a condition says of each row."""
+        verdict = self._verdicts.get(judge)
+        if verdict is None:
+            verdict = self._verdicts[judge] = judge.judge(self)
+        return verdict
+
+    def codes(self, part: Part) -> NDArray[np.intp]:
+        """(n,) for each row the code of its part."""
+        codes = self._codes.get(part)
+        if codes is None:
+            keys: list[Hashable] = part.keys(self.batch)
+            codes = self._codes[part] = self._codebooks[part].encode(keys)
+        return codes
+
+    def event(self, row: int) -> Event:
+        """One row, made readable."""
+        event = self._events.get(row)
+        if event is None:
+            event = self._events[row] = self.batch.event(row)
+        return event

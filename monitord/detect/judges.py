@@ -1,0 +1,162 @@
+"""Conditions over columns: which rows of a group they hold for, or may hold for."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.detect.group import Group, Judge, Verdict
+from monitord.detect.outcome import failed, foreign
+from monitord.detect.part import Part
+from monitord.detect.rowwise import Holds
+from monitord.model.event import Event
+from monitord.model.interest import Outcome
+
+
+class AllOf:
+    """All children hold."""
+
+    def __init__(self, children: tuple[Judge, ...]) -> None:
+        self._children = children
+
+    def judge(self, group: Group) -> Verdict:
+        """Stops at the child that leaves no row."""
+        yes = possible = group.every
+        for child in self._children:
+            verdict = group.verdict(child)
+            if verdict.yes is group.every:
+                continue
+            told = yes is possible and verdict.yes is verdict.possible
+            possible = possible & verdict.possible
+            yes = possible if told else yes & verdict.yes
+            if not np.count_nonzero(possible):
+                return Verdict(group.none, group.none)
+        return Verdict(yes, possible)
+
+
+class AnyOf:
+    """One of the children holds."""
+
+    def __init__(self, children: tuple[Judge, ...]) -> None:
+        self._children = children
+
+    def judge(self, group: Group) -> Verdict:
+        """Stops at the child that leaves no row open."""
+        yes = possible = group.none
+        for child in self._children:
+            verdict = group.verdict(child)
+            if verdict.possible is group.none:
+                continue
+            told = yes is possible and verdict.yes is verdict.possible
+            possible = possible | verdict.possible
+            yes = possible if told else yes | verdict.yes
+            if np.count_nonzero(yes) == len(yes):
+                return Verdict(group.every, group.every)
+        return Verdict(yes, possible)
+
+
+class Opposite:
+    """The child does not hold."""
+
+    def __init__(self, child: Judge) -> None:
+        self._child = child
+
+    def judge(self, group: Group) -> Verdict:
+        """What surely holds becomes impossible, what is impossible becomes sure."""
+        yes, possible = group.verdict(self._child)
+        if yes is possible:
+            opposite = ~yes
+            return Verdict(opposite, opposite)
+        return Verdict(~possible, ~yes)
+
+
+@dataclass(frozen=True, slots=True)
+class WithOutcome:
+    """The event is one that the kernel delivers for an outcome, as `Interest.admits` has it."""
+
+    outcome: Outcome
+
+    def judge(self, group: Group) -> Verdict:
+        """By the columns alone."""
+        yes = group.none
+        if self.outcome & Outcome.SUCCESS:
+            yes = yes | ~failed(group.batch)
+        if self.outcome & Outcome.FAILURE:
+            yes = yes | failed(group.batch)
+        if self.outcome & Outcome.FOREIGN:
+            yes = yes | foreign(group.batch)
+        return Verdict(yes, yes)
+
+
+class Unknown:
+    """A test that columns say nothing about."""
+
+    def judge(self, group: Group) -> Verdict:
+        """Nowhere sure, everywhere possible."""
+        return Verdict(group.none, group.every)
+
+
+class OfCall:
+    """A test that says the same of all events of the call."""
+
+    def __init__(self, holds: Holds) -> None:
+        self._holds = holds
+        self._truth: bool | None = None
+
+    def judge(self, group: Group) -> Verdict:
+        """Asked once for all time."""
+        if self._truth is None:
+            self._truth = self._holds(group.event(0), group.context)
+        mask = group.every if self._truth else group.none
+        return Verdict(mask, mask)
+
+
+class _Answer(enum.IntEnum):
+    """What a test says of one value of a part."""
+
+    NOT_ASKED = 0
+    NO = 1
+    YES = 2
+    DEPENDS = 3  # on more than the part
+
+
+class OfPart:
+    """
+    A test that follows from one part of the record.
+
+    :param decides: whether for this event the part alone decides.
+    """
+
+    def __init__(self, part: Part, holds: Holds, decides: Callable[[Event], bool] | None = None) -> None:
+        self._part = part
+        self._holds = holds
+        self._decides = decides
+        self._answers: NDArray[np.uint8] = np.zeros(64, np.uint8)
+        self._some_depend = False
+
+    def judge(self, group: Group) -> Verdict:
+        """Asked once for each value that was never seen before."""
+        codes = group.codes(self._part)
+        highest = int(codes.max())
+        if highest >= len(self._answers):
+            self._answers = np.concatenate((self._answers, np.zeros(highest + 1, np.uint8)))
+        answers = self._answers[codes]
+        unasked = np.flatnonzero(answers == _Answer.NOT_ASKED)
+        if len(unasked):
+            self._ask(group, unasked, codes)
+            answers = self._answers[codes]
+        yes = answers == _Answer.YES
+        return Verdict(yes, answers >= _Answer.YES if self._some_depend else yes)
+
+    def _ask(self, group: Group, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> None:
+        _, firsts = np.unique(codes[rows], return_index=True)
+        for row in rows[firsts].tolist():
+            event = group.event(row)
+            if self._decides is not None and not self._decides(event):
+                answer = _Answer.DEPENDS
+                self._some_depend = True
+            else:
+                answer = _Answer.YES if self._holds(event, group.context) else _Answer.NO
+            self._answers[codes[row]] = answer

@@ -1,0 +1,111 @@
+"""Tests of numbers that are a column of the record: compared with the literals for all rows at once."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitord.abi.event import Flag
+from monitord.detect.group import Group, Judge, Mask, Verdict
+from monitord.detect.outcome import failed, returned
+from monitord.model.event import EventBatch
+from monitord.rules.ast import Check, Op
+from monitord.rules.fields.descriptor import RETURNING_CALLS
+from monitord.rules.literal import number_of
+from monitord.tables.syscalls import Syscall
+
+_MAX = (1 << 63) - 1
+
+
+class Numbers(NamedTuple):
+    """
+    :ivar values: (n,) of any integer type.
+    :ivar known: (n,) where the value is not missing; None for everywhere.
+    """
+
+    values: NDArray[np.integer[Any]]
+    known: Mask | None = None
+
+
+def _column(name: str) -> Callable[[EventBatch], Numbers]:
+    return lambda batch: Numbers(batch.records[name])
+
+
+_COLUMNS: Mapping[str, Callable[[EventBatch], Numbers]] = MappingProxyType(
+    {
+        "evt.num": _column("seq"),
+        "evt.cpu": lambda batch: Numbers(batch.cpu),
+        "evt.rawres": lambda batch: Numbers(batch.records["ret"], returned(batch)),
+        "evt.latency": lambda batch: Numbers(
+            batch.records["duration_ns"], returned(batch) & (batch.records["flags"] & Flag.NO_START == 0)
+        ),
+        "proc.pid": _column("pid"),
+        "proc.ppid": _column("ppid"),
+        "thread.tid": _column("tid"),
+        "user.uid": _column("uid"),
+        "group.gid": _column("gid"),
+    }
+)
+"""Fields that are a column, by name. What they mean is said in `monitord.rules.fields`; a test compares."""
+
+
+def _returned_descriptor(batch: EventBatch) -> Numbers:
+    return Numbers(np.where(failed(batch), -1, batch.records["ret"]), returned(batch))
+
+
+def numbers_of(field: str, syscall: Syscall) -> Callable[[EventBatch], Numbers] | None:
+    """How a field is read for all rows at once, or None if it is no column."""
+    if field == "fd.num" and syscall.name in RETURNING_CALLS:
+        return _returned_descriptor
+    return _COLUMNS.get(field)
+
+
+_COMPARE: Mapping[Op, Callable[[NDArray[np.int64], int], Mask]] = MappingProxyType(
+    {
+        Op.LT: lambda values, literal: values < literal,
+        Op.LE: lambda values, literal: values <= literal,
+        Op.GT: lambda values, literal: values > literal,
+        Op.GE: lambda values, literal: values >= literal,
+        Op.EQ: lambda values, literal: values == literal,
+        Op.NE: lambda values, literal: values != literal,
+    }
+)
+
+
+class OfNumber:
+    """A comparison of a column with integers, one of which makes it hold."""
+
+    def __init__(self, numbers: Callable[[EventBatch], Numbers], op: Op, literals: tuple[int, ...]) -> None:
+        self._numbers = numbers
+        self._compare = _COMPARE[op]
+        self._literals = literals
+
+    def judge(self, group: Group) -> Verdict:
+        """Where the value is known and compares."""
+        values, known = self._numbers(group.batch)
+        if values.dtype == np.uint64:
+            values = np.minimum(values, np.uint64(_MAX))  # literals are below, so this compares the same
+        signed = values.astype(np.int64)
+        yes = group.none
+        for literal in self._literals:
+            yes = yes | self._compare(signed, literal)
+        if known is not None:
+            yes = yes & known
+        return Verdict(yes, yes)
+
+
+def number_judge(check: Check, syscall: Syscall) -> Judge | None:
+    """The judge of a test of a column; None for what only the slow way compares right (fractions, huge numbers)."""
+    op = Op.EQ if check.op is Op.IN else check.op
+    numbers = numbers_of(str(check.operand), syscall)
+    if numbers is None or op not in _COMPARE or check.other is not None or check.quantifier is not None:
+        return None
+    literals = []
+    for text in check.values:
+        number = number_of(text)
+        if not isinstance(number, int) or abs(number) >= _MAX:
+            return None
+        literals.append(number)
+    return OfNumber(numbers, op, tuple(literals))

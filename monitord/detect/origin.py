@@ -1,0 +1,134 @@
+"""Which part of an event record the value of a field follows from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from monitord.abi.event import Capture
+from monitord.detect.part import Comm, Foreign, ParentComm, Part, Register, Result, Texts
+from monitord.model.event import Captured, Event
+from monitord.model.value import Missing
+from monitord.rules import opens
+from monitord.rules.argument import FALCO_NAMES
+from monitord.rules.ast import FieldRef
+from monitord.tables.captures import CAPTURES
+from monitord.tables.syscalls import Syscall
+
+_CREATING = 0o20000100
+"""O_CREAT, and the bit of O_TMPFILE that is not O_DIRECTORY (include/uapi/asm-generic/fcntl.h)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """
+    :ivar part: None for a field that has one value for all events of a call.
+    :ivar decides: whether the part alone decides for this event, which follows from the part, too; None for always.
+    """
+
+    part: Part | None
+    decides: Callable[[Event], bool] | None = None
+
+
+def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
+    """The origin of a field's value for the events of one call; None when it is no part of the record."""
+    if field.name in _OF_ANY_CALL:
+        return _OF_ANY_CALL[field.name]
+    if field.name in _OF_OPEN:
+        return _of_open(field.name, syscall)
+    if field.name == "evt.arg" and field.arg is not None:
+        return _of_argument(field.arg, syscall)
+    return None
+
+
+def _paths_are_absolute(event: Event) -> bool:
+    """What a relative path refers to, only the process can tell."""
+    return all(text.capture is not Capture.STR or _is_settled(text) for text in event.texts)
+
+
+def _is_settled(path: Captured) -> bool:
+    return path.missing is not None or path.data.startswith(b"/")
+
+
+_OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
+    {
+        "evt.type": Origin(None),
+        "evt.nr": Origin(None),
+        "evt.abi": Origin(None),
+        "evt.dir": Origin(None),
+        "evt.is_foreign_abi": Origin(Foreign()),
+        "evt.res": Origin(Result()),
+        "evt.failed": Origin(Result()),
+        "proc.name": Origin(Comm()),
+        "proc.pname": Origin(ParentComm()),
+        "fd.name": Origin(Texts(), _paths_are_absolute),
+        "fd.directory": Origin(Texts(), _paths_are_absolute),
+        "fd.filename": Origin(Texts(), _paths_are_absolute),
+        "fd.nameraw": Origin(Texts()),
+        "fd.sockfamily": Origin(Texts()),
+        "fd.sip": Origin(Texts()),
+        "fd.sport": Origin(Texts()),
+        "fd.cip": Origin(Texts()),
+        "fd.cport": Origin(Texts()),
+        "fd.rip": Origin(Texts()),
+        "fd.rport": Origin(Texts()),
+    }
+)
+
+
+def _creates_nothing(name: str) -> Callable[[Event], bool]:
+    """Only an open call that may create a file looks at more than its flags."""
+
+    def decides(event: Event) -> bool:
+        flags = opens.open_flags(event, name)
+        return isinstance(flags, Missing) or not flags & _CREATING
+
+    return decides
+
+
+_OF_OPEN = frozenset(
+    (
+        "evt.is_open_read",
+        "evt.is_open_write",
+        "evt.is_open_exec",
+        "evt.is_open_create",
+        "fd.type",
+        "fd.typechar",
+    )
+)
+
+
+def _of_open(name: str, syscall: Syscall) -> Origin | None:
+    if syscall.name not in opens.OPEN_CALLS:
+        return Origin(Texts()) if name.startswith("fd.") else Origin(None)
+    flags = _index(syscall, "flags")
+    if syscall.name == "creat":
+        return None if name in ("evt.is_open_exec", "evt.is_open_create") else Origin(None)
+    part = Texts() if flags is None else Register(flags)
+    if name in ("evt.is_open_exec", "evt.is_open_create"):
+        return Origin(part, _creates_nothing(syscall.name))
+    return Origin(part)
+
+
+def _index(syscall: Syscall, name: str) -> int | None:
+    names = [arg.name for arg in syscall.args]
+    return names.index(name) if name in names else None
+
+
+def _of_argument(name: str, syscall: Syscall) -> Origin | None:
+    if name.isdigit():
+        index = int(name) if int(name) < len(syscall.args) else None
+    else:
+        known = (_index(syscall, known) for known in (name, *FALCO_NAMES.get(name, ())))
+        index = next((index for index in known if index is not None), None)
+    if index is None:
+        return Origin(Texts()) if syscall.name == "openat2" and name in ("flags", "mode", "resolve") else None
+    if all(capture.arg != index for capture in CAPTURES.get(syscall.name, ())):
+        return Origin(Register(index))
+
+    def decides(event: Event) -> bool:
+        captured = event.captured(index)
+        if captured is None or captured.capture is Capture.BYTES:
+            return False
+        return captured.capture is not Capture.STR or _is_settled(captured)
+
+    return Origin(Texts(), decides)

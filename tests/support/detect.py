@@ -1,0 +1,96 @@
+"""Rules and a context for tests of the rule stage."""
+
+import posixpath
+
+from monitord.abi.arch import Abi
+from monitord.model.alert import Priority
+from monitord.model.event import Event
+from monitord.model.interest import Interest
+from monitord.model.process import Process
+from monitord.model.value import Missing, Value
+from monitord.rules.interest import interest_of
+from monitord.rules.output import parse_output
+from monitord.rules.parser import parse_condition
+from monitord.rules.ruleset import Rule, RuleSet
+from monitord.tables.syscalls import Syscall, SyscallTable
+
+ABIS = (Abi.X86_64, Abi.I386, Abi.X32)
+
+
+class FixedContext:
+    """
+    `monitord.model.process.Context` of a machine where nothing changes: even pids are in /etc, odd ones are gone.
+
+    :ivar asked: events whose process, path or ancestors were asked for.
+    """
+
+    def __init__(self, table: SyscallTable) -> None:
+        self._table = table
+        self.asked: list[Event] = []
+
+    def syscall(self, event: Event) -> Syscall | None:
+        """The table's."""
+        return self._table.find(event.abi, event.nr)
+
+    def process(self, event: Event) -> Process:
+        """With a command line and directory for even pids."""
+        self.asked.append(event)
+        if event.pid % 2:
+            return Process(event.key, event.comm, event.ppid)
+        return Process(event.key, event.comm, event.ppid, (event.comm, "-l"), f"/usr/bin/{event.comm}", "/etc")
+
+    def ancestor(self, event: Event, generation: int) -> Process | Missing:
+        """Two generations."""
+        if generation == 0:
+            return self.process(event)
+        return self.process(event) if generation == 1 else Missing.NOT_APPLICABLE
+
+    def path(self, event: Event, dirfd: int, text: str) -> Value:
+        """Relative to /etc or to /proc/self/fd."""
+        if not text.startswith("/"):
+            if event.pid % 2:
+                self.asked.append(event)
+                return Missing.LATE
+            self.asked.append(event)
+            text = f"/etc/{text}" if dirfd == -100 else f"/fd{dirfd}/{text}"
+        return "/" + posixpath.normpath(text).lstrip("/")
+
+    def user_name(self, uid: int) -> Value:
+        """Root has a name."""
+        return "root" if uid == 0 else Missing.UNKNOWN
+
+    def group_name(self, gid: int) -> Value:
+        """So has its group."""
+        return "root" if gid == 0 else Missing.UNKNOWN
+
+    def wall_ns(self, boot_ns: int) -> int:
+        """A fixed offset."""
+        return boot_ns + 1_700_000_000_000_000_000
+
+
+def rule_of(
+    table: SyscallTable,
+    name: str,
+    condition: str,
+    output: str = "%proc.name",
+    enabled: bool = True,
+    interest: Interest | None = None,
+) -> Rule:
+    """A rule of a condition in Falco's syntax."""
+    node = parse_condition(condition)
+    return Rule(
+        name=name,
+        desc=name,
+        condition=node,
+        output=parse_output(output),
+        priority=Priority.WARNING,
+        tags=("test",),
+        source="syscall",
+        enabled=enabled,
+        interest=interest_of(node, table) if interest is None else interest,
+    )
+
+
+def rules_of(table: SyscallTable, **conditions: str) -> RuleSet:
+    """A set of rules by name."""
+    return RuleSet(tuple(rule_of(table, name, condition) for name, condition in conditions.items()))

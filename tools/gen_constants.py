@@ -56,12 +56,12 @@ FAMILIES = (
     Family("rename", "linux/fs.h", r"RENAME_[A-Z]+"),
     Family("file_mode", "linux/stat.h", r"S_I(?:[RWX](?:USR|GRP|OTH)|SUID|SGID|SVTX)"),
     Family("prot", "asm/mman.h", r"PROT_[A-Z]+"),
-    Family("map_type", "asm/mman.h", "MAP_SHARED|MAP_PRIVATE|MAP_SHARED_VALIDATE|MAP_DROPPABLE"),
+    Family("map_type", "linux/mman.h", "MAP_SHARED|MAP_PRIVATE|MAP_SHARED_VALIDATE|MAP_DROPPABLE"),
     Family(
         "map",
-        "asm/mman.h",
-        r"MAP_[A-Z0-9_]+",
-        "MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE MAP_DROPPABLE MAP_TYPE MAP_FILE MAP_HUGE_SHIFT MAP_HUGE_MASK",
+        "linux/mman.h",
+        r"MAP_(?!HUGE_)[A-Z0-9_]+",
+        "MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE MAP_DROPPABLE MAP_TYPE MAP_FILE",
     ),
     Family("clone", "linux/sched.h", r"CLONE_[A-Z_]+", "CLONE_ARGS_SIZE_VER CLONE_NEWTIME"),
     # In the low byte, where clone has the exit signal: for unshare and setns only.
@@ -85,7 +85,6 @@ FAMILIES = (
     Family("module", "linux/module.h", r"MODULE_INIT_[A-Z_]+"),
     Family("seccomp", "linux/seccomp.h", r"SECCOMP_(?:SET_MODE|GET)_[A-Z_]+"),
     Family("seccomp_filter", "linux/seccomp.h", r"SECCOMP_FILTER_FLAG_[A-Z_]+"),
-    Family("io_uring_setup", "linux/io_uring.h", r"IORING_SETUP_[A-Z0-9_]+"),
     Family(
         "prctl",
         "linux/prctl.h",
@@ -160,8 +159,8 @@ def generate(headers: Path) -> str:
                 rows.setdefault((family.name, name), {})[arch] = value
     for family_name, pairs in NOT_UAPI.items():
         for pair in pairs.split():
-            name, _, value = pair.partition("=")
-            rows[family_name, name] = dict.fromkeys(ARCHES, int(value))
+            name, _, number = pair.partition("=")
+            rows[family_name, name] = dict.fromkeys(ARCHES, int(number))
     for pair in SOCKET_FLAGS.split():
         name, _, same = pair.partition("=")
         rows["socket_flags", name] = rows["open", same]
@@ -183,13 +182,16 @@ def values(headers: Path, arch: str, family: Family) -> dict[str, int]:
     includes = "".join(f"#include <{header}>\n" for header in family.headers.split())
     if family.enum:
         text = compiled(headers, arch, includes, "-E")
-        candidates = re.findall(r"\w+", re.search(rf"enum {family.enum} {{(.*?)}}", text, re.S)[1])
+        body = text.partition(f"enum {family.enum} {{")[2].partition("}")[0]
+        candidates = re.findall(r"\w+", body)
     else:
         candidates = re.findall(r"^#define (\w+) ", compiled(headers, arch, includes, "-E", "-dM"), re.M)
     names = {name for name in candidates if re.fullmatch(family.pattern, name)} - set(family.without.split())
     probes = "".join(f'asm("@{name} %0" :: "i"((long long)({name})));\n' for name in sorted(names))
     assembly = compiled(headers, arch, f"{includes}void probe(void) {{\n{probes}}}\n", "-S")
     found = {name: int(value) for name, value in re.findall(r"@(\w+) [$#]?(-?\d+)", assembly)}
+    if not found:
+        raise GenerateError(f"{arch}: no names of {family.name} in {family.headers}")
     names_of: dict[int, list[str]] = {}
     for name, value in found.items():
         names_of.setdefault(value, []).append(name)

@@ -119,11 +119,10 @@ def main() -> int:
     )
     options = parser.parse_args()
     try:
+        fetched = kernel_source.CACHE / kernel_source.SOURCE_PACKAGE
         if options.fetch:
-            source = kernel_source.fetch_source()
-        else:
-            fetched = kernel_source.CACHE / kernel_source.SOURCE_PACKAGE
-            source = options.source or (fetched if fetched.is_dir() else None)
+            kernel_source.fetch_source()
+        source: Path | None = options.source or (fetched if fetched.is_dir() else None)
         if options.check:
             return check(source)
         if source is None:

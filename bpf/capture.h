@@ -1,9 +1,9 @@
 /* Copying strings and structs from the caller. What is copied can be changed by the caller afterwards: evidence,
  * not proof. A page that is not resident cannot be read here; the exit side tries again. */
 
-#define PATH_ROOM 4097  /* PATH_MAX with its NUL, and one more to tell a full one from a longer one */
-#define ARGV_CAP 4096   /* bytes of argv */
-#define ARGV_COUNT 32   /* strings of the argv of a failed exec; a successful one is read whole from the new program */
+#define PATH_ROOM 4097 /* PATH_MAX with its NUL, and one more to tell a full one from a longer one */
+#define ARGV_CAP 4096  /* bytes of argv */
+#define ARGV_COUNT 32  /* strings of the argv of a failed exec; a successful one is read whole from the new program */
 #define SOCKADDR_CAP 128
 
 /* All state is kept in the event, in a map, and not in variables: the verifier follows the value of every variable
@@ -154,7 +154,8 @@ static __always_inline void capture_texts(struct call *call, struct plan *plan, 
 /* Whether a string could not be read at enter: at exit the kernel has read it too, so the page is there. */
 static __always_inline bool capture_faulted(struct call *call) {
     return (call->event.text[0].flags | call->event.text[1].flags | call->event.text[2].flags |
-            call->event.text[3].flags) & TEXT_FAULT;
+            call->event.text[3].flags) &
+           TEXT_FAULT;
 }
 
 /* A successful exec: argv from the new program's memory. */

@@ -14,7 +14,7 @@ struct plan {
     u8 source[TEXTS]; /* CAPTURE_* << 4 | argument, 0 behind the last one */
 };
 
-BPF_ARRAY(plans, struct plan, ABIS * NR_SLOTS); /* 15 KiB */
+BPF_ARRAY(plans, struct plan, ABIS *NR_SLOTS); /* 15 KiB */
 
 /* A look-up by number lets all calls without a plan go. The low half has a bit per ABI index for a plan that begins
  * at enter; the high half for any plan: one that asks for foreign calls only is looked at when the call ends, where

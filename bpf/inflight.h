@@ -2,7 +2,8 @@
  * switched out inside the call is it spilled to a hash, keyed by the task's address: unlike the tid, that does not
  * change when a thread other than the leader executes a program. */
 
-#define DATA_ROOM (TEXT_CAP + 4352) /* the last string may start just below the cap, and the last cell runs past the end */
+#define DATA_ROOM                                                                                                      \
+    (TEXT_CAP + 4352) /* the last string may start just below the cap, and the last cell runs past the end */
 
 struct start {
     u64 ts_ns;
@@ -29,9 +30,9 @@ struct short_call {
     struct event event;
     char data[SHORT_DATA];
 };
-BPF_HASH(starts, u64, struct start, 32768);            /* 3 MiB: every thread blocked in a call, latency on */
-BPF_HASH(short_calls, u64, struct short_call, 4096);   /* 4 MiB: threads blocked in a call with a plan */
-BPF_HASH(long_calls, u64, struct call, 256);           /* 3.2 MiB: those with more than SHORT_DATA bytes of strings */
+BPF_HASH(starts, u64, struct start, 32768);          /* 3 MiB: every thread blocked in a call, latency on */
+BPF_HASH(short_calls, u64, struct short_call, 4096); /* 4 MiB: threads blocked in a call with a plan */
+BPF_HASH(long_calls, u64, struct call, 256);         /* 3.2 MiB: those with more than SHORT_DATA bytes of strings */
 
 static __always_inline struct call *inflight_slot(void) {
     int zero = 0;

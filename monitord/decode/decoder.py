@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from monitord.abi.event import DATA_BYTES, EVENT, MORE, Kind
+from monitord.abi.event import CELL_BYTES, DATA_BYTES, EVENT, MORE, Kind
 from monitord.decode.cells import cells_of
 from monitord.model.event import EventBatch, RawBatch
 
@@ -19,15 +19,20 @@ class Decoder:
     :ivar events: events decoded so far.
     :ivar missed: events that never came: gaps in the sequence numbers. All of them are losses that the kernel side
         has counted with their reason; that the two agree is tested.
-    :ivar undecoded_bytes: bytes that no record could be made of.
+    :ivar undecoded: cells that no record could be made of.
     """
 
     def __init__(self) -> None:
         self.events = 0
         self.missed = 0
-        self.undecoded_bytes = 0
+        self.undecoded = 0
         self._last_seq: dict[int, int] = {}
         self._cut: dict[int, NDArray[np.void]] = {}
+
+    @property
+    def holds(self) -> bool:
+        """Whether an event waits for the rest of its cells: the next `decode`, of nothing if need be, gives it out."""
+        return bool(self._cut)
 
     def decode(self, raw: Sequence[RawBatch]) -> EventBatch:
         """
@@ -42,7 +47,7 @@ class Decoder:
         cut, self._cut = self._cut, {}
         for batch in raw:
             cpu, cells = batch.cpu, cells_of(batch.data)
-            self.undecoded_bytes += cells.unknown_bytes
+            self.undecoded += -(-cells.unknown_bytes // CELL_BYTES)
             runs = [cut.pop(cpu), *cells.runs] if cpu in cut else cells.runs
             if runs:
                 run = runs[0] if len(runs) == 1 else np.concatenate(runs)
@@ -91,6 +96,11 @@ class Decoder:
             self._cut[cpu] = run[head:].copy()
             return run[:head]
         return run
+
+
+def events_in(data: bytes) -> int:
+    """How many events a drain of one ring holds, without decoding them."""
+    return sum(int((run["kind"] == Kind.EVENT).sum()) for run in cells_of(data).runs)
 
 
 def _join(run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]) -> NDArray[np.void]:

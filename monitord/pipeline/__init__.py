@@ -1,0 +1,1 @@
+"""Layer 4: the stages put together, and the threads that move events through them."""

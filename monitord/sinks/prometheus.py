@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from monitord import __version__
 from monitord.abi.arch import Abi
 from monitord.model.counts import BUCKET_BOUNDS_NS, CountTable
-from monitord.model.loss import Stage
+from monitord.model.loss import Degraded, Stage
 from monitord.sinks.format import valid_text
 from monitord.sinks.http import Render
 from monitord.telemetry import ProgramStats, Telemetry
@@ -30,6 +30,7 @@ class Readings:
     """
     What is read outside the daemon's own counters, by any thread, at every scrape.
 
+    :ivar admitted: events that the kernel side let through, lost ones included.
     :ivar losses: those of the source.
     :ivar programs: the BPF programs by name; empty while the kernel does not time them.
     :ivar syscall_name: the label of a call, ``unknown`` for numbers outside the table; equal labels are added up.
@@ -37,7 +38,9 @@ class Readings:
     """
 
     counts: Callable[[], CountTable]
+    admitted: Callable[[], int]
     losses: Callable[[], Mapping[Stage, int]]
+    degraded: Callable[[], Mapping[Degraded, int]]
     programs: Callable[[], Mapping[str, ProgramStats]]
     syscall_name: Callable[[Abi, int], str]
     errno_name: Callable[[int], str]
@@ -103,9 +106,13 @@ class _Metrics(Collector):
         telemetry = self._telemetry
         yield _counter(
             "monitord_events_total",
-            "Events by the stage they came to: received from the kernel, judged by the rules.",
+            "Events by the stage they came to: admitted in the kernel, received, judged by the rules.",
             ("stage",),
-            [(("received",), telemetry.received), (("judged",), telemetry.judged)],
+            [
+                (("admitted",), self._readings.admitted()),
+                (("received",), telemetry.received),
+                (("judged",), telemetry.judged),
+            ],
         )
         lost = Counter(dict.fromkeys(Stage, 0))
         lost.update(self._readings.losses())
@@ -115,6 +122,12 @@ class _Metrics(Collector):
             "Events lost, by the stage where.",
             ("stage",),
             [((stage.value,), events) for stage, events in lost.items()],
+        )
+        yield _counter(
+            "monitord_degraded_total",
+            "What was recorded with a part missing: the tail of a text, the start of a call, the errno of an error.",
+            ("part",),
+            [((part.value,), times) for part, times in self._readings.degraded().items()],
         )
         yield _counter("monitord_batches_total", "Reads of the rings that found events.", (), [((), telemetry.batches)])
         yield _counter("monitord_ring_read_bytes_total", "Bytes read from the rings.", (), [((), telemetry.ring_bytes)])

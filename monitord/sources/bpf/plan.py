@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, slot_of
-from monitord.abi.event import TEXTS, Capture
+from monitord.abi.event import TEXTS
 from monitord.model.interest import Interest, Outcome
-from monitord.tables.captures import CAPTURES
+from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall
 
 PLAN = np.dtype([("want", "u1"), ("special", "u1"), ("at_exit", "u1"), ("size", "u1"), ("source", "u1", TEXTS)])
@@ -17,10 +17,6 @@ PLAN = np.dtype([("want", "u1"), ("special", "u1"), ("at_exit", "u1"), ("size", 
 
 GATES = 1024
 """Entries of the `gates` map, one per number; bpf/filter.h says what the bits mean."""
-
-OPEN_HOW_BYTES = 24
-"""sizeof(struct open_how), the same since openat2 came (OPEN_HOW_SIZE_VER0)."""
-
 
 class Special(enum.IntFlag):
     """SPECIAL_*: calls whose registers at exit do not tell what was called, or that do not return."""
@@ -45,10 +41,6 @@ _SPECIAL: Mapping[str, Special] = {
     "exit_group": Special.NO_RETURN,
 }
 
-_AT_EXIT = frozenset({"accept", "accept4"})
-"""Calls whose captured buffers the kernel fills in."""
-
-
 def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]) -> NDArray[np.void]:
     """
     The whole `plans` map.
@@ -59,11 +51,10 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
     for syscall in table:
         plan = plans[slot_of(syscall.abi, syscall.nr, abis)]
         plan["special"] = _SPECIAL.get(syscall.name, Special.NONE)
-        plan["at_exit"] = syscall.name in _AT_EXIT
-        for i, capture in enumerate(CAPTURES.get(syscall.name, ())):
+        for i, capture in enumerate(captures_of(syscall)):
             plan["source"][i] = capture.capture << 4 | capture.arg
-            if capture.capture is Capture.BYTES:
-                plan["size"] = OPEN_HOW_BYTES
+            plan["size"] = max(plan["size"], capture.size_bytes)
+            plan["at_exit"] |= capture.filled_at_exit
     for (abi, nr), outcome in interest.calls.items():
         plans[slot_of(abi, nr, abis)]["want"] |= outcome
     return plans

@@ -1,0 +1,76 @@
+# make run    install what is missing, run the daemon (root)     SCOPE=pid:1234 limits what it watches
+# make test   install what is missing, run all checks and tests (root)
+# make bench  measure, and print the table that docs/benchmarks.md keeps (root)
+
+PYTHON  := /usr/bin/python3
+VENV    := .venv
+SCOPE   ?= all
+RUNARGS ?=
+
+# What Debian ships of what the daemon needs, and of what the tests talk to.
+PACKAGES      := python3-bpfcc python3-numpy python3-yaml python3-prometheus-client python3-systemd python3-venv python3-pip
+TEST_PACKAGES := python3-pytest python3-hypothesis prometheus strace gcc libc6-dev procps util-linux systemd
+BENCH_PACKAGES := bpftrace linux-perf
+
+.PHONY: setup run test bench lint format clean
+
+setup: $(VENV)/.packages $(VENV)/.installed
+
+run: setup
+	$(VENV)/bin/monitord run -c config/monitord.yaml --scope $(SCOPE) $(RUNARGS)
+
+test: setup $(VENV)/.test-packages $(VENV)/.tools lint
+	$(PYTHON) tools/gen_syscalls.py --check
+	$(VENV)/bin/python -m pytest
+
+bench: setup $(VENV)/.test-packages $(VENV)/.bench-packages
+	$(VENV)/bin/python tools/bench.py
+
+lint: setup $(VENV)/.tools
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/clang-format --dry-run --Werror bpf/*.c bpf/*.h
+
+format: $(VENV)/.tools
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/clang-format -i bpf/*.c bpf/*.h
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+# Each mark says that a step was done with this Makefile.
+$(VENV)/bin/python:
+	dpkg -s python3-venv >/dev/null 2>&1 || $(MAKE) --no-print-directory apt WANT="$(PACKAGES)"
+	$(PYTHON) -m venv --system-site-packages $(VENV)
+
+$(VENV)/.packages: Makefile | $(VENV)/bin/python
+	$(MAKE) --no-print-directory apt WANT="$(PACKAGES)"
+	touch $@
+
+$(VENV)/.test-packages: Makefile | $(VENV)/bin/python
+	$(MAKE) --no-print-directory apt WANT="$(TEST_PACKAGES)"
+	touch $@
+
+$(VENV)/.bench-packages: Makefile | $(VENV)/bin/python
+	$(MAKE) --no-print-directory apt WANT="$(BENCH_PACKAGES)"
+	touch $@
+
+# The code is used where it lies: a path file and a launcher are all that an editable install would add.
+$(VENV)/.installed: Makefile | $(VENV)/bin/python
+	pwd > $$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/monitord.pth
+	printf '#!%s/bin/python\nimport sys\nfrom monitord.cli.main import main\nsys.exit(main())\n' "$$(realpath $(VENV))" > $(VENV)/bin/monitord
+	chmod 755 $(VENV)/bin/monitord
+	touch $@
+
+$(VENV)/.tools: tools/requirements.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
+	touch $@
+
+.PHONY: apt
+apt:
+	@missing=""; for p in $(WANT); do \
+	  dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi

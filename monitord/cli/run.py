@@ -1,0 +1,139 @@
+"""`monitord run`: watch."""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+from monitord.abi.arch import machine_abis
+from monitord.config.address import parse_address
+from monitord.config.schema import Scope
+from monitord.config.scope import parse_scope
+from monitord.model.problem import errors
+from monitord.pipeline.assemble import Assembly
+from monitord.pipeline.load import Overrides, load
+from monitord.service.daemon import serve
+from monitord.service.log import start_logging
+from monitord.service.notify import NotifyError, notifier
+from monitord.service.signals import SignalQueue
+from monitord.shipped import shipped
+from monitord.sinks.http import ListenError
+from monitord.sources.bpf.errors import LoadError
+from monitord.sources.bpf.scope import ScopeError
+from monitord.stages import SinkError
+from monitord.tables.syscalls import SyscallTable
+from monitord.tables.tracefs import extended
+from monitord.telemetry import Telemetry
+
+INSTALLED_CONFIG = Path("/etc/monitord/monitord.yaml")
+
+USER_MUST_FIX = 2
+
+_EXAMPLES = """\
+what happens:
+  Every system call in scope is counted in the kernel, and those that a rule asks for are judged. Alerts go to the
+  outputs of the configuration (standard output by default), counts to http://127.0.0.1:9750/metrics.
+  SIGTERM or Ctrl-C stops, SIGHUP reads configuration and rules again, SIGUSR1 reopens the alert log.
+
+examples:
+  monitord run                                       everything, with the shipped rules
+  monitord run --scope pid:$$                        this shell and what it starts
+  monitord run --scope unit:nginx --alert-log /var/log/monitord/nginx.jsonl
+  monitord run --rules my-rules.yaml --metrics 127.0.0.1:0
+
+exit codes:
+  0 stopped by a signal, 1 failed while running, 2 something that you must fix first
+"""
+
+_log = logging.getLogger(__name__)
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "run",
+        help="watch: count every system call, judge the interesting ones",
+        description="Watch this host, or the part of it that --scope names, until a signal ends it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"the configuration; default {INSTALLED_CONFIG}, or the shipped one when that is not there",
+    )
+    parser.add_argument(
+        "--scope",
+        type=_scope,
+        metavar="SPEC",
+        help="what to watch: all, cgroup:PATH, unit:NAME, pid:N (with descendants), uid:N or pidns:N",
+    )
+    parser.add_argument(
+        "--rules",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a rules file, or a directory of them, instead of the configured ones; may be given several times",
+    )
+    parser.add_argument("--alert-log", type=Path, metavar="FILE", help="write alerts to this file, one JSON object a line")
+    parser.add_argument("--metrics", type=_address, metavar="ADDR:PORT", help="where Prometheus scrapes; port 0 takes a free one")
+    parser.set_defaults(run=run)
+
+
+def config_path(given: Path | None) -> Path:
+    """The configuration that counts."""
+    if given is not None:
+        return given
+    return INSTALLED_CONFIG if INSTALLED_CONFIG.exists() else shipped("config") / "monitord.yaml"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until a signal ends it."""
+    begin_s = time.monotonic()
+    start_logging(sys.stderr)
+    table = extended(SyscallTable.load(machine_abis()))
+    overrides = Overrides(args.scope, args.rules, args.alert_log, args.metrics)
+    path = config_path(args.config)
+    config, rules, problems = load(path, overrides, table)
+    for problem in problems:
+        _log.log(logging.WARNING if problem.warning else logging.ERROR, "%s", problem)
+    if errors(problems):
+        return USER_MUST_FIX
+    telemetry = Telemetry()
+    with SignalQueue() as signals:
+        try:
+            notify = notifier()
+            assembly = Assembly(path, overrides, config, rules, table, telemetry)
+        except (SinkError, ListenError, LoadError, ScopeError, NotifyError) as error:
+            _log.error("%s", error)
+            return USER_MUST_FIX
+        where = ""
+        if assembly.server:
+            assembly.server.start()
+            where = f", metrics on http://{config.metrics.address}:{assembly.server.port}/metrics"
+        enabled = sum(rule.enabled for rule in rules.rules)
+        _log.info(
+            "watching %s with %d rules%s, ready after %.1f s", config.scope, enabled, where, time.monotonic() - begin_s
+        )
+        try:
+            return serve(assembly.pipeline, assembly.reload, signals, notify, telemetry)
+        finally:
+            assembly.close()
+
+
+def _scope(text: str) -> Scope:
+    scope = parse_scope(text)
+    if isinstance(scope, str):
+        raise argparse.ArgumentTypeError(scope)
+    return scope
+
+
+def _address(text: str) -> tuple[str, int]:
+    address = parse_address(text)
+    if isinstance(address, str):
+        raise argparse.ArgumentTypeError(address)
+    return address

@@ -1,0 +1,157 @@
+"""From a configuration to running stages, and from a new configuration to changed ones."""
+
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from monitord.abi.arch import NR_UNKNOWN, Abi
+from monitord.config.schema import Config, MetricsConfig, OutputsConfig
+from monitord.detect.detector import RuleDetector
+from monitord.enrich.context import ProcContext
+from monitord.model.problem import Problem, errors
+from monitord.pipeline.load import Overrides, load
+from monitord.pipeline.pipeline import Pipeline
+from monitord.rules.ruleset import RuleSet
+from monitord.sinks.alert_log import AlertLog
+from monitord.sinks.console import Console
+from monitord.sinks.http import MetricsServer
+from monitord.sinks.journald import Journald, available
+from monitord.sinks.prometheus import Readings, renderer
+from monitord.sinks.worker import SinkWorker
+from monitord.sources.bpf.source import BpfSource
+from monitord.stages import Sink, SinkError
+from monitord.tables.constants import errno_name
+from monitord.tables.syscalls import SyscallTable
+from monitord.telemetry import ProgramStats, Telemetry
+
+STDOUT = 1
+
+_FIXED = ("scope", "bpf", "metrics")
+"""Sections that are compiled into the kernel side or bound to a socket: a change takes a restart."""
+
+
+class Assembly:
+    """
+    The daemon's parts, made from a configuration in the order in which they can fail most cheaply.
+
+    :param path: of the configuration, for reloads.
+    :raises SinkError: an output cannot be opened.
+    :raises ListenError: the metrics address cannot be used.
+    :raises LoadError: the kernel side cannot be loaded.
+    :raises ScopeError: the scope names nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        overrides: Overrides,
+        config: Config,
+        rules: RuleSet,
+        table: SyscallTable,
+        telemetry: Telemetry,
+    ) -> None:
+        self._path = path
+        self._overrides = overrides
+        self._config = config
+        self._table = table
+        self._telemetry = telemetry
+        self._hostname = socket.gethostname()
+        self._context = ProcContext(table)
+        sinks = open_sinks(config.outputs, telemetry)
+        self.server = _listen(config.metrics, telemetry, table, lambda: self._source)
+        try:
+            self._source = BpfSource(table, config.scope, config.bpf)
+        except BaseException:
+            if self.server:
+                self.server.close()
+            raise
+        self.pipeline = Pipeline(self._source, self._context, self._detector(rules, config), sinks, telemetry)
+        telemetry.reloaded(True, time.time())
+
+    def reload(self) -> Sequence[Problem]:
+        """
+        Read configuration and rules again and put them in place while events flow.
+
+        :return: what is to be said of them; when errors are among it, nothing has changed.
+        """
+        config, rules, problems = load(self._path, self._overrides, self._table)
+        sinks = None
+        if not errors(problems) and config.outputs != self._config.outputs:
+            try:
+                sinks = open_sinks(config.outputs, self._telemetry)
+            except SinkError as error:
+                problems.append(Problem(str(self._path), 0, 0, "C020", str(error)))
+        if errors(problems):
+            return problems
+        problems += [
+            Problem(str(self._path), 0, 0, "C021", f"{name} has changed: this takes effect at the next restart", True)
+            for name in _FIXED
+            if getattr(config, name) != getattr(self._config, name)
+        ]
+        self.pipeline.replace(self._detector(rules, config))
+        if sinks is not None:
+            self.pipeline.replace_sinks(sinks)
+        self._config = config
+        return problems
+
+    def close(self) -> None:
+        """Free what the pipeline does not: the metrics server, and the kernel side once nobody reads it."""
+        if self.server:
+            self.server.close()
+        if self.pipeline.stopped:
+            self._source.close()
+
+    def _detector(self, rules: RuleSet, config: Config) -> RuleDetector:
+        self._telemetry.register_rules({rule.name: rule.priority for rule in rules.rules if rule.enabled})
+        return RuleDetector(
+            rules, self._table, self._context, self._telemetry, self._hostname, match_all=config.rules.match_all
+        )
+
+
+def open_sinks(config: OutputsConfig, telemetry: Telemetry) -> list[SinkWorker]:
+    """
+    The outputs that are switched on, open, not started.
+
+    :raises SinkError: one cannot be opened.
+    """
+    sinks: list[Sink] = []
+    if config.alert_log is not None:
+        sinks.append(AlertLog(config.alert_log))
+    if config.console:
+        sinks.append(Console(STDOUT))
+    if config.journald:
+        if not available():
+            raise SinkError(
+                "outputs.journald is on, but there is no journal here, or Python has no systemd module: "
+                "apt install python3-systemd, or switch it off"
+            )
+        sinks.append(Journald())
+    return [SinkWorker(sink, config.queue_alerts, telemetry) for sink in sinks]
+
+
+def _listen(
+    config: MetricsConfig, telemetry: Telemetry, table: SyscallTable, source: Callable[[], BpfSource]
+) -> MetricsServer | None:
+    if not config.enabled:
+        return None
+
+    def programs() -> Mapping[str, ProgramStats]:
+        return {name: ProgramStats(*runs) for name, runs in source().program_runs().items()}
+
+    def name(abi: Abi, nr: int) -> str:
+        call = None if nr == NR_UNKNOWN else table.find(abi, nr)
+        return call.name if call else "unknown"
+
+    readings = Readings(
+        counts=lambda: source().counts(),
+        admitted=lambda: source().seen(),
+        losses=lambda: source().losses(),
+        degraded=lambda: source().degraded(),
+        programs=programs,
+        syscall_name=name,
+        errno_name=errno_name,
+    )
+    return MetricsServer(config.address, config.port, renderer(telemetry, readings))
+
+

@@ -1,0 +1,186 @@
+"""The pipeline: a reader that empties the rings, a worker that decodes and judges, sinks that write."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from monitord.decode.decoder import Decoder, events_in
+from monitord.model.event import EventBatch
+from monitord.model.heartbeat import Heartbeat
+from monitord.model.interest import Interest
+from monitord.model.loss import Stage
+from monitord.pipeline.handover import Drain, Handover
+from monitord.sinks.worker import SinkWorker
+from monitord.stages import Detector, Source
+from monitord.telemetry import Telemetry
+
+TURN_S = 0.02
+"""
+How long the reader lets a ring fill when there is little in it: most of the time from a call to its alert. 50 turns
+a second cost 0.3 % of a core here.
+"""
+
+QUEUE_BYTES = 64 << 20
+"""Ring data that may wait for the worker: 262,144 events without long strings."""
+
+_log = logging.getLogger(__name__)
+
+
+class Enricher(Protocol):
+    """What learns from every event before it is judged."""
+
+    def interest(self) -> Interest:
+        """The calls it has to see."""
+
+    def observe(self, batch: EventBatch) -> None:
+        """Learn from a batch."""
+
+
+class Pipeline:
+    """
+    One source, one detector at a time, any number of sinks; owner of the reader and the worker.
+
+    :param sinks: not started; closed by `stop`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        enricher: Enricher,
+        detector: Detector,
+        sinks: Sequence[SinkWorker],
+        telemetry: Telemetry,
+    ) -> None:
+        self._source = source
+        self._enricher = enricher
+        self._detector = detector
+        self._sinks = sinks
+        self._telemetry = telemetry
+        self._decoder = Decoder()
+        self._handover = Handover(QUEUE_BYTES)
+        self._reading = True
+        self._reader = threading.Thread(target=self._guard, args=(self._read,), name="reader", daemon=True)
+        self._worker = threading.Thread(target=self._guard, args=(self._work,), name="worker", daemon=True)
+        self._reader_heart = Heartbeat("reader")
+        self._worker_heart = Heartbeat("worker")
+        self.failed: str | None = None
+        telemetry.register_queue("events", QUEUE_BYTES, self._handover.depth_bytes)
+        source.install(enricher.interest() | detector.interest())
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody reads the source any more."""
+        return not self._reader.is_alive()
+
+    @property
+    def heartbeats(self) -> Sequence[Heartbeat]:
+        """The threads that must make progress."""
+        return (self._reader_heart, self._worker_heart)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        for sink in self._sinks:
+            sink.start()
+        self._worker.start()
+        self._reader.start()
+        self._source.start()
+
+    def replace(self, detector: Detector) -> None:
+        """
+        Judge by another set of rules from the next batch on, while events flow.
+
+        The kernel delivers what either set asks for until the new one judges, so no event that the old and the new
+        rules want is missed.
+        """
+        old, new = self._detector.interest(), detector.interest()
+        self._source.install(self._enricher.interest() | old | new)
+        self._detector = detector
+        self._source.install(self._enricher.interest() | new)
+
+    def replace_sinks(self, sinks: Sequence[SinkWorker]) -> None:
+        """Write to other outputs from the next alert on; the old ones write what they have, within 5 s."""
+        old, self._sinks = self._sinks, sinks
+        for sink in sinks:
+            sink.start()
+        end_s = time.monotonic() + 5
+        for sink in old:
+            sink.finish(end_s)
+        for sink in old:
+            sink.join()
+
+    def reopen(self) -> None:
+        """Open the outputs again that were opened by name."""
+        for sink in self._sinks:
+            sink.reopen()
+
+    def stop(self, deadline_s: float) -> None:
+        """
+        Stop producing, drain, judge what is left, write the last alerts, close the sinks. The source stays open.
+
+        :param deadline_s: seconds it may take.
+        """
+        end_s = time.monotonic() + deadline_s
+        self._source.quiesce()
+        self._reading = False
+        self._join(self._reader, end_s)
+        self._handover.close()
+        # Half of what is left is the worker's, so that the sinks get theirs even if it does not finish.
+        self._join(self._worker, time.monotonic() + (end_s - time.monotonic()) / 2)
+        for sink in self._sinks:
+            sink.finish(end_s)
+        unwritten = sum(sink.join() for sink in self._sinks)
+        waiting = self._handover.depth_bytes()
+        if unwritten or waiting:
+            _log.error(
+                "stopped at the deadline with %d alerts not written and %d KiB of events not judged",
+                unwritten,
+                waiting >> 10,
+            )
+
+    def _join(self, thread: threading.Thread, end_s: float) -> None:
+        if thread.ident is not None:
+            thread.join(max(0.0, end_s - time.monotonic()))
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        """The outer edge of a thread: a bug of ours ends the daemon with a message, and systemd starts it anew."""
+        try:
+            loop()
+        except Exception as error:  # noqa: BLE001
+            _log.exception("the %s failed", threading.current_thread().name)
+            self.failed = f"the {threading.current_thread().name} failed: {error!r}"
+
+    def _read(self) -> None:
+        while self._reading:
+            self._pass_on(self._source.drain(TURN_S))
+            self._reader_heart.beat()
+        # The programs are detached: this is the last of it.
+        self._pass_on(self._source.drain(0))
+
+    def _pass_on(self, drain: Drain) -> None:
+        if not drain:
+            return
+        self._telemetry.batches += 1
+        self._telemetry.ring_bytes += sum(len(batch.data) for batch in drain)
+        if not self._handover.put(drain):
+            self._telemetry.lost[Stage.QUEUE] += sum(events_in(batch.data) for batch in drain)
+
+    def _work(self) -> None:
+        while (drain := self._handover.get(TURN_S * 5)) is not None:
+            if drain or self._decoder.holds:
+                self._judge(drain)
+            self._worker_heart.beat()
+        if self._decoder.holds:
+            self._judge(())
+
+    def _judge(self, drain: Drain) -> None:
+        batch = self._decoder.decode(drain)
+        self._telemetry.received = self._decoder.events
+        self._telemetry.lost[Stage.DECODE] = self._decoder.undecoded
+        self._enricher.observe(batch)
+        lost = self._decoder.missed + self._telemetry.lost[Stage.RULES]
+        for alert in self._detector.judge(batch, lost):
+            for sink in self._sinks:
+                sink.put(alert)
+        self._telemetry.judged += len(batch)

@@ -12,7 +12,7 @@ from monitord.enrich.clock import WallClock
 from monitord.enrich.names import group_names, user_names
 from monitord.enrich.path import normalise
 from monitord.enrich.procfs import Procfs, Snapshot
-from monitord.enrich.program import Program, Programs
+from monitord.enrich.program import Program, Programs, argv_of
 from monitord.model.event import Event, EventBatch, ProcessKey, text_of
 from monitord.model.interest import Interest, Outcome
 from monitord.model.process import Process
@@ -144,7 +144,7 @@ class ProcContext:
                 since_ns=event.ts_ns,
                 dirfd=ctypes.c_int(event.args[0]).value if by_descriptor else AT_FDCWD,
                 filename=Missing.UNKNOWN if filename is None else filename.missing or text_of(filename.data),
-                argv=Missing.UNKNOWN if argv is None else argv.missing or tuple(text_of(argv.data).split("\0")),
+                argv=Missing.UNKNOWN if argv is None else argv.missing or argv_of(argv.data),
             ),
         )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.abi.event import TEXT_CAP_BYTES
+from monitord.enrich.program import argv_of
 from monitord.model.event import text_of
 from monitord.model.value import Missing
 
@@ -110,9 +111,7 @@ class Procfs:
 
     def _argv(self, pid: int) -> tuple[str, ...] | Missing:
         data = self._read(pid, b"cmdline", TEXT_CAP_BYTES)
-        if isinstance(data, Missing):
-            return data
-        return tuple(text_of(data.removesuffix(b"\0")).split("\0")) if data else ()
+        return data if isinstance(data, Missing) else argv_of(data)
 
     def _read(self, pid: int, name: bytes, size: int) -> bytes | Missing:
         try:

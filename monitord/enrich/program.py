@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from monitord.model.event import text_of
 from monitord.model.value import Missing
 
 PROGRAMS_PER_PROCESS = 4
@@ -69,3 +70,8 @@ class Programs:
         self._of.move_to_end(process)
         known = [program for program in history if program.since_ns <= ts_ns]
         return (known[-1] if known else None), len(known) == len(history)
+
+
+def argv_of(data: bytes) -> tuple[str, ...]:
+    """The strings of an argv as the kernel keeps it: each ends with a NUL, but the last one if it was cut."""
+    return tuple(text_of(data.removesuffix(b"\0")).split("\0")) if data else ()

@@ -81,14 +81,14 @@ class TestProcess:
 
 class TestExecuted:
     def test_arguments_of_a_process_that_is_gone_are_remembered(self, context):
-        context.observe(exec_batch(b"/usr/bin/curl", b"curl\0-s\0example.org", ts_ns=10, **GONE))
+        context.observe(exec_batch(b"/usr/bin/curl", b"curl\0-s\0example.org\0", ts_ns=10, **GONE))
         process = context.process(event_of(ts_ns=20, **GONE))
 
         assert ("curl", "-s", "example.org") == process.argv
         assert "/usr/bin/curl" == process.exepath
 
     def test_exec_event_speaks_for_itself(self, context):
-        event = exec_batch(b"/bin/../bin/ls", b"ls\0", **GONE).event(0)
+        event = exec_batch(b"/bin/../bin/ls", b"ls\0\0", **GONE).event(0)
 
         assert (("ls", ""), "/bin/ls") == (context.process(event).argv, context.process(event).exepath)
 

@@ -1,6 +1,8 @@
 """What processes executed is remembered, within bounds."""
 
-from monitord.enrich.program import PROGRAMS_PER_PROCESS, Program, Programs
+import pytest
+
+from monitord.enrich.program import PROGRAMS_PER_PROCESS, Program, Programs, argv_of
 from monitord.model.value import Missing
 
 NOBODY = (4711, 0)
@@ -70,3 +72,17 @@ class TestPrograms:
             programs.learn(SOMEBODY, program(since_ns))
 
         assert (program(0), False) == programs.at(SOMEBODY, 0)
+
+
+@pytest.mark.parametrize(
+    ("argv", "data"),
+    [
+        (("ls", "-l"), b"ls\0-l\0"),
+        (("ls", ""), b"ls\0\0"),
+        (("ls", "-"), b"ls\0-"),  # cut
+        (("",), b"\0"),
+        ((), b""),
+    ],
+)
+def test_every_string_of_an_argv_ends_with_a_nul(argv, data):
+    assert argv == argv_of(data)

@@ -10,8 +10,8 @@ from monitord.model.value import Missing, Value
 from monitord.rules import opens
 from monitord.rules.path import path_argument
 from monitord.rules.sockaddr import read_sockaddr
-from monitord.tables.arguments import text_of_argument
-from monitord.tables.captures import CAPTURES
+from monitord.tables.arguments import text_of_argument, texts_of_open_how
+from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall, SyscallTable
 
 FALCO_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -84,7 +84,7 @@ def _text(syscall: Syscall, event: Event, context: Context, index: int) -> Value
     if captured.missing is not None:
         return captured.missing
     if captured.capture is Capture.STR:
-        path = next((one for one in CAPTURES.get(syscall.name, ()) if one.arg == index and one.is_path), None)
+        path = next((one for one in captures_of(syscall) if one.arg == index and one.is_path), None)
         return captured.text if path is None else path_argument(event, context, path)
     if captured.capture is Capture.ARGV:
         return str(captured.text).replace("\0", " ").rstrip(" ")
@@ -95,10 +95,9 @@ def _text(syscall: Syscall, event: Event, context: Context, index: int) -> Value
 
 def _how_text(event: Event, name: str) -> Value:
     """A member of openat2's struct as text; flags look like openat's."""
-    number = {"flags": opens.open_flags, "mode": opens.open_mode}
-    value = number[name](event, "openat2") if name in number else opens.open_resolve(event)
-    if isinstance(value, Missing):
-        return value
-    if name == "flags":
-        return open_flags_text(event.abi, value)
-    return f"0{value:o}" if name == "mode" else f"{value:#x}"
+    captured = event.captured(opens.HOW_ARG)
+    if captured is None:
+        return Missing.NOT_APPLICABLE
+    if captured.missing is not None:
+        return captured.missing
+    return texts_of_open_how(event.abi, captured.data).get(name, Missing.FAULT)

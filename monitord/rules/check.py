@@ -77,7 +77,7 @@ def operand_mistakes(operand: Operand, at: int, vocabulary: Vocabulary) -> Itera
     name, arg = operand.name, operand.arg
     field = vocabulary.fields.get(name)
     if field is None:
-        hint = nearest(name, vocabulary.fields) or "; 'monitord fields' will not list it: check the spelling"
+        hint = nearest(name, vocabulary.fields) or _alike(name, vocabulary)
         yield Mistake(at, Code.FIELD, f"there is no field '{name}'{hint}")
     elif arg is None:
         if field.argument is Argument.REQUIRED:
@@ -89,6 +89,13 @@ def operand_mistakes(operand: Operand, at: int, vocabulary: Vocabulary) -> Itera
     elif name == "evt.arg" and not arg.isdigit() and arg not in vocabulary.arguments:
         hint = nearest(arg, vocabulary.arguments) or "; 'monitord syscalls' lists the arguments of each call"
         yield Mistake(at, Code.ARGUMENT, f"no syscall has an argument '{arg}'{hint}")
+
+
+def _alike(name: str, vocabulary: Vocabulary) -> str:
+    """The fields of the same class as an unknown one."""
+    class_ = name.partition(".")[0] + "."
+    alike = [known for known in vocabulary.fields if known.startswith(class_)]
+    return f"; there are {', '.join(alike)}" if alike else f"; there are no fields {class_}*"
 
 
 def _transformer_mistakes(operand: Transformed, at: int, vocabulary: Vocabulary) -> Iterator[Mistake]:

@@ -78,7 +78,7 @@ class Collection:
     macros: dict[str, MacroDef] = field(default_factory=dict)
     rules: dict[str, RuleDef] = field(default_factory=dict)
     order: int = 0
-    seen: dict[tuple[str, str], Place] = field(default_factory=dict)
+    seen: dict[tuple[str, str], Item] = field(default_factory=dict)
 
     def begin_file(self) -> None:
         """From here on a name counts as new: a later file may replace what an earlier one defined."""
@@ -108,10 +108,10 @@ class Collection:
                 self.problems.error(item.place, Code.OVERRIDE, message)
                 return
         else:
-            first = self.seen.setdefault((item.kind, name), item.place)
-            if first is not item.place:
+            first = self.seen.setdefault((item.kind, name), item)
+            if first is not item:
                 message = (
-                    f"the {item.kind} '{name}' is already defined on line {first.line} of this file; "
+                    f"the {item.kind} '{name}' is already defined on line {first.place.line} of this file; "
                     "rename one, or change the first with 'override'"
                 )
                 self.problems.error(item.place, Code.DUPLICATE, message)

@@ -33,6 +33,7 @@ _NATIVE = frozenset((Abi.X86_64, Abi.ARM64))
 _SUCCESS, _FAILURE, _FOREIGN_SUCCESS, _FOREIGN_FAILURE = 1, 2, 4, 8
 _FAILED_RETURNS = ((-MAX_ERRNO, -1),)
 _OTHER_RETURNS = ((-(1 << 63), -MAX_ERRNO - 1), (0, (1 << 63) - 1))
+_OUTSIDE_TABLE = ((-(1 << 31), -1), (NR_UNKNOWN, (1 << 31) - 1))
 _SEQUENCE = ((1, (1 << 64) - 1),)
 
 Situations = int
@@ -98,7 +99,8 @@ class InterestFinder:
         sets["evt.res", Missing.UNFINISHED] = returned
         for errno in range(1, MAX_ERRNO + 1):
             sets["evt.res", errno_name(errno)] = self._failed
-        self._undecided = {"evt.nr": unnumbered}
+        self._unnumbered = unnumbered
+        self._undecided: dict[str, Situations] = {}
         for name in ("evt.is_open_read", "evt.is_open_write", "evt.is_open_exec", "evt.is_open_create"):
             sets[name, False] = self._all
             self._undecided[name] = opens
@@ -108,6 +110,7 @@ class InterestFinder:
         self._numbers: Mapping[str, Callable[[Check], _Truth]] = {
             "evt.num": lambda check: self._number(check, _SEQUENCE, _SEQUENCE),
             "evt.rawres": lambda check: self._number(check, _OTHER_RETURNS, _FAILED_RETURNS),
+            "evt.nr": self._call_number,
             "fd.num": self._fd_number,
         }
         self._known: dict[Check, _Truth] = {}
@@ -172,6 +175,15 @@ class InterestFinder:
         true = (returned if True in may[0] else 0) | (self._failed if True in may[1] else 0)
         return _Truth(true, returned | (self._failed if False in may[1] else 0))
 
+    def _call_number(self, check: Check) -> _Truth:
+        """Known for each slot of the kernel's maps but the one that stands for all numbers outside."""
+        truth = self._value(check, "evt.nr")
+        may = _outcomes(check, _OUTSIDE_TABLE)
+        return _Truth(
+            truth.true | (self._unnumbered if True in may else 0),
+            truth.false | (self._unnumbered if False in may else 0),
+        )
+
     def _fd_number(self, check: Check) -> _Truth:
         """For calls that open a file it is what they returned, and -1 if they failed; for others it is not known."""
         truth = self._number(check, ((0, (1 << 31) - 1),), ((-1, -1),))
@@ -196,7 +208,7 @@ def _outcomes(check: Check, bounds: Bounds) -> set[bool]:
     for literal in literals:
         if isinstance(literal, (int, float)) and math.isfinite(literal):
             beside += [math.floor(literal) + step for step in (-1, 0, 1, 2)]
-    said = set()
+    said: set[bool] = set()
     for low, high in bounds:
         said.update(test(number) for number in (low, high, *beside) if low <= number <= high)
     return said

@@ -7,7 +7,7 @@ from monitord.rules.lexer import BARE
 from monitord.rules.reader import Scalar
 from monitord.rules.text import Text, joined
 
-MAX_CHARS = 1 << 20
+MAX_CHARS = 1 << 18
 """Characters of one condition once written out. Falco's longest, with all its lists, has some thousand."""
 
 # A word stands between blanks, parentheses, commas and '='; what is quoted is not a word. The closing quote is

@@ -10,6 +10,9 @@ OPEN_CALLS = frozenset(("open", "openat", "openat2", "open_by_handle_at", "creat
 """By name; all ABIs call them so."""
 
 _HOW = "openat2"
+HOW_ARG = 2
+"""Where openat2 has its struct open_how."""
+
 _FLAGS_ARG = {"open": 1, "openat": 2, "open_by_handle_at": 2}
 _MODE_ARG = {"open": 2, "openat": 3, "creat": 1}
 
@@ -43,14 +46,9 @@ def open_mode(event: Event, name: str) -> int | Missing:
     return Missing.NOT_APPLICABLE if arg is None else event.args[arg] & 0o7777
 
 
-def open_resolve(event: Event) -> int | Missing:
-    """The ``resolve`` of openat2."""
-    return _how(event, 2)
-
-
 def _how(event: Event, index: int) -> int | Missing:
-    """One of the three numbers of openat2's struct open_how: flags, mode, resolve."""
-    captured = event.captured(2)
+    """One of the numbers of openat2's struct open_how: flags, mode."""
+    captured = event.captured(HOW_ARG)
     if captured is None:
         return Missing.NOT_APPLICABLE
     if captured.missing is not None:

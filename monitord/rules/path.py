@@ -5,21 +5,21 @@ import re
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
-from monitord.tables.captures import CAPTURES, Capturing
+from monitord.tables.arguments import AT_FDCWD
+from monitord.tables.captures import ArgCapture, captures_of
 
-AT_FDCWD = -100
 _SLASHES = re.compile("/+")
 
 
-def first_path(event: Event, context: Context) -> Capturing | None:
+def first_path(event: Event, context: Context) -> ArgCapture | None:
     """Where the call's first path argument is, or None for a call without."""
     syscall = context.syscall(event)
     if syscall is None:
         return None
-    return next((one for one in CAPTURES.get(syscall.name, ()) if one.is_path), None)
+    return next((one for one in captures_of(syscall) if one.is_path), None)
 
 
-def path_argument(event: Event, context: Context, path: Capturing) -> Value:
+def path_argument(event: Event, context: Context, path: ArgCapture) -> Value:
     """A path argument made absolute: relative to its dirfd, or to the working directory."""
     captured = event.captured(path.arg)
     if captured is None:
@@ -33,7 +33,7 @@ def path_argument(event: Event, context: Context, path: Capturing) -> Value:
     return context.path(event, dirfd, str(text))
 
 
-def raw_path(event: Event, path: Capturing) -> Value:
+def raw_path(event: Event, path: ArgCapture) -> Value:
     """A path argument as the caller wrote it, without repeated slashes."""
     captured = event.captured(path.arg)
     if captured is None:

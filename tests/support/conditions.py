@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from monitord.rules.ast import And, Check, FieldRef, Macro, Not, Op, Or, Quantifier, Transformed
 
-_TEXT_OPS = "= != glob iglob contains icontains bcontains startswith bstartswith endswith regex".split()
+_OTHER_OPS = (Op.LT, Op.LE, Op.GT, Op.GE, Op.IN, Op.INTERSECTS, Op.PMATCH, Op.EXISTS)
+_TEXT_OPS = [op for op in Op if op not in _OTHER_OPS]
 
 
 def written(node):
@@ -48,15 +49,15 @@ _texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters
 _macros = _names.filter(lambda name: name not in ("and", "or", "not", "val")).map(Macro)
 _checks = st.one_of(
     st.builds(Check, _operands, st.just(Op.EXISTS)),
-    st.builds(Check, _operands, st.sampled_from(_TEXT_OPS).map(Op), st.tuples(_texts)),
-    st.builds(Check, _operands, st.sampled_from("< <= > >=".split()).map(Op), st.tuples(st.integers().map(str))),
+    st.builds(Check, _operands, st.sampled_from(_TEXT_OPS), st.tuples(_texts)),
+    st.builds(Check, _operands, st.sampled_from([Op.LT, Op.LE, Op.GT, Op.GE]), st.tuples(st.integers().map(str))),
     st.builds(
         Check, _operands, st.sampled_from([Op.IN, Op.INTERSECTS, Op.PMATCH]), st.lists(_texts, max_size=3).map(tuple)
     ),
     st.builds(
         Check,
         _operands,
-        st.sampled_from(_TEXT_OPS).map(Op),
+        st.sampled_from(_TEXT_OPS),
         st.lists(_texts, max_size=3).map(tuple),
         quantifier=st.sampled_from(Quantifier),
     ),

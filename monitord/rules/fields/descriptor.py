@@ -19,7 +19,7 @@ _NO_PATH = "the call has no path, or its memory was not readable"
 _NO_ADDRESS = "the call has no IP address of that side, or its memory was not readable"
 
 
-def _number(event: Event, context: Context, arg: str | None) -> Value:
+def _number(event: Event, context: Context, _arg: str | None) -> Value:
     syscall = context.syscall(event)
     if syscall is None:
         return Missing.UNKNOWN
@@ -44,7 +44,7 @@ def _address(event: Event) -> Sockaddr | Missing:
 def _of_address(part: Callable[[Sockaddr], Value], calls: frozenset[str] | None = None) -> Extract:
     """A part of the address that a call was given, for some calls or for all."""
 
-    def extract(event: Event, context: Context, arg: str | None) -> Value:
+    def extract(event: Event, context: Context, _arg: str | None) -> Value:
         syscall = context.syscall(event)
         if calls is not None and (syscall is None or syscall.name not in calls):
             return Missing.NOT_APPLICABLE
@@ -68,7 +68,7 @@ def _family(address: Sockaddr) -> Value:
     return "unix" if address.type_name == "unix" else Missing.NOT_APPLICABLE
 
 
-def _name(event: Event, context: Context, arg: str | None) -> Value:
+def _name(event: Event, context: Context, _arg: str | None) -> Value:
     path = first_path(event, context)
     if path is not None:
         return path_argument(event, context, path)
@@ -76,12 +76,12 @@ def _name(event: Event, context: Context, arg: str | None) -> Value:
     return address if isinstance(address, Missing) else str(address)
 
 
-def _raw_name(event: Event, context: Context, arg: str | None) -> Value:
+def _raw_name(event: Event, context: Context, _arg: str | None) -> Value:
     path = first_path(event, context)
     return Missing.NOT_APPLICABLE if path is None else raw_path(event, path)
 
 
-def _directory(event: Event, context: Context, arg: str | None) -> Value:
+def _directory(event: Event, context: Context, _arg: str | None) -> Value:
     path = first_path(event, context)
     if path is None:
         return Missing.NOT_APPLICABLE
@@ -89,7 +89,7 @@ def _directory(event: Event, context: Context, arg: str | None) -> Value:
     return name if isinstance(name, Missing) else str(name).rpartition("/")[0] or "/"
 
 
-def _filename(event: Event, context: Context, arg: str | None) -> Value:
+def _filename(event: Event, context: Context, _arg: str | None) -> Value:
     path = first_path(event, context)
     if path is None:
         return Missing.NOT_APPLICABLE
@@ -107,7 +107,7 @@ def _kind(event: Event, context: Context) -> tuple[str, str] | Missing:
 
 
 def _of_kind(part: int) -> Extract:
-    def extract(event: Event, context: Context, arg: str | None) -> Value:
+    def extract(event: Event, context: Context, _arg: str | None) -> Value:
         kind = _kind(event, context)
         return kind if isinstance(kind, Missing) else kind[part]
 

@@ -18,31 +18,31 @@ _UNFINISHED = "the call did not return"
 _UNKNOWN_CALL = "the number is outside the syscall table"
 
 
-def _canonical_name(event: Event, context: Context, arg: str | None) -> Value:
+def _canonical_name(event: Event, context: Context, _arg: str | None) -> Value:
     syscall = context.syscall(event)
     return Missing.UNKNOWN if syscall is None else canonical(syscall.name)
 
 
-def _result(event: Event, context: Context, arg: str | None) -> Value:
+def _result(event: Event, _context: Context, _arg: str | None) -> Value:
     if not event.returned:
         return Missing.UNFINISHED
     return errno_name(-event.ret) if event.failed else "SUCCESS"
 
 
 def _open(way: Callable[[Event, str], Value]) -> Extract:
-    def extract(event: Event, context: Context, arg: str | None) -> Value:
+    def extract(event: Event, context: Context, _arg: str | None) -> Value:
         syscall = context.syscall(event)
         return False if syscall is None or syscall.name not in opens.OPEN_CALLS else way(event, syscall.name)
 
     return extract
 
 
-def _time(event: Event, context: Context, arg: str | None) -> Value:
+def _time(event: Event, context: Context, _arg: str | None) -> Value:
     seconds, nanoseconds = divmod(context.wall_ns(event.ts_ns), _NS)
     return time.strftime("%H:%M:%S", time.localtime(seconds)) + f".{nanoseconds:09}"
 
 
-def _iso_time(event: Event, context: Context, arg: str | None) -> Value:
+def _iso_time(event: Event, context: Context, _arg: str | None) -> Value:
     seconds, nanoseconds = divmod(context.wall_ns(event.ts_ns), _NS)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09}+0000"
 
@@ -57,7 +57,7 @@ EVENT_FIELDS = (
         FieldType.NUMBER,
         "number of the event on its CPU, from 1",
         "never",
-        lambda event, context, arg: event.seq,
+        lambda event, _context, _arg: event.seq,
     ),
     Field("evt.time", FieldType.TEXT, "local time of day when the call returned, to the nanosecond", "never", _time),
     Field("evt.time.iso8601", FieldType.TEXT, "that time with the date, UTC", "never", _iso_time),
@@ -66,7 +66,7 @@ EVENT_FIELDS = (
         FieldType.NUMBER,
         "that time in nanoseconds since the Unix epoch",
         "never",
-        lambda event, context, arg: context.wall_ns(event.ts_ns),
+        lambda event, context, _arg: context.wall_ns(event.ts_ns),
     ),
     Field(
         "evt.type",
@@ -75,44 +75,44 @@ EVENT_FIELDS = (
         _UNKNOWN_CALL,
         _canonical_name,
     ),
-    Field("evt.nr", FieldType.NUMBER, "number of the call in its ABI", "never", lambda event, context, arg: event.nr),
+    Field("evt.nr", FieldType.NUMBER, "number of the call in its ABI", "never", lambda event, _context, _arg: event.nr),
     Field(
         "evt.abi",
         FieldType.TEXT,
         "calling convention: x86_64, i386, x32, arm64, arm",
         "never",
-        lambda event, context, arg: event.abi.label,
+        lambda event, _context, _arg: event.abi.label,
     ),
     Field(
         "evt.is_foreign_abi",
         FieldType.BOOL,
         "a 32-bit or x32 call made by 64-bit code",
         "never",
-        lambda event, context, arg: bool(event.flags & Flag.FOREIGN),
+        lambda event, _context, _arg: bool(event.flags & Flag.FOREIGN),
     ),
     Field(
         "evt.dir",
         FieldType.TEXT,
         "always '<': events are of calls that returned",
         "never",
-        lambda event, context, arg: "<",
+        lambda _event, _context, _arg: "<",
     ),
     Field(
-        "evt.cpu", FieldType.NUMBER, "CPU on which the call returned", "never", lambda event, context, arg: event.cpu
+        "evt.cpu", FieldType.NUMBER, "CPU on which the call returned", "never", lambda event, _context, _arg: event.cpu
     ),
     Field(
         "evt.latency",
         FieldType.NUMBER,
         "nanoseconds from enter to return",
         "the call did not return, or its enter was not seen",
-        lambda event, context, arg: event.duration_ns if event.timed else Missing.UNFINISHED,
+        lambda event, _context, _arg: event.duration_ns if event.timed else Missing.UNFINISHED,
     ),
     Field(
         "evt.rawres",
         FieldType.NUMBER,
         "return value; an error is its negative number",
         _UNFINISHED,
-        lambda event, context, arg: event.ret if event.returned else Missing.UNFINISHED,
+        lambda event, _context, _arg: event.ret if event.returned else Missing.UNFINISHED,
     ),
     Field("evt.res", FieldType.TEXT, "SUCCESS, or the name of the error (ENOENT)", _UNFINISHED, _result),
     Field(
@@ -120,7 +120,7 @@ EVENT_FIELDS = (
         FieldType.BOOL,
         "the call returned an error",
         _UNFINISHED,
-        lambda event, context, arg: event.failed if event.returned else Missing.UNFINISHED,
+        lambda event, _context, _arg: event.failed if event.returned else Missing.UNFINISHED,
     ),
     Field(
         "evt.is_open_read",
@@ -163,6 +163,6 @@ EVENT_FIELDS = (
         FieldType.TEXT,
         "all arguments as name=value, joined by blanks",
         _UNKNOWN_CALL,
-        lambda event, context, arg: all_arguments(event, context),
+        lambda event, context, _arg: all_arguments(event, context),
     ),
 )

@@ -15,11 +15,11 @@ _NO_PARENT = "there is no such ancestor, or it was gone before it was asked"
 
 
 def _of_process(part: Callable[[Process], Value]) -> Extract:
-    return lambda event, context, arg: part(context.process(event))
+    return lambda event, context, _arg: part(context.process(event))
 
 
 def _of_ancestor(generation: int, part: Callable[[Process], Value]) -> Extract:
-    def extract(event: Event, context: Context, arg: str | None) -> Value:
+    def extract(event: Event, context: Context, _arg: str | None) -> Value:
         ancestor = context.ancestor(event, generation)
         return ancestor if isinstance(ancestor, Missing) else part(ancestor)
 
@@ -50,7 +50,7 @@ def _cmdline(process: Process) -> Value:
     return process.comm if isinstance(process.comm, Missing) else " ".join((str(process.comm), *process.argv[1:]))
 
 
-def _own_cmdline(event: Event, context: Context, arg: str | None) -> Value:
+def _own_cmdline(event: Event, context: Context, _arg: str | None) -> Value:
     argv = context.process(event).argv
     return argv if isinstance(argv, Missing) else " ".join((event.comm, *argv[1:]))
 
@@ -100,35 +100,35 @@ PROCESS_FIELDS = (
         FieldType.NUMBER,
         "thread id, in the initial pid namespace",
         "never",
-        lambda event, context, arg: event.tid,
+        lambda event, _context, _arg: event.tid,
     ),
     Field(
         "proc.pid",
         FieldType.NUMBER,
         "process id (tgid), in the initial pid namespace",
         "never",
-        lambda event, context, arg: event.pid,
+        lambda event, _context, _arg: event.pid,
     ),
     Field(
         "proc.ppid",
         FieldType.NUMBER,
         "process id of the parent",
         "never",
-        lambda event, context, arg: event.ppid,
+        lambda event, _context, _arg: event.ppid,
     ),
     Field(
         "proc.name",
         FieldType.TEXT,
         "name (comm, 15 bytes) of the process; after exec, of the new program",
         "never",
-        lambda event, context, arg: event.comm,
+        lambda event, _context, _arg: event.comm,
     ),
     Field(
         "proc.pname",
         FieldType.TEXT,
         "name of the parent",
         "there is no parent",
-        lambda event, context, arg: event.parent_comm if event.ppid else Missing.NOT_APPLICABLE,
+        lambda event, _context, _arg: event.parent_comm if event.ppid else Missing.NOT_APPLICABLE,
     ),
     Field(
         "proc.aname",

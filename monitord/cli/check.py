@@ -1,0 +1,93 @@
+"""`monitord check`: every mistake in the configuration and the rules, at once."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from monitord.abi.arch import Abi
+from monitord.config.load import load as load_config
+from monitord.config.schema import RulesConfig
+from monitord.model.problem import Problem, errors
+from monitord.rules.ruleset import load as load_rules
+from monitord.tables.syscalls import SyscallTable
+
+DEFAULT_CONFIG = Path("/etc/monitord/monitord.yaml")
+
+_DESCRIPTION = """\
+Read the configuration and the rules as `monitord run` would, and say everything that is wrong with them, with file,
+line, column, a code to search for, and what to do. Nothing is started, and no privilege is needed.
+"""
+_EPILOG = """\
+examples:
+  monitord check                       the installed configuration and the rules it names
+  monitord check -c monitord.yaml      another configuration
+  monitord check rules/ my-rule.yaml   these rules alone; a directory stands for its *.yaml files
+
+Exit status: 0 when there are no mistakes (warnings do not count), 2 when there are.
+"""
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "check",
+        help="find every mistake in the configuration and the rules",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help=f"configuration (default: {DEFAULT_CONFIG})")
+    parser.add_argument("rules", metavar="RULES", nargs="*", type=Path, help="rules files or directories to check")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, print, and return the exit status."""
+    problems: list[Problem] = []
+    config = RulesConfig()
+    if args.config is not None or not args.rules:
+        whole, problems = load_config(args.config or DEFAULT_CONFIG)
+        config = whole.rules
+    paths = tuple(args.rules) or config.paths
+    # Conditions are checked against the names of all machines: a rules file may be written on another one.
+    rules, found = load_rules(paths, SyscallTable.load(Abi), min_priority=config.priority)
+    problems = [*problems, *found]
+    sys.stderr.write("".join(shown(problems)))
+    wrong = len(errors(problems))
+    if wrong:
+        sys.stderr.write(f"{wrong} mistake{'s' * (wrong > 1)} to put right\n")
+        return 2
+    enabled = sum(rule.enabled for rule in rules.rules)
+    warned = f", {len(problems)} warnings" if problems else ""
+    sys.stdout.write(
+        f"ok: {enabled} rules enabled of {len(rules.rules)}, {rules.macros} macros, {rules.lists} lists{warned}\n"
+    )
+    return 0
+
+
+def shown(problems: Iterable[Problem]) -> Iterable[str]:
+    """Each problem, with the line it is on and a caret below its column."""
+    lines: dict[str, list[str]] = {}
+    for problem in problems:
+        yield f"{problem}\n"
+        if problem.file not in lines:
+            lines[problem.file] = _lines_of(Path(problem.file))
+        if 0 < problem.line <= len(lines[problem.file]):
+            line = lines[problem.file][problem.line - 1]
+            yield f"    {_printable(line)}\n"
+            if problem.column:
+                # Tabs stay tabs, so that the caret stands below its character.
+                indent = "".join("\t" if letter == "\t" else " " for letter in line[: problem.column - 1])
+                yield f"    {indent}^\n"
+
+
+def _lines_of(file: Path) -> list[str]:
+    try:
+        return file.read_text("utf-8", "replace").split("\n")
+    except OSError:
+        return []
+
+
+def _printable(line: str) -> str:
+    return "".join(letter if letter.isprintable() or letter == "\t" else "\N{REPLACEMENT CHARACTER}" for letter in line)

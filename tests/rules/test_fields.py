@@ -1,0 +1,179 @@
+import struct
+
+import pytest
+
+from monitord.abi.arch import Abi
+from monitord.abi.event import Capture, Flag, TextFlag
+from monitord.model.value import Missing
+from monitord.rules.evaluate import CATALOGUE
+from monitord.rules.operand import value_of
+from monitord.rules.parser import parse_operand
+from tests.support.rules import FakeContext, make_event, make_process, make_text
+
+CONTEXT = FakeContext(
+    [
+        make_process("cat", argv=("/bin/cat", "-n", "x y"), cwd="/", exepath="/usr/bin/cat"),
+        make_process("bash", argv=("-bash", "-l"), exepath="/memfd:x"),
+        make_process("sshd"),
+    ]
+)
+HOW = struct.pack("<QQQ", 0o1101, 0o755, 8)
+INET = struct.pack("<HH", 2, 0xBB01) + bytes([192, 0, 2, 7]) + bytes(8)
+INET6 = struct.pack("<HHI", 10, 0x5000, 0) + bytes(15) + b"\1" + bytes(4)
+
+
+def at_cwd():
+    return (1 << 64) - 100
+
+
+OPENAT = make_event("openat", args=(at_cwd(), 1, 0o1101, 0o644), texts=[(1, b"a//b/../x")], ret=5)
+OPENAT_BY_32 = make_event("openat", abi=Abi.I386, args=((1 << 32) - 100, 1, 0, 0), texts=[(1, b"x")], ret=-2)
+OPENAT2 = make_event("openat2", args=(9, 1, 2, 24), texts=[(1, b"x"), (2, HOW, Capture.BYTES)], ret=5)
+CREAT = make_event("creat", args=(1, 0o755), texts=[(0, b"/x")], ret=5)
+RENAME = make_event("renameat2", args=(3, 1, 4, 1, 0), texts=[(1, b"a"), (3, b"b")])
+SYMLINK = make_event("symlinkat", args=(1, 3, 1), texts=[(2, b"b"), (0, b"../a")])
+CONNECT = make_event("connect", args=(3, 1, 16), texts=[(1, INET, Capture.SOCKADDR)])
+CONNECT_UNIX = make_event("connect", args=(3, 1, 16), texts=[(1, b"\1\0\0bus", Capture.SOCKADDR)])
+ACCEPT6 = make_event("accept4", args=(3, 1, 1, 0), texts=[(1, INET6, Capture.SOCKADDR)], ret=8)
+FAULTY = make_event("openat", texts=[make_text(1, b"", flags=TextFlag.FAULT)], ret=-14)
+GONE = make_event("openat", flags=Flag.UNFINISHED)
+UNKNOWN = make_event(600)
+
+
+@pytest.mark.parametrize(
+    ("field", "event", "expected"),
+    [
+        ("evt.num", OPENAT, 23),
+        ("evt.type", OPENAT, "openat"),
+        ("evt.type", make_event("setuid32", abi=Abi.I386), "setuid"),
+        ("evt.type", UNKNOWN, Missing.UNKNOWN),
+        ("evt.nr", UNKNOWN, 600),
+        ("evt.abi", OPENAT_BY_32, "i386"),
+        ("evt.is_foreign_abi", OPENAT, False),
+        ("evt.is_foreign_abi", make_event(flags=Flag.FOREIGN), True),
+        ("evt.dir", OPENAT, "<"),
+        ("evt.cpu", OPENAT, 1),
+        ("evt.latency", OPENAT, 700),
+        ("evt.latency", GONE, Missing.UNFINISHED),
+        ("evt.rawtime", OPENAT, 1_700_000_005_000_000_000),
+        ("evt.time.iso8601", OPENAT, "2023-11-14T22:13:25.000000000+0000"),
+        ("evt.rawres", OPENAT_BY_32, -2),
+        ("evt.res", OPENAT_BY_32, "ENOENT"),
+        ("evt.res", OPENAT, "SUCCESS"),
+        ("evt.res", make_event("mmap", ret=-(1 << 40)), "SUCCESS"),
+        ("evt.failed", OPENAT_BY_32, True),
+        ("evt.failed", GONE, Missing.UNFINISHED),
+        ("evt.is_open_write", OPENAT, True),
+        ("evt.is_open_read", OPENAT, False),
+        ("evt.is_open_read", OPENAT_BY_32, True),
+        ("evt.is_open_read", RENAME, False),
+        ("evt.is_open_write", OPENAT2, True),
+        ("evt.is_open_exec", OPENAT, False),
+        ("evt.is_open_exec", OPENAT2, True),
+        ("evt.is_open_exec", CREAT, True),
+        ("evt.is_open_write", CREAT, False),
+        ("evt.is_open_create", OPENAT, Missing.UNKNOWN),
+        ("evt.is_open_create", OPENAT_BY_32, False),
+        ("evt.is_open_create", make_event("open", args=(1, 0o301)), True),
+        ("evt.is_open_write", make_event("openat2"), False),
+        ("evt.arg.flags", OPENAT, "O_WRONLY|O_CREAT|O_TRUNC"),
+        ("evt.arg.flags", OPENAT2, "O_WRONLY|O_CREAT|O_TRUNC"),
+        ("evt.arg.mode", OPENAT2, "0755"),
+        ("evt.arg.resolve", OPENAT2, "RESOLVE_BENEATH"),
+        ("evt.arg.name", OPENAT, "/home/ann/a//b/../x"),
+        ("evt.arg.filename", OPENAT, "/home/ann/a//b/../x"),
+        ("evt.arg[0]", OPENAT, "AT_FDCWD"),
+        ("evt.arg.dirfd", RENAME, Missing.NOT_APPLICABLE),
+        ("evt.arg.fd", OPENAT, "5"),
+        ("evt.arg[6]", OPENAT, Missing.NOT_APPLICABLE),
+        ("evt.arg.oldpath", RENAME, "/fd3/a"),
+        ("evt.arg.newpath", RENAME, "/fd4/b"),
+        ("evt.arg.target", SYMLINK, "../a"),
+        ("evt.arg.linkpath", SYMLINK, "/fd3/b"),
+        ("evt.arg.request", make_event("ptrace", args=(16, 7)), "PTRACE_ATTACH"),
+        ("evt.arg.domain", make_event("socket", args=(17, 3)), "AF_PACKET"),
+        ("evt.arg.cmd", make_event("bpf", args=(5,)), "BPF_PROG_LOAD"),
+        ("evt.arg.uid", make_event("setuid", args=(0,)), "0"),
+        ("evt.arg.addr", CONNECT, "192.0.2.7:443"),
+        ("evt.arg.name", FAULTY, Missing.FAULT),
+        ("evt.args", make_event("kill", args=(7, 9)), "pid=7 sig=SIGKILL"),
+        ("evt.args", UNKNOWN, Missing.UNKNOWN),
+        ("proc.pid", OPENAT, 101),
+        ("proc.ppid", OPENAT, 97),
+        ("thread.tid", OPENAT, 103),
+        ("proc.name", OPENAT, "cat"),
+        ("proc.pname", OPENAT, "bash"),
+        ("proc.pname", make_event(ppid=0), Missing.NOT_APPLICABLE),
+        ("proc.exe", OPENAT, "/bin/cat"),
+        ("proc.exepath", OPENAT, "/usr/bin/cat"),
+        ("proc.args", OPENAT, "-n x y"),
+        ("proc.args[1]", OPENAT, "x y"),
+        ("proc.args[2]", OPENAT, Missing.NOT_APPLICABLE),
+        ("proc.cmdline", OPENAT, "cat -n x y"),
+        ("proc.exeline", OPENAT, "/bin/cat -n x y"),
+        ("proc.cwd", OPENAT, "/"),
+        ("proc.aname", OPENAT, ("bash", "sshd")),
+        ("proc.aname[2]", OPENAT, "sshd"),
+        ("proc.aname[3]", OPENAT, Missing.NOT_APPLICABLE),
+        ("proc.pcmdline", OPENAT, "bash -l"),
+        ("proc.pexe", OPENAT, "-bash"),
+        ("proc.pexepath", OPENAT, "/memfd:x"),
+        ("proc.is_exe_from_memfd", OPENAT, False),
+        ("user.uid", OPENAT, 1000),
+        ("user.name", OPENAT, "ann"),
+        ("user.name", make_event(uid=3), Missing.UNKNOWN),
+        ("group.gid", OPENAT, 1009),
+        ("group.name", OPENAT, "staff"),
+        ("fd.num", OPENAT, 5),
+        ("fd.num", OPENAT_BY_32, -1),
+        ("fd.num", CONNECT, 3),
+        ("fd.num", RENAME, Missing.NOT_APPLICABLE),
+        ("fd.name", OPENAT, "/home/ann/a//b/../x"),
+        ("fd.name", RENAME, "/fd3/a"),
+        ("fd.name", SYMLINK, "/fd3/b"),
+        ("fd.name", CONNECT, "192.0.2.7:443"),
+        ("fd.name", FAULTY, Missing.FAULT),
+        ("fd.nameraw", OPENAT, "a/b/../x"),
+        ("fd.directory", CREAT, "/"),
+        ("fd.filename", CREAT, "x"),
+        ("fd.typechar", FAULTY, "f"),
+        ("fd.typechar", make_event("open", args=(1, 0o200000)), "d"),
+        ("fd.type", CONNECT, "ipv4"),
+        ("fd.typechar", CONNECT_UNIX, "u"),
+        ("fd.sockfamily", CONNECT_UNIX, "unix"),
+        ("fd.name", CONNECT_UNIX, "@bus"),
+        ("fd.sip", CONNECT, "192.0.2.7"),
+        ("fd.sport", CONNECT, 443),
+        ("fd.sip", CONNECT_UNIX, Missing.NOT_APPLICABLE),
+        ("fd.cip", ACCEPT6, "::1"),
+        ("fd.cport", ACCEPT6, 80),
+        ("fd.rip", ACCEPT6, "::1"),
+        ("fd.num", ACCEPT6, 8),
+        ("fd.sip", ACCEPT6, Missing.NOT_APPLICABLE),
+    ],
+)
+def test_fields_of_an_event(field, event, expected):
+    operand, _ = parse_operand(field, 0)
+
+    assert expected == value_of(operand, event, CONTEXT, CATALOGUE)
+
+
+def test_a_process_run_from_memory_is_seen_as_such():
+    context = FakeContext([make_process("x", exepath="/memfd:payload (deleted)")])
+
+    assert CATALOGUE["proc.is_exe_from_memfd"].extract(OPENAT, context, None)
+
+
+def test_the_working_directory_ends_with_one_slash():
+    context = FakeContext([make_process("x", cwd="/dev/shm")])
+
+    assert "/dev/shm/" == CATALOGUE["proc.cwd"].extract(OPENAT, context, None)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_every_field_has_a_value_or_a_reason_for_any_call(name):
+    field = CATALOGUE[name]
+    for event in (OPENAT, CONNECT, FAULTY, GONE, UNKNOWN, make_event("exit_group", flags=Flag.NO_RETURN)):
+        value = field.extract(event, FakeContext(), "1" if field.argument.value == "required" else None)
+
+        assert isinstance(value, str | int | tuple | Missing)

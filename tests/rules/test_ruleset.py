@@ -1,0 +1,316 @@
+from pathlib import Path
+
+import pytest
+
+from monitord.model.alert import Priority
+from monitord.model.problem import errors
+from monitord.rules.ast import And, Check, FieldRef, Not, Op
+from monitord.rules.ruleset import load
+from tests.support.rules import TABLE
+
+FALCO_RULES = Path(__file__).parents[3] / "shared/data/falco/falco_rules.yaml"
+
+
+def rule(name="r", condition="evt.type=open", **keys):
+    """The text of one rule; a key that is None is left out."""
+    values = {"desc": "d", "condition": condition, "output": "o %proc.name", "priority": "NOTICE"} | keys
+    lines = [f"  {key.replace('_until', '')}: {value}\n" for key, value in values.items() if value is not None]
+    return f"- rule: {name}\n{''.join(lines)}"
+
+
+@pytest.fixture
+def load_texts(tmp_path):
+    def load_them(*texts, **options):
+        paths = []
+        for number, text in enumerate(texts):
+            paths.append(tmp_path / f"{number}.yaml")
+            paths[-1].write_text(text)
+        return load(tuple(paths), TABLE, **options)
+
+    return load_them
+
+
+@pytest.fixture
+def conditions(load_texts):
+    def conditions_of(*texts):
+        rules, problems = load_texts(*texts)
+        assert [] == errors(problems)
+        return [rule.condition for rule in rules.rules]
+
+    return conditions_of
+
+
+@pytest.fixture
+def mistakes(load_texts):
+    def mistakes_of(*texts):
+        return [(problem.code, problem.line, problem.column) for problem in errors(load_texts(*texts)[1])]
+
+    return mistakes_of
+
+
+OPEN = Check(FieldRef("evt.type"), Op.EQ, ("open",))
+CAT = Check(FieldRef("proc.name"), Op.EQ, ("cat",))
+
+
+class TestLanguage:
+    def test_macros_and_lists_are_put_in(self, conditions):
+        text = (
+            "- list: readers\n  items: [cat]\n"
+            "- macro: opens\n  condition: (evt.type in (calls) and evt.failed=false)\n"
+            "- list: calls\n  items: [open, openat]\n"
+        ) + rule(condition="opens and not proc.name in (readers, tac)")
+
+        assert [
+            And(
+                (
+                    Check(FieldRef("evt.type"), Op.IN, ("open", "openat")),
+                    Check(FieldRef("evt.failed"), Op.EQ, ("false",)),
+                    Not(Check(FieldRef("proc.name"), Op.IN, ("cat", "tac"))),
+                )
+            )
+        ] == conditions(text)
+
+    def test_a_later_file_replaces_a_rule_which_keeps_its_place(self, load_texts):
+        rules, problems = load_texts(rule("a") + rule("b"), rule("a", "proc.name=cat and evt.type=open"))
+
+        assert ([], ["a", "b"]) == (problems, [rule.name for rule in rules.rules])
+        assert And((CAT, OPEN)) == rules.rules[0].condition
+
+    def test_override_appends_and_replaces(self, load_texts):
+        change = (
+            "- rule: r\n  condition: and proc.name=cat\n  priority: ERROR\n  tags: [b]\n"
+            "  override: {condition: append, priority: replace, tags: append}\n"
+        )
+
+        rules, problems = load_texts(rule(tags="[a]"), change)
+
+        assert [] == problems
+        assert And((OPEN, CAT)) == rules.rules[0].condition
+        assert (Priority.ERROR, ("a", "b")) == (rules.rules[0].priority, rules.rules[0].tags)
+
+    def test_lists_and_macros_can_be_appended_to(self, conditions):
+        base = "- list: l\n  items: [a]\n- macro: m\n  condition: proc.name in (l)\n" + rule(
+            condition="evt.type=open and m"
+        )
+        change = (
+            "- list: l\n  items: [b]\n  override: {items: append}\n"
+            "- macro: m\n  condition: or proc.name=c\n  append: true\n"
+        )
+
+        (condition,) = conditions(base, change)
+
+        name = FieldRef("proc.name")
+        assert ("a", "b") == condition.children[1].children[0].values
+        assert Check(name, Op.EQ, ("c",)) == condition.children[1].children[1]
+
+    def test_enabled_alone_switches_a_rule(self, load_texts):
+        rules, problems = load_texts(rule(), "- rule: r\n  enabled: false\n")
+
+        assert [False] == [rule.enabled for rule in rules.rules]
+        assert [("R023", True)] == [(problem.code, problem.warning) for problem in problems]
+
+    def test_disabled_rules_need_no_calls(self, load_texts):
+        rules, _ = load_texts(rule(enabled="false"))
+
+        assert {} == dict(rules.interest.calls)
+
+    def test_exceptions_become_part_of_the_condition(self, conditions):
+        exceptions = (
+            "\n    - {name: pairs, fields: [proc.name, fd.name], comps: [=, startswith],"
+            " values: [[cat, /a b], [tac, /c]]}"
+            "\n    - {name: names, fields: proc.pname, values: [x, y]}"
+            "\n    - {name: none, fields: [proc.exe]}"
+        )
+
+        (condition,) = conditions(rule(exceptions=exceptions))
+        expected = conditions(
+            rule(
+                condition="evt.type=open and not ((proc.name=cat and fd.name startswith '/a b')"
+                " or (proc.name=tac and fd.name startswith /c) or (proc.pname in (x, y)))"
+            )
+        )
+
+        assert expected == [condition]
+
+    def test_values_can_be_appended_to_an_exception(self, conditions):
+        exceptions = "\n    - {name: names, fields: proc.name, values: [x]}"
+        change = "- rule: r\n  exceptions: [{name: names, values: [y]}]\n  override: {exceptions: append}\n"
+
+        (condition,) = conditions(rule(exceptions=exceptions), change)
+
+        assert And((OPEN, Not(Check(FieldRef("proc.name"), Op.IN, ("x", "y"))))) == condition
+
+    def test_less_severe_rules_are_left_out(self, load_texts):
+        rules, _ = load_texts(rule("a", priority="error") + rule("b", priority="info"), min_priority=Priority.WARNING)
+
+        assert ["a"] == [rule.name for rule in rules.rules]
+
+    def test_a_rule_may_ask_to_be_skipped_when_a_field_is_unknown(self, load_texts):
+        text = "- macro: m\n  condition: (k8s.pod.name exists)\n" + rule(condition="m") + rule("kept")
+        text = text.replace("  desc: d\n", "  desc: d\n  skip-if-unknown-filter: true\n", 1)
+
+        rules, problems = load_texts(text)
+
+        assert ["kept"] == [rule.name for rule in rules.rules]
+        assert [("R011", True)] == [(problem.code, problem.warning) for problem in problems]
+
+    def test_rules_of_other_sources_are_passed_over(self, load_texts):
+        rules, problems = load_texts(rule(source="k8s_audit", condition="ka.verb=get"))
+
+        assert ((), ["R022"]) == (rules.rules, [problem.code for problem in problems])
+
+    @pytest.mark.parametrize("version", ["16", "0.57.0", "0.63.0"])
+    def test_rules_for_a_known_engine_are_taken(self, mistakes, version):
+        text = (
+            f"- required_engine_version: {version}\n- required_plugin_versions: [{{name: container, version: 0.4.0}}]\n"
+        )
+
+        assert [] == mistakes(text + rule())
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("rule: x\n", [("R003", 1, 1)]),
+            ("- x\n", [("R003", 1, 3)]),
+            ("- rule: [x]\n", [("R003", 1, 9)]),
+            (rule(condition=None), [("R005", 1, 9)]),
+            (rule(desc=None, priority=None), [("R005", 1, 9), ("R005", 1, 9)]),
+            (rule(condition=""), [("R007", 3, 13)]),
+            ("- list: l\n", [("R005", 1, 9)]),
+            ("- macro: m\n", [("R005", 1, 10)]),
+            ("- list: l\n  items: x\n", [("R007", 2, 10)]),
+            (rule() + rule(), [("R006", 6, 9)]),
+            ("- list: l\n  items: []\n" * 2, [("R006", 3, 9)]),
+            ("- macro: m\n  condition: evt.type=open\n" * 2, [("R006", 3, 10)]),
+            (rule(priority="BAD"), [("R007", 5, 13)]),
+            (rule(enabled="maybe"), [("R007", 6, 12)]),
+            (rule(condition="evt.type=open and"), [("R008", 3, 28)]),
+            (rule(condition="evt.type=open and sehll"), [("R009", 3, 32)]),
+            (rule(condition="proc.nmae=x"), [("R011", 3, 14)]),
+            (rule(condition="evt.type=open and evt.rawres startswith 1"), [("R012", 3, 32)]),
+            (rule(condition="proc.name > 1"), [("R012", 3, 14)]),
+            (rule(condition="evt.failed=yes"), [("R013", 3, 14)]),
+            (rule(condition="evt.rawres=x"), [("R013", 3, 14)]),
+            (rule(condition="proc.name regex '(a'"), [("R013", 3, 14)]),
+            (rule(condition="proc.name bcontains xyz"), [("R013", 3, 14)]),
+            (rule(condition="proc.name[1]=x"), [("R014", 3, 14)]),
+            (rule(condition="evt.arg contains x"), [("R014", 3, 14)]),
+            (rule(condition="evt.arg.falgs contains x"), [("R014", 3, 14)]),
+            (rule(condition="proc.aname[x]=x"), [("R014", 3, 14)]),
+            (rule(condition="join(proc.name)=x"), [("R014", 3, 14)]),
+            (rule(condition="len(proc.name)=x"), [("R013", 3, 14)]),
+            (rule(condition="proc.name=val(proc.pid)"), [("R012", 3, 14)]),
+            (rule(condition="proc.name=val(proc.aname)"), [("R012", 3, 14)]),
+            (rule(condition="proc.name pmatch val(proc.exe)"), [("R012", 3, 14)]),
+            (rule(output="x %proc.nmae"), [("R011", 4, 13)]),
+            (rule(output="100 % sure"), [("R017", 4, 15)]),
+            ("- required_engine_version: 0.64.0\n", [("R018", 1, 28)]),
+            ("- required_plugin_versions: [{name: k8smeta, version: 1.0.0}]\n", [("R019", 1, 30)]),
+            (rule(append="true"), [("R015", 1, 9)]),
+            (rule() + "- rule: r\n  tags: [x]\n  override: {tags: prepend}\n", [("R015", 8, 14)]),
+            (rule() + "- rule: r\n  tags: [x]\n  override: {desc: append}\n", [("R015", 7, 3), ("R015", 8, 14)]),
+            (rule() + "- rule: r\n  desc: x\n  append: true\n  override: {desc: append}\n", [("R015", 8, 3)]),
+            (rule(exceptions="[{name: e, fields: [proc.name], values: [[a, b]]}]"), [("R016", 6, 56)]),
+            (rule(exceptions="[{name: e, fields: [a.b, c.d], comps: [=]}]"), [("R016", 6, 23)]),
+        ],
+    )
+    def test_each_has_a_code_and_a_place(self, mistakes, text, expected):
+        assert expected == mistakes(text)
+
+    def test_all_of_all_files_are_found_at_once(self, load_texts):
+        _, problems = load_texts(rule(condition="proc.nmae=x") + rule("s", priority="BAD"), "- [", rule("t", "m"))
+
+        assert ["R011", "R007", "R002", "R009"] == [problem.code for problem in problems]
+
+    def test_the_nearest_name_is_named(self, load_texts):
+        text = "- macro: spawned\n  condition: (evt.type=execve)\n" + rule(condition="spawnd and proc.nmae=x")
+
+        _, problems = load_texts(text)
+
+        said = " ".join(problem.message for problem in errors(problems))
+        assert "did you mean 'spawned'?" in said
+        assert "did you mean 'proc.name'?" in said
+
+    def test_a_macro_loop_is_said_once_with_the_way_around(self, load_texts):
+        text = "- macro: a\n  condition: (b)\n- macro: b\n  condition: (a)\n" + rule(condition="a")
+
+        _, problems = load_texts(text)
+
+        assert ["R010"] == [problem.code for problem in errors(problems)]
+        assert "a -> b -> a" in errors(problems)[0].message
+
+    def test_a_macro_may_not_name_a_later_one(self, mistakes):
+        text = "- macro: a\n  condition: (b)\n- macro: b\n  condition: (evt.type=open)\n" + rule(condition="a")
+
+        assert [("R009", 2, 15)] == mistakes(text)
+
+    def test_a_list_loop_is_said(self, mistakes):
+        text = "- list: a\n  items: [b]\n- list: b\n  items: [a]\n"
+
+        assert [("R010", 1, 9), ("R010", 3, 9)] == mistakes(text)
+
+    def test_a_mistake_in_a_macro_is_said_once(self, mistakes):
+        text = "- macro: m\n  condition: (proc.nmae=x)\n" + rule(condition="m") + rule("s", condition="m")
+
+        assert [("R011", 2, 15)] == mistakes(text)
+
+    def test_macros_that_double_at_each_step_end_in_an_error(self, mistakes):
+        macros = "- macro: m0\n  condition: (evt.type=open)\n" + "".join(
+            f"- macro: m{n}\n  condition: (m{n - 1} or proc.name=x and m{n - 1})\n" for n in range(1, 60)
+        )
+
+        assert {"R024"} == {code for code, _, _ in mistakes(macros + rule(condition="m59"))}
+
+    def test_macros_that_nest_too_deep_end_in_an_error(self, mistakes):
+        macros = "- macro: m0\n  condition: (evt.type=open)\n" + "".join(
+            f"- macro: m{n}\n  condition: not (m{n - 1} and proc.name=x)\n" for n in range(1, 400)
+        )
+
+        assert {"R024"} == {code for code, _, _ in mistakes(macros + rule(condition="m399"))}
+
+    def test_unknown_keys_only_warn(self, load_texts):
+        rules, problems = load_texts(rule(prority="high") + "- rul: x\n")
+
+        assert 1 == len(rules.rules)
+        assert [("R004", True), ("R004", True)] == [(problem.code, problem.warning) for problem in problems]
+
+    def test_what_nothing_uses_only_warns(self, load_texts):
+        _, problems = load_texts("- list: l\n  items: [a]\n- macro: m\n  condition: evt.type=open\n")
+
+        assert [("R021", True), ("R021", True)] == [(problem.code, problem.warning) for problem in problems]
+
+    def test_a_rule_for_nearly_every_call_warns_unless_told_not_to(self, load_texts):
+        _, problems = load_texts(rule("a", "proc.name=cat") + rule("b", "proc.name=cat", warn_evttypes="false"))
+
+        assert [("R020", 1)] == [(problem.code, problem.line) for problem in problems]
+
+    def test_a_syscall_that_is_not_one_only_warns(self, load_texts):
+        _, problems = load_texts(rule(condition="evt.type in (open, opnat)"))
+
+        assert [("R025", True)] == [(problem.code, problem.warning) for problem in problems]
+        assert "did you mean 'openat'?" in problems[0].message
+
+
+class TestShippedRules:
+    DIRECTORY = Path(__file__).parents[2] / "config/rules"
+
+    def test_they_load_without_a_word(self):
+        _, problems = load((self.DIRECTORY,), TABLE)
+
+        assert [] == problems
+
+    def test_each_has_attack_tags_and_a_maturity(self):
+        rules, _ = load((self.DIRECTORY,), TABLE)
+
+        for one in rules.rules:
+            kinds = {tag.partition("_")[0] for tag in one.tags} | {tag[0] for tag in one.tags if tag[1:5].isdigit()}
+            assert {"maturity", "mitre", "T"} <= kinds, one.name
+
+
+@pytest.mark.skipif(not FALCO_RULES.exists(), reason="Falco's own rules are not part of this project")
+def test_falcos_rules_parse_and_only_fields_are_missing():
+    _, problems = load((FALCO_RULES,), TABLE)
+
+    assert {"R011"} == {problem.code for problem in errors(problems)}

@@ -16,7 +16,8 @@ _NUMBER = re.compile(r"^#define\s+__NR_(\w+)\s+(\d+)$", re.M)
 
 def extended(table: SyscallTable, tracefs: Path = TRACEFS, unistd: Path | None = None) -> SyscallTable:
     """
-    A table with what the running kernel adds to it, for its native ABI; without tracefs, the table itself.
+    A table with what the running kernel adds to the calls of its native ABI; without tracefs, or if the table does
+    not have that ABI, the same calls.
 
     Arguments are filled in where the table has none. A call that the table does not have at all is added if its
     number is known: tracefs does not give it, so it comes from the C header, if one is installed. Such a call is
@@ -25,7 +26,9 @@ def extended(table: SyscallTable, tracefs: Path = TRACEFS, unistd: Path | None =
     :param unistd: the header with the numbers; None for this machine's own.
     """
     abi = machine_abis()[0]
-    known = {call.entry: call for call in table if call.abi is abi and call.entry}
+    known = {call.entry for call in table if call.abi is abi}
+    if not known:
+        return table
     calls = {(call.abi, call.nr): call for call in table}
     numbers = _numbers(unistd or _header(abi))
     for event, args in _described(tracefs / "events" / "syscalls"):

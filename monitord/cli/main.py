@@ -1,0 +1,62 @@
+"""The `monitord` command."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from monitord import __version__
+
+COMMANDS = ("run", "check", "doctor", "syscalls")
+"""In the order of the help; each is the module of that name here, with ``add_parser``."""
+
+_DESCRIPTION = "Watch the system calls of this machine: count every one, judge the interesting ones, export both."
+
+_EPILOG = """\
+examples:
+  monitord doctor                   will it work on this machine, and what to do if not
+  monitord run --scope pid:1234     watch one process and its descendants, shipped rules, no configuration
+  monitord run                      the whole machine, as configured; alerts here, metrics on 127.0.0.1:9750
+  monitord check my-rules.yaml      every mistake in a rules file at once
+  monitord syscalls openat          what is syscall openat, on each ABI of this machine
+
+'monitord COMMAND --help' says more.
+exit code: 0 done; 1 failed; 2 something that you must put right (the command line, a file, a permission)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run a command.
+
+    :param argv: words behind ``monitord``; None for this process's own.
+    :return: the exit code.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="monitord",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"monitord {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    # Only what is called is imported: `doctor` has to work where a package that `run` needs is missing.
+    for name in [name for name in COMMANDS if name in words[:1]] or COMMANDS:
+        importlib.import_module(f"monitord.cli.{name}").add_parser(commands)
+    args = parser.parse_args(words)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. What is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.detect.codebook import Ledger
-from monitord.detect.group import Group
-from monitord.detect.plan import Plan, PreparedRule
-from monitord.detect.rowwise import prepare
+from monitord.detect.group import Group, holds_anywhere
+from monitord.detect.plan import Plan, PlannedRule
 from monitord.model.alert import Alert
 from monitord.model.event import Event, EventBatch
 from monitord.model.interest import Interest
@@ -57,7 +56,7 @@ class RuleDetector:
         memory_bytes: int = MEMORY_BYTES,
         catalogue: Mapping[str, Field] = CATALOGUE,
     ) -> None:
-        self._rules = [PreparedRule(rule, prepare(rule.condition, catalogue)) for rule in rules.rules if rule.enabled]
+        self._rules = [rule for rule in rules.rules if rule.enabled]
         self._interest = rules.interest
         self._table = table
         self._context = context
@@ -77,15 +76,17 @@ class RuleDetector:
 
     def judge(self, batch: EventBatch, lost: int) -> list[Alert]:
         """The alerts of a batch, in the order of its rows, and of the rules for a row."""
+        if not len(batch):
+            return []
         if self._ledger.full:
             self._plans.clear()
             self._ledger = Ledger(self._memory_bytes)
         found: list[_Found] = []
-        for (abi, nr), rows in _calls(batch).items():
-            of_call = batch if len(rows) == len(batch) else batch.take(rows)
-            group = Group(of_call, self._context, self._plan(abi, nr).codebooks)
+        for abi, nr, rows in _calls(batch):
+            plan = self._plan(abi, nr)
+            group = Group(batch if len(rows) == len(batch) else batch.take(rows), self._context, plan.codebooks)
             unjudged: set[int] = set()
-            for row, alert in self._judge_group(self._plan(abi, nr), group, lost, unjudged):
+            for row, alert in self._judge_group(plan, group, lost, unjudged):
                 found.append((int(rows[row]), alert))
             self._telemetry.lost[Stage.RULES] += len(unjudged)
         found.sort(key=lambda one: one[0])
@@ -94,8 +95,8 @@ class RuleDetector:
     def _plan(self, abi: Abi, nr: int) -> Plan:
         plan = self._plans.get((abi, nr))
         if plan is None:
-            calls = ((prepared, prepared.rule.interest.calls.get((abi, nr))) for prepared in self._rules)
-            candidates = [(prepared, outcome) for prepared, outcome in calls if outcome]
+            outcomes = ((rule, rule.interest.calls.get((abi, nr))) for rule in self._rules)
+            candidates = [(rule, outcome) for rule, outcome in outcomes if outcome]
             syscall = None if nr == NR_UNKNOWN else self._table.find(abi, nr)
             plan = self._plans[abi, nr] = Plan(syscall, candidates, self._catalogue, self._ledger)
         return plan
@@ -103,51 +104,42 @@ class RuleDetector:
     def _judge_group(self, plan: Plan, group: Group, lost: int, unjudged: set[int]) -> Iterator[_Found]:
         """The alerts of a group's rows, in their order; rows that a rule failed to judge go to `unjudged`."""
         for row, rules in sorted(self._possible(plan, group, unjudged).items()):
-            event = group.event(row)
-            for rule, sure in rules:
-                alert = self._judge_event(rule, sure, event, lost)
-                if isinstance(alert, Alert):
+            for planned in rules:
+                before = perf_counter()
+                try:
+                    alert = self._judge_row(planned, group, row, lost)
+                except Exception:  # noqa: BLE001 - whatever is wrong with one rule, the others go on
+                    self._report(planned.rule)
+                    unjudged.add(row)
+                    continue
+                self._telemetry.evaluated(planned.rule.name, perf_counter() - before)
+                if alert is not None:
+                    self._telemetry.matched(planned.rule.name)
                     yield row, alert
                     if not self._match_all:
                         break
-                elif alert is None:
-                    unjudged.add(row)
 
-    def _possible(self, plan: Plan, group: Group, unjudged: set[int]) -> dict[int, list[tuple[PreparedRule, bool]]]:
-        """By row, the rules in order that may match it, with whether they surely do."""
-        possible: defaultdict[int, list[tuple[PreparedRule, bool]]] = defaultdict(list)
+    def _possible(self, plan: Plan, group: Group, unjudged: set[int]) -> Mapping[int, list[PlannedRule]]:
+        """By row, the rules in their order that may match it."""
+        possible: defaultdict[int, list[PlannedRule]] = defaultdict(list)
         before = perf_counter()
         for planned in plan.rules:
-            rule = planned.prepared.rule
             try:
-                verdict = group.verdict(planned.judge)
-            except Exception:  # noqa: BLE001 - whatever is wrong with one rule, the others go on
-                self._report(rule)
+                mask = group.verdict(planned.judge).possible
+            except Exception:  # noqa: BLE001 - as above
+                self._report(planned.rule)
                 unjudged.update(range(len(group.batch)))
                 continue
-            if np.count_nonzero(verdict.possible):
-                for row in np.flatnonzero(verdict.possible).tolist():
-                    possible[row].append((planned.prepared, bool(verdict.yes[row])))
+            if holds_anywhere(mask):
+                for row in np.flatnonzero(mask).tolist():
+                    possible[row].append(planned)
             now = perf_counter()
-            self._telemetry.evaluated(rule.name, now - before)
+            self._telemetry.evaluated(planned.rule.name, now - before)
             before = now
         return possible
 
-    def _judge_event(self, prepared: PreparedRule, sure: bool, event: Event, lost: int) -> Alert | bool | None:
-        """The alert of a rule about an event; False when it does not match, None when the rule failed."""
-        rule = prepared.rule
-        before = perf_counter()
-        try:
-            if not sure and not prepared.holds(event, self._context):
-                return False
-            alert = self._alert(rule, event, lost)
-        except Exception:  # noqa: BLE001 - as above
-            self._report(rule)
-            return None
-        finally:
-            self._telemetry.evaluated(rule.name, perf_counter() - before)
-        self._telemetry.matched(rule.name)
-        return alert
+    def _judge_row(self, planned: PlannedRule, group: Group, row: int, lost: int) -> Alert | None:
+        return self._alert(planned.rule, group.event(row), lost) if group.holds(planned.judge, row) else None
 
     def _alert(self, rule: Rule, event: Event, lost: int) -> Alert:
         output, fields = render(rule.output, event, self._context, self._catalogue)
@@ -173,15 +165,14 @@ class RuleDetector:
             )
 
 
-def _calls(batch: EventBatch) -> dict[tuple[Abi, int], NDArray[np.intp]]:
-    """The rows of each call that is in a batch; numbers outside the tables are together as `NR_UNKNOWN`."""
-    nr = batch.records["nr"]
-    numbered = np.where((nr >= 0) & (nr < NR_UNKNOWN), nr, NR_UNKNOWN)
-    slots = batch.records["abi"] * np.int16(NR_SLOTS) + numbered.astype(np.int16)
-    order = np.argsort(slots, kind="stable")
-    inside = slots[order]
-    borders = [*np.flatnonzero(np.diff(inside, prepend=-1)).tolist(), len(inside)]
-    return {
-        (Abi(int(inside[begin]) // NR_SLOTS), int(inside[begin]) % NR_SLOTS): order[begin:end]
-        for begin, end in pairwise(borders)
-    }
+def _calls(batch: EventBatch) -> Iterator[tuple[Abi, int, NDArray[np.intp]]]:
+    """The calls in a batch and their rows; numbers outside the tables are together as `NR_UNKNOWN`."""
+    nr = batch.records["nr"].astype(np.int64)
+    nr[(nr < 0) | (nr > NR_UNKNOWN)] = NR_UNKNOWN
+    slots = batch.records["abi"] * np.int16(NR_SLOTS) + nr.astype(np.int16)
+    order = slots.argsort(kind="stable")
+    slots = slots[order]
+    borders = np.flatnonzero(slots[1:] != slots[:-1]) + 1
+    for begin, end in pairwise((0, *borders.tolist(), len(slots))):
+        abi, number = divmod(int(slots[begin]), NR_SLOTS)
+        yield Abi(abi), number, order[begin:end]

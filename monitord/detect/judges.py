@@ -1,13 +1,15 @@
-"""Conditions over columns: which rows of a group they hold for, or may hold for."""
+"""
+Conditions over columns: which rows of a group they hold for, or may hold for.
 
-import enum
+`judge` answers for all rows at once, `settle` for one row that `judge` left open; `Group` asks both and remembers.
+"""
+
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitord.detect.group import Group, Judge, Verdict
+from monitord.detect.group import Group, Judge, Verdict, holds_anywhere
 from monitord.detect.outcome import failed, foreign
 from monitord.detect.part import Part
 from monitord.detect.rowwise import Holds
@@ -15,7 +17,7 @@ from monitord.model.event import Event
 from monitord.model.interest import Outcome
 
 
-class AllOf:
+class AllOf(Judge):
     """All children hold."""
 
     def __init__(self, children: tuple[Judge, ...]) -> None:
@@ -28,36 +30,46 @@ class AllOf:
             verdict = group.verdict(child)
             if verdict.yes is group.every:
                 continue
+            if verdict.possible is group.none:
+                return verdict
             told = yes is possible and verdict.yes is verdict.possible
             possible = possible & verdict.possible
             yes = possible if told else yes & verdict.yes
-            if not np.count_nonzero(possible):
+            if not holds_anywhere(possible):
                 return Verdict(group.none, group.none)
         return Verdict(yes, possible)
 
+    def settle(self, group: Group, row: int) -> bool:
+        """Left to right, up to the first that does not hold."""
+        return all(group.holds(child, row) for child in self._children)
 
-class AnyOf:
+
+class AnyOf(Judge):
     """One of the children holds."""
 
     def __init__(self, children: tuple[Judge, ...]) -> None:
         self._children = children
 
     def judge(self, group: Group) -> Verdict:
-        """Stops at the child that leaves no row open."""
+        """Stops at a child that holds for all."""
         yes = possible = group.none
         for child in self._children:
             verdict = group.verdict(child)
             if verdict.possible is group.none:
                 continue
+            if verdict.yes is group.every:
+                return verdict
             told = yes is possible and verdict.yes is verdict.possible
             possible = possible | verdict.possible
             yes = possible if told else yes | verdict.yes
-            if np.count_nonzero(yes) == len(yes):
-                return Verdict(group.every, group.every)
         return Verdict(yes, possible)
 
+    def settle(self, group: Group, row: int) -> bool:
+        """Left to right, up to the first that holds."""
+        return any(group.holds(child, row) for child in self._children)
 
-class Opposite:
+
+class Opposite(Judge):
     """The child does not hold."""
 
     def __init__(self, child: Judge) -> None:
@@ -71,34 +83,45 @@ class Opposite:
             return Verdict(opposite, opposite)
         return Verdict(~possible, ~yes)
 
+    def settle(self, group: Group, row: int) -> bool:
+        """When the child does not hold for the row."""
+        return not group.holds(self._child, row)
 
-@dataclass(frozen=True, slots=True)
-class WithOutcome:
+
+class WithOutcome(Judge):
     """The event is one that the kernel delivers for an outcome, as `Interest.admits` has it."""
 
-    outcome: Outcome
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
 
     def judge(self, group: Group) -> Verdict:
         """By the columns alone."""
         yes = group.none
-        if self.outcome & Outcome.SUCCESS:
+        if self._outcome & Outcome.SUCCESS:
             yes = yes | ~failed(group.batch)
-        if self.outcome & Outcome.FAILURE:
+        if self._outcome & Outcome.FAILURE:
             yes = yes | failed(group.batch)
-        if self.outcome & Outcome.FOREIGN:
+        if self._outcome & Outcome.FOREIGN:
             yes = yes | foreign(group.batch)
         return Verdict(yes, yes)
 
 
-class Unknown:
+class Unknown(Judge):
     """A test that columns say nothing about."""
+
+    def __init__(self, holds: Holds) -> None:
+        self._holds = holds
 
     def judge(self, group: Group) -> Verdict:
         """Nowhere sure, everywhere possible."""
         return Verdict(group.none, group.every)
 
+    def settle(self, group: Group, row: int) -> bool:
+        """Asked about the one event."""
+        return self._holds(group.event(row), group.context)
 
-class OfCall:
+
+class OfCall(Judge):
     """A test that says the same of all events of the call."""
 
     def __init__(self, holds: Holds) -> None:
@@ -113,16 +136,11 @@ class OfCall:
         return Verdict(mask, mask)
 
 
-class _Answer(enum.IntEnum):
-    """What a test says of one value of a part."""
-
-    NOT_ASKED = 0
-    NO = 1
-    YES = 2
-    DEPENDS = 3  # on more than the part
+# What a test says of one value of a part. Not an enum: this is asked for many times per batch.
+_NOT_ASKED, _NO, _YES, _DEPENDS = range(4)
 
 
-class OfPart:
+class OfPart(Judge):
     """
     A test that follows from one part of the record.
 
@@ -143,20 +161,24 @@ class OfPart:
         if highest >= len(self._answers):
             self._answers = np.concatenate((self._answers, np.zeros(highest + 1, np.uint8)))
         answers = self._answers[codes]
-        unasked = np.flatnonzero(answers == _Answer.NOT_ASKED)
+        unasked = np.flatnonzero(answers == _NOT_ASKED)
         if len(unasked):
             self._ask(group, unasked, codes)
             answers = self._answers[codes]
-        yes = answers == _Answer.YES
-        return Verdict(yes, answers >= _Answer.YES if self._some_depend else yes)
+        yes = answers == _YES
+        return Verdict(yes, answers >= _YES if self._some_depend else yes)
+
+    def settle(self, group: Group, row: int) -> bool:
+        """Asked about the one event."""
+        return self._holds(group.event(row), group.context)
 
     def _ask(self, group: Group, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> None:
         _, firsts = np.unique(codes[rows], return_index=True)
         for row in rows[firsts].tolist():
             event = group.event(row)
             if self._decides is not None and not self._decides(event):
-                answer = _Answer.DEPENDS
+                answer = _DEPENDS  # on more than the part
                 self._some_depend = True
             else:
-                answer = _Answer.YES if self._holds(event, group.context) else _Answer.NO
+                answer = _YES if self._holds(event, group.context) else _NO
             self._answers[codes[row]] = answer

@@ -74,7 +74,7 @@ _COMPARE: Mapping[Op, Callable[[NDArray[np.int64], int], Mask]] = MappingProxyTy
 )
 
 
-class OfNumber:
+class OfNumber(Judge):
     """A comparison of a column with integers, one of which makes it hold."""
 
     def __init__(self, numbers: Callable[[EventBatch], Numbers], op: Op, literals: tuple[int, ...]) -> None:

@@ -11,7 +11,7 @@ from monitord.model.value import Missing
 from monitord.rules import opens
 from monitord.rules.argument import FALCO_NAMES
 from monitord.rules.ast import FieldRef
-from monitord.tables.captures import CAPTURES
+from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall
 
 _CREATING = 0o20000100
@@ -33,20 +33,13 @@ def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
     """The origin of a field's value for the events of one call; None when it is no part of the record."""
     if field.name in _OF_ANY_CALL:
         return _OF_ANY_CALL[field.name]
+    if field.name in _OF_PATH:
+        return _of_path(syscall)
     if field.name in _OF_OPEN:
         return _of_open(field.name, syscall)
     if field.name == "evt.arg" and field.arg is not None:
         return _of_argument(field.arg, syscall)
     return None
-
-
-def _paths_are_absolute(event: Event) -> bool:
-    """What a relative path refers to, only the process can tell."""
-    return all(text.capture is not Capture.STR or _is_settled(text) for text in event.texts)
-
-
-def _is_settled(path: Captured) -> bool:
-    return path.missing is not None or path.data.startswith(b"/")
 
 
 _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
@@ -60,9 +53,6 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
         "evt.failed": Origin(Result()),
         "proc.name": Origin(Comm()),
         "proc.pname": Origin(ParentComm()),
-        "fd.name": Origin(Texts(), _paths_are_absolute),
-        "fd.directory": Origin(Texts(), _paths_are_absolute),
-        "fd.filename": Origin(Texts(), _paths_are_absolute),
         "fd.nameraw": Origin(Texts()),
         "fd.sockfamily": Origin(Texts()),
         "fd.sip": Origin(Texts()),
@@ -73,6 +63,26 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
         "fd.rport": Origin(Texts()),
     }
 )
+
+
+_OF_PATH = frozenset(("fd.name", "fd.directory", "fd.filename"))
+
+
+def _of_path(syscall: Syscall) -> Origin:
+    arg = next((one.arg for one in captures_of(syscall) if one.is_path), None)
+    if arg is None:
+        return Origin(Texts())
+
+    def decides(event: Event) -> bool:
+        captured = event.captured(arg)
+        return captured is None or _is_settled(captured)
+
+    return Origin(Texts(), decides)
+
+
+def _is_settled(path: Captured) -> bool:
+    """What a relative path refers to, only the process can tell."""
+    return path.missing is not None or path.data.startswith(b"/")
 
 
 def _creates_nothing(name: str) -> Callable[[Event], bool]:
@@ -122,13 +132,14 @@ def _of_argument(name: str, syscall: Syscall) -> Origin | None:
         index = next((index for index in known if index is not None), None)
     if index is None:
         return Origin(Texts()) if syscall.name == "openat2" and name in ("flags", "mode", "resolve") else None
-    if all(capture.arg != index for capture in CAPTURES.get(syscall.name, ())):
+    capturing = next((one for one in captures_of(syscall) if one.arg == index), None)
+    if capturing is None:
         return Origin(Register(index))
 
     def decides(event: Event) -> bool:
         captured = event.captured(index)
-        if captured is None or captured.capture is Capture.BYTES:
+        if captured is None or captured.capture is Capture.BYTES:  # the register is shown
             return False
-        return captured.capture is not Capture.STR or _is_settled(captured)
+        return not capturing.is_path or _is_settled(captured)
 
     return Origin(Texts(), decides)

@@ -8,10 +8,14 @@ from monitord.model.event import EventBatch
 
 _MAX_ERRNO = 4095
 
+# Plain numbers: `|` of enum members costs more than the work on a short batch.
+_NOT_RETURNED = int(Flag.UNFINISHED | Flag.NO_RETURN)
+_FOREIGN = int(Flag.FOREIGN)
+
 
 def returned(batch: EventBatch) -> NDArray[np.bool_]:
     """(n,) where `ret` means something."""
-    mask: NDArray[np.bool_] = batch.records["flags"] & (Flag.UNFINISHED | Flag.NO_RETURN) == 0
+    mask: NDArray[np.bool_] = batch.records["flags"] & _NOT_RETURNED == 0
     return mask
 
 
@@ -24,5 +28,5 @@ def failed(batch: EventBatch) -> NDArray[np.bool_]:
 
 def foreign(batch: EventBatch) -> NDArray[np.bool_]:
     """(n,) where 64-bit code made a 32-bit or x32 call."""
-    mask: NDArray[np.bool_] = batch.records["flags"] & Flag.FOREIGN != 0
+    mask: NDArray[np.bool_] = batch.records["flags"] & _FOREIGN != 0
     return mask

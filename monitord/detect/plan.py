@@ -8,9 +8,9 @@ from monitord.detect.codebook import Codebook, Ledger
 from monitord.detect.group import Judge
 from monitord.detect.judges import AllOf, AnyOf, OfCall, OfPart, Opposite, Unknown, WithOutcome
 from monitord.detect.number import number_judge
-from monitord.detect.origin import Origin, origin_of
+from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
-from monitord.detect.rowwise import Holds, prepare
+from monitord.detect.rowwise import holds_of
 from monitord.model.interest import Outcome
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Operand, Or
 from monitord.rules.field import Field
@@ -19,22 +19,10 @@ from monitord.tables.syscalls import Syscall
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedRule:
-    """
-    A rule, ready for any call.
-
-    :ivar holds: its condition.
-    """
+class PlannedRule:
+    """A rule, with its condition made ready for one call."""
 
     rule: Rule
-    holds: Holds
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRule:
-    """A rule, ready for one call."""
-
-    prepared: PreparedRule
     judge: Judge
 
 
@@ -49,7 +37,7 @@ class Plan:
     def __init__(
         self,
         syscall: Syscall | None,
-        candidates: Iterable[tuple[PreparedRule, Outcome]],
+        candidates: Iterable[tuple[Rule, Outcome]],
         catalogue: Mapping[str, Field],
         ledger: Ledger,
     ) -> None:
@@ -57,10 +45,7 @@ class Plan:
         self._syscall = syscall
         self._catalogue = catalogue
         self._judges: dict[Node, Judge] = {}
-        self.rules = tuple(
-            PlannedRule(prepared, self._rule_judge(prepared.rule.condition, outcome))
-            for prepared, outcome in candidates
-        )
+        self.rules = tuple(PlannedRule(rule, self._rule_judge(rule.condition, outcome)) for rule, outcome in candidates)
 
     def _rule_judge(self, condition: Node, outcome: Outcome) -> Judge:
         judge = self._judge(condition)
@@ -74,8 +59,6 @@ class Plan:
         return judge
 
     def _new_judge(self, node: Node) -> Judge:
-        if self._syscall is None:
-            return Unknown()
         if isinstance(node, And):
             return AllOf(tuple(map(self._judge, node.children)))
         if isinstance(node, Or):
@@ -83,21 +66,20 @@ class Plan:
         if isinstance(node, Not):
             return Opposite(self._judge(node.child))
         if isinstance(node, Check):
-            return self._check_judge(node, self._syscall)
+            return self._check_judge(node)
         raise TypeError(f"the macro '{node.name}' was not put in")
 
-    def _check_judge(self, check: Check, syscall: Syscall) -> Judge:
-        if (judge := number_judge(check, syscall)) is not None:
+    def _check_judge(self, check: Check) -> Judge:
+        holds = holds_of(check, self._catalogue)
+        if self._syscall is None:
+            return Unknown(holds)
+        if (judge := number_judge(check, self._syscall)) is not None:
             return judge
-        origins = {origin_of(field, syscall) for field in _fields_of(check.operand, check.other)}
+        origins = {origin_of(field, self._syscall) for field in _fields_of(check.operand, check.other)}
         origin = origins.pop()
         if origins or origin is None:
-            return Unknown()
-        return _origin_judge(origin, prepare(check, self._catalogue))
-
-
-def _origin_judge(origin: Origin, holds: Holds) -> Judge:
-    return OfCall(holds) if origin.part is None else OfPart(origin.part, holds, origin.decides)
+            return Unknown(holds)
+        return OfCall(holds) if origin.part is None else OfPart(origin.part, holds, origin.decides)
 
 
 def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:

@@ -5,7 +5,6 @@ import struct
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monitord.tables.captures import CAPTURES
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
@@ -16,6 +15,7 @@ from monitord.rules.evaluate import evaluate
 from monitord.rules.interest import InterestFinder
 from monitord.rules.output import parse_output
 from monitord.rules.ruleset import Rule, RuleSet
+from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import Telemetry
 from tests.support.batches import AT_FDCWD, Row, Text, batch_of
@@ -166,9 +166,11 @@ def rows(draw) -> Row:
     nr = (
         known.nr if known is not None and draw(st.integers(0, 9)) else draw(st.sampled_from((-1, 600, 638, 639, 70000)))
     )
-    name = known.name if known is not None and known.nr == nr else ""
     foreign = 0 if abi is Abi.X86_64 else Flag.FOREIGN  # 64-bit code makes no 64-bit call by a foreign way
-    copied = [draw(texts(one.arg, one.capture)) for one in CAPTURES.get(name, ())]
+    copied = [
+        draw(texts(one.arg, one.capture))
+        for one in (captures_of(known) if known is not None and known.nr == nr else ())
+    ]
     return Row(
         nr=nr,
         abi=abi,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import DATA_BYTES, EVENT, Capture, Flag, Kind, TextFlag
+from monitord.abi.event import DATA_BYTES, EVENT, Capture, Kind
 from monitord.model.event import EventBatch
 
 AT_FDCWD = 0xFFFFFFFFFFFFFF9C
@@ -18,7 +18,7 @@ class Text:
     arg: int
     data: bytes
     capture: Capture = Capture.STR
-    flags: TextFlag = TextFlag(0)
+    flags: int = 0  # TextFlag
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Row:
 
     nr: int = 257
     abi: Abi = Abi.X86_64
-    flags: Flag = Flag(0)
+    flags: int = 0  # Flag
     ret: int = 3
     args: tuple[int, ...] = (AT_FDCWD, 0x7FFD00001000, 0, 0, 0, 0)
     texts: tuple[Text, ...] = ()
@@ -53,7 +53,7 @@ def batch_of(*rows: Row) -> EventBatch:
     """The batch of some events."""
     records = np.zeros(len(rows), EVENT)
     overflow = {}
-    for index, (record, row) in enumerate(zip(records, rows)):
+    for index, (record, row) in enumerate(zip(records, rows, strict=True)):
         record["kind"] = Kind.EVENT
         for name in ("abi", "flags", "nr", "seq", "ts_ns", "duration_ns", "ret", "args", "pid", "tid", "ppid"):
             record[name] = getattr(row, name)

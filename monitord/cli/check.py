@@ -56,14 +56,18 @@ def run(args: argparse.Namespace) -> int:
     sys.stderr.write("".join(shown(problems)))
     wrong = len(errors(problems))
     if wrong:
-        sys.stderr.write(f"{wrong} mistake{'s' * (wrong > 1)} to put right\n")
+        sys.stderr.write(f"{_counted(wrong, 'mistake')} to put right\n")
         return 2
     enabled = sum(rule.enabled for rule in rules.rules)
-    warned = f", {len(problems)} warnings" if problems else ""
-    sys.stdout.write(
-        f"ok: {enabled} rules enabled of {len(rules.rules)}, {rules.macros} macros, {rules.lists} lists{warned}\n"
-    )
+    counts = [_counted(len(rules.rules), "rule"), _counted(rules.macros, "macro"), _counted(rules.lists, "list")]
+    disabled = f" ({len(rules.rules) - enabled} disabled)" if enabled < len(rules.rules) else ""
+    warnings = f"; {_counted(len(problems), 'warning')}" if problems else ""
+    sys.stdout.write(f"ok: {counts[0]}{disabled}, {counts[1]}, {counts[2]}{warnings}\n")
     return 0
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def shown(problems: Iterable[Problem]) -> Iterable[str]:

@@ -1,9 +1,9 @@
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-PYTHON = "/usr/bin/python3"
 ROOT = Path(__file__).parents[2]
 GOOD = "- macro: m\n  condition: (evt.type=open)\n- list: l\n  items: [cat]\n" + (
     "- rule: r\n  desc: d\n  condition: m and proc.name in (l)\n  output: o\n  priority: NOTICE\n"
@@ -15,12 +15,9 @@ def check(tmp_path):
     def run(*args, **files):
         for name, text in files.items():
             (tmp_path / f"{name}.yaml").write_text(text)
-        command = "from monitord.cli import check; import argparse, sys; p = argparse.ArgumentParser(); "
-        command += "check.add_parser(p.add_subparsers()); a = p.parse_args(sys.argv[1:]); sys.exit(a.run(a))"
         environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
-        return subprocess.run(
-            [PYTHON, "-c", command, "check", *args], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
+        command = [sys.executable, "-m", "monitord.cli.main", "check", *args]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     return run
 
@@ -28,7 +25,7 @@ def check(tmp_path):
 def test_good_rules_are_counted(check):
     done = check("good.yaml", good=GOOD)
 
-    assert (0, "ok: 1 rules enabled of 1, 1 macros, 1 lists\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert (0, "ok: 1 rule, 1 macro, 1 list\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_every_mistake_is_shown_with_its_line_and_a_caret(check):
@@ -45,14 +42,14 @@ def test_every_mistake_is_shown_with_its_line_and_a_caret(check):
 def test_warnings_are_shown_and_do_not_fail(check):
     done = check("odd.yaml", odd=GOOD + "- list: unused\n  items: []\n")
 
-    assert (0, "ok: 1 rules enabled of 1, 1 macros, 2 lists, 1 warnings\n") == (done.returncode, done.stdout)
+    assert (0, "ok: 1 rule, 1 macro, 2 lists; 1 warning\n") == (done.returncode, done.stdout)
     assert "odd.yaml:10:9: warning R021" in done.stderr
 
 
 def test_the_rules_of_a_configuration_are_checked(check):
     done = check("-c", "monitord.yaml", monitord="rules:\n  paths: [good.yaml]\n", good=GOOD)
 
-    assert (0, "ok: 1 rules enabled of 1, 1 macros, 1 lists\n") == (done.returncode, done.stdout)
+    assert (0, "ok: 1 rule, 1 macro, 1 list\n") == (done.returncode, done.stdout)
 
 
 def test_mistakes_of_the_configuration_are_shown_beside_those_of_the_rules(check):
@@ -75,3 +72,9 @@ def test_a_line_with_tabs_keeps_the_caret_in_place(check):
     done = check("tabs.yaml", tabs=GOOD.replace("m and ", "m and\t").replace("proc.name", "proc.nmae"))
 
     assert "\t^" in done.stderr
+
+
+def test_disabled_rules_are_counted_apart(check):
+    done = check("off.yaml", off=GOOD + "  enabled: false\n")
+
+    assert "ok: 1 rule (1 disabled), 1 macro, 1 list\n" == done.stdout

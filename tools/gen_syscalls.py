@@ -196,9 +196,9 @@ def prototypes(source: Path, arch: str) -> Prototypes:
         for match in define.finditer(text):
             words = split_arguments(text[match.end() : closing(text, match.end())])
             prefix = "sys_" if match[1] == "SYSCALL" else "compat_sys_"
-            args = [f"{kind} {name}" for kind, name in zip(words[1::2], words[2::2], strict=True)]
-            if len(args) != int(match[2]):
+            if len(words) != 1 + 2 * int(match[2]):
                 raise GenerateError(f"{place}: {match[0]}{words[0]}: cannot read its arguments")
+            args = [f"{kind} {name}" for kind, name in zip(words[1::2], words[2::2], strict=True)]
             lists = found.setdefault(prefix + words[0], [])
             if (joined := ", ".join(args)) not in lists:
                 lists.append(joined)

@@ -123,6 +123,7 @@ def _download(package: str, where: Path) -> Path:
         "Dir::Etc::preferencesparts": "/dev/null",
         "Acquire::Languages": "none",
         "APT::Sandbox::User": "root",
+        "APT::Update::Error-Mode": "any",
     }
     options = [f"-o{name}={value}" for name, value in settings.items()]
     _run(["apt-get", *options, "-qq", "update"])
@@ -134,4 +135,5 @@ def _download(package: str, where: Path) -> Path:
 def _run(command: Iterable[str | Path], cwd: Path | None = None) -> None:
     done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise FetchError((done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
+        reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        raise FetchError(f"{reason}; if {SUITE} has moved on, name its packages at the top of {Path(__file__).name}")

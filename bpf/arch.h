@@ -14,7 +14,7 @@
 static __always_inline u32 arch_abi(void *task, u32 nr) {
     if (TASK_LOAD(u32, task, thread_info__status) & TS_COMPAT)
         return ABI_I386;
-    return nr & X32_BIT && nr != ~0u ? ABI_X32 : ABI_X86_64;
+    return nr - X32_BIT < NR_SLOTS ? ABI_X32 : ABI_X86_64;
 }
 
 static __always_inline u32 arch_index(u32 abi) {

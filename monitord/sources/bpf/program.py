@@ -101,7 +101,7 @@ class Loaded:
 
     def map_fd(self, name: str) -> int:
         """The descriptor of a map."""
-        return int(self.bpf[name].map_fd)
+        return int(self.bpf[name.encode()].map_fd)
 
 
 def attach(programs: Mapping[str, int]) -> list[int]:

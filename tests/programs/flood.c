@@ -1,0 +1,28 @@
+/* argv[2] calls, one after the other: "getppid", "open" (argv[3], and close; the descriptor is not counted twice).
+ * Prints nanoseconds per turn. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1e9 + now.tv_nsec;
+}
+
+int main(int argc, char **argv) {
+    long turns = atol(argv[2]);
+    double begin = now_ns();
+    if (!strcmp(argv[1], "getppid"))
+        for (long i = 0; i < turns; i++)
+            syscall(SYS_getppid);
+    else
+        for (long i = 0; i < turns; i++)
+            close(open(argv[3], O_RDONLY));
+    printf("%.2f\n", (now_ns() - begin) / turns);
+    return 0;
+}

@@ -49,8 +49,8 @@ def _translate(pattern: str) -> str:
         elif letter == "[" and (end := _bracket_end(pattern, at)) > 0:
             parts[-1] += _bracket(pattern[at : end - 1])
             at = end
-        elif letter == "\\" and at < len(pattern):
-            parts[-1] += re.escape(pattern[at])
+        elif letter == "\\":
+            parts[-1] += re.escape(pattern[at]) if at < len(pattern) else "(?!)"  # quotes nothing: matches nothing
             at += 1
         else:
             parts[-1] += re.escape(letter)

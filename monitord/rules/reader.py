@@ -122,6 +122,14 @@ class Map:
 Yaml = Scalar | Sequence | Map
 
 
+class _ShapeError(ValueError):
+    """YAML that no rules file has."""
+
+    def __init__(self, message: str, place: Place) -> None:
+        super().__init__(message)
+        self.place = place
+
+
 def rule_files(paths: tuple[Path, ...]) -> tuple[list[Path], list[Problem]]:
     """The files that the paths name: themselves, or for a directory its ``*.yaml`` files in order of name."""
     files: list[Path] = []
@@ -157,6 +165,8 @@ def read(path: Path) -> tuple[list[Yaml], list[Problem]]:
         context = f" ({err.context})" if err.context else ""
         message = f"this is not YAML: {err.problem}{context}; check indentation, quotes and brackets around here"
         return documents, [place.problem(Code.YAML, message)]
+    except _ShapeError as err:
+        return documents, [err.place.problem(Code.YAML, f"this is not YAML for rules: {err}")]
     except yaml.reader.ReaderError as err:
         place = source.place(min(int(err.position), len(source.text)))
         return documents, [place.problem(Code.YAML, "this is not YAML: a control character; remove it")]
@@ -185,16 +195,17 @@ def _node(
     The value that begins with an event.
 
     :param anchors: the values named so far; an alias is the same value again, so that anchors cannot multiply.
-    :raises yaml.composer.ComposerError: an unknown alias, a key that is no text, or too deep.
+    :raises _ShapeError: an unknown alias, a key that is no text, or too deep.
     """
     mark, anchor = event.start_mark, getattr(event, "anchor", None)
+    assert mark is not None
+    place = Place(source.name, mark.line + 1, mark.column + 1)
     if depth > MAX_DEPTH:
-        raise yaml.composer.ComposerError(None, None, "lists and maps are nested too deep for rules", mark)
+        raise _ShapeError("lists and maps are nested too deep for rules", place)
     if isinstance(event, yaml.AliasEvent):
         if anchor not in anchors:
-            raise yaml.composer.ComposerError(None, None, f"there is no '&{anchor}' before this alias", mark)
+            raise _ShapeError(f"there is no '&{anchor}' before this alias", place)
         return anchors[anchor]
-    place = Place(source.name, mark.line + 1, mark.column + 1)
     made: Yaml
     if isinstance(event, yaml.ScalarEvent):
         made = Scalar(event.value, source, mark.index, event.style or "")
@@ -208,7 +219,7 @@ def _node(
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = _node(event, events, source, anchors, depth + 1)
             if not isinstance(key, Scalar):
-                raise yaml.composer.ComposerError(None, None, "a key has to be a text", event.start_mark)
+                raise _ShapeError("a key has to be a text", place)
             entries.append((key, _node(next(events), events, source, anchors, depth + 1)))
         made = Map(tuple(entries), place)
     if anchor is not None:

@@ -2,6 +2,7 @@
 
 #define NR_SLOTS 640
 #define NR_UNKNOWN (NR_SLOTS - 1)
+#define SLOTS (ABIS * NR_SLOTS)
 
 #if defined(MACHINE_x86_64)
 #define NATIVE ABI_X86_64

@@ -126,7 +126,7 @@ static __always_inline void capture_exec(struct call *call, struct plan *plan, u
     struct text *name = &call->event.text[0], *argv = &call->event.text[1];
     *name = (struct text){.source = plan->source[0], .flags = late};
     *argv = (struct text){.source = plan->source[1], .flags = late};
-    call->event.text[2].source = 0;
+    call->event.text[2].source = call->event.text[3].source = 0;
     call->event.data_len = 0;
     capture_str(call, name, capture_arg(call, name->source & 15));
     FORGET();
@@ -165,5 +165,7 @@ static __always_inline void capture_new_program(struct call *call, void *task) {
     u32 len = capture_new_argv(call, at, task, &flags);
     call->event.text[1].flags = flags;
     call->event.text[1].len = len;
+    call->event.text[2].source = call->event.text[3].source = 0;
     call->event.data_len = at + len;
+    FORGET();
 }

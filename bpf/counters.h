@@ -60,8 +60,7 @@ struct latency {
     u64 sum_ns;
     u64 bucket[BUCKETS];
 };
-BPF_PERCPU_ARRAY(latencies, struct latency,
-                 ABIS *NR_SLOTS); /* 272 bytes x slots (1920 on x86_64) x CPUs: 510 KiB per CPU */
+BPF_PERCPU_ARRAY(latencies, struct latency, SLOTS); /* 272 bytes x slots (1920 on x86_64) x CPUs: 510 KiB per CPU */
 
 static __always_inline u32 bucket_of(u64 ns) {
     if (ns <= 1 << FIRST_BOUND_BITS)

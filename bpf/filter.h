@@ -6,15 +6,21 @@ enum { WANT_SUCCESS = 1, WANT_FAILURE = 2, WANT_FOREIGN = 4 }; /* monitord.model
 /* Calls whose registers at exit do not tell what was called, or that do not return. */
 enum { SPECIAL_TRACK = 1, SPECIAL_FORK = 2, SPECIAL_NO_RETURN = 4, SPECIAL_EXEC = 8 };
 
+/* At most the first two texts of a plan are paths. */
+#define PATHS 2
+enum { DIRFD_NONE = 254, DIRFD_CWD = 255 }; /* not a path; relative to the working directory only */
+
 struct plan {
     u8 want;          /* WANT_* */
     u8 special;       /* SPECIAL_* */
     u8 at_exit;       /* the kernel fills the buffers in: nothing to read at enter */
     u8 size;          /* of a CAPTURE_BYTES */
     u8 source[TEXTS]; /* CAPTURE_* << 4 | argument, 0 behind the last one */
+    u8 dirfd[PATHS];  /* for the first texts: what a path is relative to, an argument or one of DIRFD_* */
+    u8 pad[2];
 };
 
-BPF_ARRAY(plans, struct plan, ABIS *NR_SLOTS); /* 15 KiB */
+BPF_ARRAY(plans, struct plan, SLOTS); /* 31 KiB */
 
 /* A look-up by number lets all calls without a plan go. The low half has a bit per ABI index for a plan that begins
  * at enter; the high half for any plan: one that asks for foreign calls only is looked at when the call ends, where

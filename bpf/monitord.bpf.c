@@ -3,15 +3,16 @@
  * The kernel side of monitord: a table of contents. Each header holds one concern; they are put in here by
  * monitord/sources/bpf/program.py, because BCC rewrites map calls only in the main file. */
 
-#include "event.h"    /* the bytes on the wire */
-#include "task.h"     /* reading the kernel's structs */
-#include "arch.h"     /* registers and ABIs */
-#include "scope.h"    /* which tasks */
-#include "filter.h"   /* which calls become events */
-#include "counters.h" /* what is counted of all calls */
-#include "inflight.h" /* a call between enter and exit */
-#include "capture.h"  /* strings and structs of the caller */
-#include "emit.h"     /* into the ring */
+#include "event.h"     /* the bytes on the wire */
+#include "task.h"      /* reading the kernel's structs */
+#include "arch.h"      /* registers and ABIs */
+#include "scope.h"     /* which tasks */
+#include "filter.h"    /* which calls become events */
+#include "counters.h"  /* what is counted of all calls */
+#include "inflight.h"  /* a call between enter and exit */
+#include "capture.h"   /* strings and structs of the caller */
+#include "directory.h" /* where relative paths start */
+#include "emit.h"      /* into the ring */
 
 /* A call with a plan begins: remember it, with the caller's strings. */
 static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
@@ -30,8 +31,10 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
         call->event.abi = abi;
         call->event.data_len = 0;
         arch_args(abi, regs, call->event.args);
-        if (!plan->at_exit)
+        if (!plan->at_exit) {
             capture_texts(call, plan, 0);
+            directory_captures(call, plan, task);
+        }
     }
     if (plan->special & SPECIAL_NO_RETURN) {
         call->task = 0;
@@ -114,10 +117,13 @@ static __always_inline bool end(u64 *ctx, void *task, struct call *call, u32 *ab
     } else if (capture_faulted(call)) {
         late = true;
     }
-    if (plan->special & SPECIAL_EXEC && ret == 0)
+    bool new_program = plan->special & SPECIAL_EXEC && ret == 0;
+    if (new_program)
         capture_new_program(call, task);
     else if (late)
         capture_texts(call, plan, TEXT_LATE);
+    if (new_program || late)
+        directory_captures(call, plan, task);
     emit(ctx, call, task, ret, flags);
     return true;
 }

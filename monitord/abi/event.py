@@ -51,6 +51,7 @@ class Capture(enum.IntEnum):
     ARGV = 2  # argv of exec: strings joined by NUL
     SOCKADDR = 3  # struct sockaddr of connect, bind, accept, sendto
     BYTES = 4  # a fixed-size struct (open_how)
+    DIRECTORY = 5  # where a relative path starts: names from the inside out, each with its NUL
 
 
 class TextFlag(enum.IntFlag):

@@ -109,6 +109,12 @@ class ProcContext:
         """
         if text.startswith("/"):
             return normalise(text)
+        for captured in event.texts:
+            # What the kernel side saw at the time is better than what /proc says now, and outlives the process.
+            if captured.capture is Capture.STR and captured.text == text:
+                directory = event.directory(captured.arg)
+                if isinstance(directory, str):
+                    return _below(directory, text)
         return _below(self.process(event).cwd if dirfd == AT_FDCWD else self._fd(event, dirfd), text)
 
     def user_name(self, uid: int) -> Value:

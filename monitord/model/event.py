@@ -96,7 +96,7 @@ class EventBatch:
         for text in record["text"]:
             source, size = int(text["source"]), int(text["len"])
             if not source:
-                break
+                continue
             data = head + more if at + size > len(head) else head
             flags = TextFlag(int(text["flags"]))
             whole = data[at : at + size]
@@ -182,6 +182,20 @@ class Event:
     def captured(self, arg: int) -> Captured | None:
         """What was copied for a syscall argument, if anything."""
         for text in self.texts:
-            if text.arg == arg:
+            if text.arg == arg and text.capture is not Capture.DIRECTORY:
                 return text
         return None
+
+    def directory(self, arg: int) -> Value:
+        """
+        The directory that a relative path argument starts from, absolute, as it was when the call was made.
+
+        :return: NOT_APPLICABLE when the path is absolute, or nothing was copied.
+        """
+        for text in self.texts:
+            if text.arg == arg and text.capture is Capture.DIRECTORY:
+                if text.flags & TextFlag.TRUNCATED:
+                    return Missing.FAULT  # the outer names are not there
+                names = text.data.split(b"\0")[:-1]
+                return text.missing or "/" + text_of(b"/".join(reversed(names)))
+        return Missing.NOT_APPLICABLE

@@ -16,6 +16,7 @@ from monitord.abi.event import Flag, TextFlag
 from monitord.decode.decoder import Decoder
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
+from monitord.model.value import Missing
 from monitord.sources.bpf.libbpf import library
 from monitord.sources.bpf.rings import online_cpus
 from monitord.sources.bpf.scope import cgroup2_mount
@@ -140,6 +141,79 @@ class TestStrings:
         assert 0 == event.ret
         assert "/bin/true" == event.captured(0).text
         assert b"absent\0from a page that was not there\0" == event.captured(1).data
+
+
+class TestDirectories:
+    """A relative path comes with the directory it is relative to, as it was when the call was made."""
+
+    PROGRAM = """
+import os, sys
+base = sys.argv[1]
+os.chdir(base + "/one/two")
+os.stat("file")
+fd = os.open(base, os.O_RDONLY)
+try: os.rename("file", "gone/x", src_dir_fd=fd)
+except OSError: pass
+os.chdir("/")
+os.stat("etc")
+"""
+
+    @pytest.fixture(scope="class")
+    def events(self, tmp_path_factory):
+        base = tmp_path_factory.mktemp("directories")
+        (base / "one" / "two").mkdir(parents=True)
+        (base / "one" / "two" / "file").touch()
+        found = watch(
+            ["/usr/bin/python3", "-S", "-c", self.PROGRAM, str(base)], interest("newfstatat", "stat", "renameat")
+        )
+        return base, [e for e in found if not str(e.texts[0].text).startswith("/")]
+
+    def test_of_the_working_directory(self, events):
+        base, found = events
+        asked = next(event for event in found if event.texts[0].text == "file")
+
+        assert f"{base}/one/two" == asked.directory(asked.texts[0].arg)
+
+    def test_of_a_descriptor_and_of_the_working_directory_in_one_call(self, events):
+        base, found = events
+        (renamed,) = named(found, "renameat")
+
+        assert (str(base), f"{base}/one/two") == (renamed.directory(1), renamed.directory(3))
+
+    def test_the_root_is_a_slash(self, events):
+        _, found = events
+        last = found[-1]
+
+        assert "etc" == last.texts[0].text
+        assert "/" == last.directory(last.texts[0].arg)
+
+    def test_an_absolute_path_has_none(self):
+        event = watch([compiled("flood"), "open", "1", "/etc/hostname"], interest("openat"))[-1]
+
+        assert Missing.NOT_APPLICABLE is event.directory(1)
+
+    def test_one_on_another_mount_is_whole(self):
+        """/sys/fs/cgroup is a mount on a mount."""
+        here = str(cgroup2_mount())
+        event = watch(["/bin/sh", "-c", f"cd {here}; cat cgroup.procs"], interest("openat"))[-1]
+
+        assert "cgroup.procs" == event.captured(1).text
+        assert here == event.directory(1)
+
+    def test_the_working_directory_survives_an_exec(self, tmp_path):
+        event = watch(["/bin/sh", "-c", f"cd {tmp_path}; exec ../../../../../../../bin/true"], interest("execve"))[-1]
+
+        assert 0 == event.ret
+        assert str(tmp_path) == event.directory(0)
+        assert 1 == event.captured(1).data.count(b"\0")
+
+    def test_a_very_deep_one_is_missing_and_not_wrong(self, tmp_path):
+        deep = tmp_path.joinpath(*["d"] * 30)
+        deep.mkdir(parents=True)
+        events = watch(["/bin/sh", "-c", f"cd {deep}; cat /dev/null x"], interest("openat"))
+        event = next(event for event in events if event.captured(1).text == "x")
+
+        assert Missing.FAULT is event.directory(1)
 
 
 class TestSockets:

@@ -129,7 +129,7 @@ class TestUnit:
 
     def test_a_unit_that_is_not_running_is_a_mistake(self):
         with (
-            pytest.raises(ScopeError, match="no-such-unit.* has no cgroup"),
+            pytest.raises(ScopeError, match=r"no-such-unit\.service has no cgroup"),
             watching(Scope(ScopeKind.UNIT, "no-such-unit")),
         ):
             pass

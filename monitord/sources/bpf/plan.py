@@ -12,7 +12,23 @@ from monitord.model.interest import Interest, Outcome
 from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall
 
-PLAN = np.dtype([("want", "u1"), ("special", "u1"), ("at_exit", "u1"), ("size", "u1"), ("source", "u1", TEXTS)])
+PATHS = 2
+"""At most the first two texts of a plan are paths."""
+
+DIRFD_NONE = 254
+DIRFD_CWD = 255
+
+PLAN = np.dtype(
+    [
+        ("want", "u1"),
+        ("special", "u1"),
+        ("at_exit", "u1"),
+        ("size", "u1"),
+        ("source", "u1", TEXTS),
+        ("dirfd", "u1", PATHS),
+        ("pad", "u1", 2),
+    ]
+)
 """struct plan."""
 
 GATES = 1024
@@ -48,6 +64,7 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
     :return: (len(abis) * NR_SLOTS,) of `PLAN`.
     """
     plans = np.zeros(len(abis) * NR_SLOTS, PLAN)
+    plans["dirfd"] = DIRFD_NONE
     for syscall in table:
         plan = plans[slot_of(syscall.abi, syscall.nr, abis)]
         plan["special"] = _SPECIAL.get(syscall.name, Special.NONE)
@@ -55,6 +72,8 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
             plan["source"][i] = capture.capture << 4 | capture.arg
             plan["size"] = max(plan["size"], capture.size_bytes)
             plan["at_exit"] |= capture.filled_at_exit
+            if capture.is_path:
+                plan["dirfd"][i] = DIRFD_CWD if capture.dirfd is None else capture.dirfd
     for (abi, nr), outcome in interest.calls.items():
         plans[slot_of(abi, nr, abis)]["want"] |= outcome
     return plans

@@ -46,6 +46,21 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("upid__ns", "upid", ("ns",)),
     ("pid_namespace__inum", "pid_namespace", ("ns", "inum")),
     ("linux_binprm__filename", "linux_binprm", ("filename",)),
+    ("task_struct__fs", "task_struct", ("fs",)),
+    ("task_struct__files", "task_struct", ("files",)),
+    ("fs_struct__pwd", "fs_struct", ("pwd",)),
+    ("files_struct__fdt", "files_struct", ("fdt",)),
+    ("fdtable__max_fds", "fdtable", ("max_fds",)),
+    ("fdtable__fd", "fdtable", ("fd",)),
+    ("file__f_path", "file", ("f_path",)),
+    ("path__mnt", "path", ("mnt",)),
+    ("path__dentry", "path", ("dentry",)),
+    ("vfsmount__mnt_root", "vfsmount", ("mnt_root",)),
+    ("mount__mnt", "mount", ("mnt",)),
+    ("mount__mnt_parent", "mount", ("mnt_parent",)),
+    ("mount__mnt_mountpoint", "mount", ("mnt_mountpoint",)),
+    ("dentry__d_parent", "dentry", ("d_parent",)),
+    ("dentry__d_name", "dentry", ("d_name", "name")),
 )
 _ARCH_OFFSETS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "x86_64": (

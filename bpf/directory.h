@@ -1,0 +1,82 @@
+/* Where a relative path starts: the caller's working directory, or the directory behind a descriptor. The process may
+ * be gone when the daemon reads of it, so the names are taken here: from the inside out, each with its NUL. */
+
+#define DIRECTORY_DEPTH 24 /* names; a deeper directory is flagged as truncated: its outer names are missing */
+#define NAME_ROOM 256      /* NAME_MAX with its NUL */
+#define AT_FDCWD -100
+
+static __always_inline u64 directory_read(u64 address) {
+    u64 value = 0;
+    bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+    return value;
+}
+
+/* The address of a struct path, or 0. */
+static __always_inline u64 directory_of(void *task, s32 dirfd) {
+    if (dirfd == AT_FDCWD)
+        return (u64)TASK_LOAD(void *, task, task_struct__fs) + OFF_fs_struct__pwd;
+    u64 files = (u64)TASK_LOAD(void *, task, task_struct__files);
+    u64 table = directory_read(files + OFF_files_struct__fdt);
+    u32 size = directory_read(table + OFF_fdtable__max_fds);
+    if ((u32)dirfd >= size)
+        return 0;
+    u64 file = directory_read(directory_read(table + OFF_fdtable__fd) + 8ULL * (u32)dirfd);
+    return file ? file + OFF_file__f_path : 0;
+}
+
+static __always_inline void directory_capture(struct call *call, struct text *text, u64 path) {
+    text->flags = path ? TEXT_TRUNCATED : TEXT_FAULT;
+    text->len = 0;
+    if (!path)
+        return;
+    u64 dentry = directory_read(path + OFF_path__dentry);
+    u64 mount = directory_read(path + OFF_path__mnt) - OFF_mount__mnt;
+    for (int i = 0; i < DIRECTORY_DEPTH; i++) {
+        FORGET();
+        u64 parent = directory_read(dentry + OFF_dentry__d_parent);
+        if (dentry == directory_read(mount + OFF_mount__mnt + OFF_vfsmount__mnt_root)) {
+            u64 outer = directory_read(mount + OFF_mount__mnt_parent);
+            if (outer == mount) { /* the root of the mount namespace */
+                text->flags = 0;
+                return;
+            }
+            dentry = directory_read(mount + OFF_mount__mnt_mountpoint);
+            mount = outer;
+            continue;
+        }
+        if (dentry == parent) { /* in no directory: a memfd, a pipe */
+            text->flags = TEXT_FAULT;
+            return;
+        }
+        u32 at = call->event.data_len;
+        if (at >= TEXT_CAP)
+            return;
+        u64 name = directory_read(dentry + OFF_dentry__d_name);
+        long n = bpf_probe_read_kernel_str(&call->data[BOUND(at, TEXT_CAP)], NAME_ROOM, (void *)name);
+        if (n < 0)
+            return;
+        text->len += n;
+        call->event.data_len = at + n;
+        dentry = parent;
+    }
+}
+
+/* The directories of the relative paths, behind the texts, into the text slots that are free. */
+static __always_inline void directory_captures(struct call *call, struct plan *plan, void *task) {
+    u32 begin = 0;
+    for (int i = 0; i < PATHS; i++) {
+        struct text *text = &call->event.text[i], *directory = &call->event.text[i + PATHS];
+        u8 dirfd = plan->dirfd[i];
+        bool relative = call->data[BOUND(begin, TEXT_CAP)] != '/' && !(text->flags & (TEXT_FAULT | TEXT_NULL));
+        begin += text->len;
+        if (i == 0 && directory->source)
+            directory = &call->event.text[3]; /* mount has three texts */
+        FORGET();
+        if (dirfd == DIRFD_NONE || !relative || directory->source)
+            continue;
+        directory->source = CAPTURE_DIRECTORY << 4 | (text->source & 15);
+        directory_capture(call, directory,
+                          directory_of(task, dirfd == DIRFD_CWD ? AT_FDCWD : (s32)capture_arg(call, dirfd)));
+        FORGET();
+    }
+}

@@ -100,11 +100,11 @@ def lines_of(printed: str) -> Iterator[list[Piece]]:
         used = 0
         parts = re.split("\x1b\\[([0-9;]*)m", line)
         for colour, text in zip(["0", *parts[1::2]], parts[::2], strict=True):
-            while text:
-                fits = text[: COLUMNS - used]
+            at = 0
+            while at < len(text):
+                fits = text[at : at + COLUMNS - used]
                 row.append((fits, COLOURS.get(colour, TEXT)))
-                used += len(fits)
-                text = text[len(fits) :]
+                at, used = at + len(fits), used + len(fits)
                 if used == COLUMNS:
                     yield row
                     row, used = [], 0

@@ -21,6 +21,9 @@ from monitord.tables.syscalls import Syscall, SyscallTable
 
 AT_FDCWD = -100
 
+_LINKS = ("/proc/", "/dev/fd/")
+"""Nothing executable lies here; what is named here stands for a file elsewhere."""
+
 PROGRAMS = 16384
 """Processes whose program is remembered; about 1 KiB each with an argv of ordinary length."""
 
@@ -196,9 +199,11 @@ class ProcContext:
 
 
 def _executed(program: Program, cwd: Value) -> Value:
-    """The path of an executable, from what exec was given; a descriptor of then says nothing now."""
+    """The path of an executable, from what exec was given; a descriptor of then, or a link to it, says nothing now."""
     if isinstance(program.filename, Missing):
         return program.filename
+    if program.filename.startswith(_LINKS):
+        return Missing.LATE
     return _below(cwd if program.dirfd == AT_FDCWD else Missing.LATE, program.filename)
 
 

@@ -345,7 +345,7 @@ class TestLoss:
         with watching(scope_of(gated), interest("getppid")) as source:
             for cpu in online_cpus():
                 key = ctypes.byref(ctypes.c_uint32(cpu))
-                assert 0 == library().bpf_map_delete_elem(source._loaded.map_fd("events"), key)
+                assert 0 == library().bpf_map_delete_elem(source._loaded.maps["events"], key)
             gated.run()
 
             assert {Stage.RING: 0, Stage.NO_RING: 1009} == source.losses()

@@ -34,8 +34,9 @@ def cgroup():
     directory.mkdir()
     (directory / "below").mkdir()
     yield directory
-    (directory / "below").rmdir()
-    directory.rmdir()
+    for left in (*directory.iterdir(), directory):
+        if left.is_dir():
+            left.rmdir()
 
 
 def into(directory: Path):
@@ -114,9 +115,9 @@ class TestCgroup:
 class TestUnit:
     def test_a_unit_is_watched_and_found_again_after_a_restart(self, cgroup):
         """A unit's cgroup is removed when it stops, and a new one, with another id, is made when it starts."""
-        unit = cgroup / "monitord-test.service"
+        unit = cgroup / f"{cgroup.name}.service"
         unit.mkdir()
-        with watching(Scope(ScopeKind.UNIT, "monitord-test")) as source:
+        with watching(Scope(ScopeKind.UNIT, cgroup.name)) as source:
             flood(5, preexec_fn=into(unit))
             unit.rmdir()
             unit.mkdir()

@@ -34,6 +34,7 @@ PLAN = np.dtype(
 GATES = 1024
 """Entries of the `gates` map, one per number; bpf/filter.h says what the bits mean."""
 
+
 class Special(enum.IntFlag):
     """SPECIAL_*: calls whose registers at exit do not tell what was called, or that do not return."""
 
@@ -56,6 +57,7 @@ _SPECIAL: Mapping[str, Special] = {
     "exit": Special.NO_RETURN,
     "exit_group": Special.NO_RETURN,
 }
+
 
 def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]) -> NDArray[np.void]:
     """

@@ -1,17 +1,22 @@
 """
-Compiling and loading the programs in `bpf/`.
+Compiling and loading the programs in `bpf/`, in a process of its own: `python -m monitord.sources.bpf.program FD`.
 
-BCC compiles, makes the maps and puts their descriptors into the code. Loading is by libbpf: the programs are
-BTF-typed raw tracepoints (BPF_TRACE_RAW_TP), a kind that BCC has no name for. Measured on 6.18, a typed pair
-that counts costs 70 ns per call against 85 ns for the plain kind, whose every struct read is a helper call.
+BCC compiles, makes the maps and puts their descriptors into the code. LLVM takes 100 MB doing so, which would stay
+with the daemon; so a helper does it, hands the descriptors over a socket, and ends (monitord/sources/bpf/loader.py).
+
+Loading is by libbpf: the programs are BTF-typed raw tracepoints (BPF_TRACE_RAW_TP), a kind that BCC has no name for.
+Measured on 6.18, a typed pair that counts costs 70 ns per call against 85 ns for the plain kind, whose every struct
+read is a helper call.
 """
 
 import ctypes
+import json
 import os
 import platform
 import re
+import socket
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,62 +26,10 @@ from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.btf import Btf
 from monitord.sources.bpf.errors import LoadError
 from monitord.sources.bpf.libbpf import ProgLoadOpts
+from monitord.sources.bpf.offsets import defines, is_supported
+from monitord.sources.bpf.settings import Settings
 
-# What the C refers to as OFF_struct__member: the place of a member may be inside others (the path).
-_OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("task_struct__tgid", "task_struct", ("tgid",)),
-    ("task_struct__group_leader", "task_struct", ("group_leader",)),
-    ("task_struct__real_parent", "task_struct", ("real_parent",)),
-    ("task_struct__comm", "task_struct", ("comm",)),
-    ("task_struct__start_boottime", "task_struct", ("start_boottime",)),
-    ("task_struct__cred", "task_struct", ("cred",)),
-    ("task_struct__cgroups", "task_struct", ("cgroups",)),
-    ("task_struct__thread_pid", "task_struct", ("thread_pid",)),
-    ("task_struct__signal", "task_struct", ("signal",)),
-    ("task_struct__mm", "task_struct", ("mm",)),
-    ("mm_struct__arg_start", "mm_struct", ("arg_start",)),
-    ("mm_struct__arg_end", "mm_struct", ("arg_end",)),
-    ("signal_struct__live", "signal_struct", ("live",)),
-    ("cred__uid", "cred", ("uid",)),
-    ("css_set__dfl_cgrp", "css_set", ("dfl_cgrp",)),
-    ("cgroup__kn", "cgroup", ("kn",)),
-    ("kernfs_node__id", "kernfs_node", ("id",)),
-    ("pid__level", "pid", ("level",)),
-    ("pid__numbers", "pid", ("numbers",)),
-    ("upid__ns", "upid", ("ns",)),
-    ("pid_namespace__inum", "pid_namespace", ("ns", "inum")),
-    ("linux_binprm__filename", "linux_binprm", ("filename",)),
-    ("task_struct__fs", "task_struct", ("fs",)),
-    ("task_struct__files", "task_struct", ("files",)),
-    ("fs_struct__pwd", "fs_struct", ("pwd",)),
-    ("files_struct__fdt", "files_struct", ("fdt",)),
-    ("fdtable__max_fds", "fdtable", ("max_fds",)),
-    ("fdtable__fd", "fdtable", ("fd",)),
-    ("file__f_path", "file", ("f_path",)),
-    ("path__mnt", "path", ("mnt",)),
-    ("path__dentry", "path", ("dentry",)),
-    ("vfsmount__mnt_root", "vfsmount", ("mnt_root",)),
-    ("mount__mnt", "mount", ("mnt",)),
-    ("mount__mnt_parent", "mount", ("mnt_parent",)),
-    ("mount__mnt_mountpoint", "mount", ("mnt_mountpoint",)),
-    ("dentry__d_parent", "dentry", ("d_parent",)),
-    ("dentry__d_name", "dentry", ("d_name", "name")),
-)
-_ARCH_OFFSETS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
-    "x86_64": (
-        ("thread_info__status", "task_struct", ("thread_info", "status")),
-        *(
-            (f"pt_regs__{r}", "pt_regs", (r,))
-            for r in ("orig_ax", "cs", "bx", "cx", "dx", "si", "di", "bp", "r8", "r9", "r10")
-        ),
-    ),
-    "aarch64": (
-        ("thread_info__flags", "task_struct", ("thread_info", "flags")),
-        *((f"pt_regs__{r}", "pt_regs", (r,)) for r in ("regs", "orig_x0", "syscallno")),
-    ),
-}
-
-_TRACEPOINTS: dict[str, str] = {
+TRACEPOINTS: Mapping[str, str] = {
     "on_process_exit": "sched_process_exit",
     "on_process_fork": "sched_process_fork",
     "on_process_exec": "sched_process_exec",
@@ -86,71 +39,61 @@ _TRACEPOINTS: dict[str, str] = {
 }
 """Program -> tracepoint, in the order of attachment: what cleans up and follows comes before what it follows."""
 
+MESSAGE_BYTES = 65536
+DESCRIPTORS = 64
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+_QUIET = ("-Wno-unused-function", "-Wno-macro-redefined", "-Wno-duplicate-decl-specifier")
+
+
+def main(fd: int) -> None:
     """
-    What is compiled in.
+    The helper: settings in, descriptors out.
 
-    :ivar scope: kind, and the number that stands for it in the kernel: cgroup id, uid, pid namespace inode;
-        for `ScopeKind.PID` the number of possible pids.
+    In: a JSON object of `Settings`. Out: ``{"maps": [names], "programs": [names]}`` with the descriptors in that order,
+    or ``{"error": text}``.
     """
+    with socket.socket(fileno=fd) as daemon:
+        asked = json.loads(daemon.recv(MESSAGE_BYTES))
+        settings = Settings(**{**asked, "scope": ScopeKind(asked["scope"])})
+        try:
+            maps, programs = load(settings)
+        except LoadError as error:
+            daemon.send(json.dumps({"error": str(error)}).encode())
+            return
+        answer = {"maps": list(maps), "programs": list(programs)}
+        socket.send_fds(daemon, [json.dumps(answer).encode()], [*maps.values(), *programs.values()])
 
-    scope: ScopeKind
-    scope_number: int
-    latency: bool
-    self_tgid: int
 
-
-@dataclass(slots=True)
-class Loaded:
+def load(settings: Settings) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """
-    Programs and maps in the kernel, not attached yet.
+    Compile and load everything; nothing is attached.
 
-    :ivar bpf: BCC's object: owner of the maps.
-    :ivar programs: name -> descriptor.
-    """
-
-    bpf: Any
-    programs: Mapping[str, int]
-
-    def map_fd(self, name: str) -> int:
-        """The descriptor of a map."""
-        return int(self.bpf[name.encode()].map_fd)
-
-
-def attach(programs: Mapping[str, int]) -> list[int]:
-    """
-    Attach the programs to their tracepoints.
-
-    :return: link descriptors; closing one detaches its program.
-    :raises OSError: the kernel refused.
-    """
-    lib = libbpf.library()
-    return [
-        libbpf.check(lib.bpf_raw_tracepoint_open(None, programs[name]), f"attaching {name}")
-        for name in _TRACEPOINTS
-        if name in programs
-    ]
-
-
-def load(settings: Settings) -> Loaded:
-    """
-    Compile and load everything.
-
+    :return: maps and programs, name -> descriptor.
     :raises LoadError: this machine cannot; says what is missing.
     """
-    if platform.machine() not in _ARCH_OFFSETS:
+    if not is_supported(platform.machine()):
         raise LoadError(f"no register layout for {platform.machine()}: monitord runs on x86_64 and aarch64")
-    names = [n for n in _TRACEPOINTS if n != "on_process_fork" or settings.scope is ScopeKind.PID]
+    names = [n for n in TRACEPOINTS if n != "on_process_fork" or settings.scope is ScopeKind.PID]
     try:
         with Btf() as btf:
-            flags = list(_defines(settings, btf))
-            types = {name: btf.tracepoint(_TRACEPOINTS[name]) for name in names}
+            flags = list(defines(settings, btf))
+            types = {name: btf.tracepoint(TRACEPOINTS[name]) for name in names}
     except OSError as error:
         raise LoadError(f"libbpf.so.1 cannot be loaded ({error}): install python3-bpfcc, which brings it") from error
     bpf = _compile(flags)
-    return Loaded(bpf, {name: _load(bpf, name, type_id) for name, type_id in types.items()})
+    programs = {name: _load(bpf, name, type_id) for name, type_id in types.items()}
+    return {name: bpf[name.encode()].map_fd for name in _maps(settings)}, programs
+
+
+def _maps(settings: Settings) -> Iterator[str]:
+    """The maps that the daemon reads or writes; the programs hold the others."""
+    yield from ("calls", "errors", "stats", "plans", "gates", "events")
+    if settings.latency:
+        yield "latencies"
+    if settings.scope is ScopeKind.PID:
+        yield "scope_pids"
+    if settings.scope in (ScopeKind.CGROUP, ScopeKind.UNIT):
+        yield "scope_cgroup"
 
 
 def source_text(directory: Path) -> str:
@@ -169,32 +112,7 @@ def source_text(directory: Path) -> str:
     return re.sub(r'^#include "([^"]+)".*$', include, main, flags=re.MULTILINE)
 
 
-def _defines(settings: Settings, btf: Btf) -> Iterator[str]:
-    for name, struct, path in _OFFSETS + _ARCH_OFFSETS[platform.machine()]:
-        offset = btf.offset(struct, *path)
-        if offset is None:
-            raise LoadError(f"this kernel's {struct} has no {'.'.join(path)}: monitord is tested on Linux 5.10 to 6.18")
-        yield f"-DOFF_{name}={offset}"
-    yield f"-DMACHINE_{platform.machine()}"
-    yield f"-DSIZE_upid={btf.size('upid')}"
-    yield f"-DSELF_TGID={settings.self_tgid}"
-    if _has_task_btf():
-        yield "-DHAVE_TASK_BTF"
-    if settings.latency:
-        yield "-DLATENCY"
-    if settings.scope is not ScopeKind.ALL:
-        kind = ScopeKind.CGROUP if settings.scope is ScopeKind.UNIT else settings.scope
-        yield f"-DSCOPE_{kind.name}={settings.scope_number}"
-
-
-def _has_task_btf() -> bool:
-    # bpf_get_current_task_btf came in Linux 5.11, "bpf: Add bpf_get_current_task_btf"; it cannot be asked for
-    # without loading a program.
-    major, minor = platform.release().split(".")[:2]
-    return (int(major), int(re.match(r"\d+", minor)[0])) >= (5, 11)  # type: ignore[index]
-
-
-def _compile(defines: list[str]) -> Any:
+def _compile(flags: list[str]) -> Any:
     directory = shipped("bpf")
     # BCC reads this when it is imported and when it compiles.
     os.environ["BCC_KERNEL_SOURCE"] = str(directory / "kernel")
@@ -205,9 +123,8 @@ def _compile(defines: list[str]) -> Any:
             f"BCC's Python module cannot be imported ({error}): install python3-bpfcc; "
             "a virtual environment needs --system-site-packages"
         ) from error
-    flags = ["-Wno-unused-function", "-Wno-macro-redefined", "-Wno-duplicate-decl-specifier", *defines]
     try:
-        return bcc.BPF(text=source_text(directory), cflags=flags)
+        return bcc.BPF(text=source_text(directory), cflags=[*_QUIET, *flags])
     except Exception as error:  # BCC raises bare Exception
         raise LoadError(
             _why_not(f"the BPF programs did not compile, or their maps could not be made ({error})")
@@ -252,3 +169,7 @@ def _has_capability(number: int) -> bool:
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     effective = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
     return bool(effective and int(effective[1], 16) >> number & 1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

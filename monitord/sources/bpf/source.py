@@ -16,10 +16,11 @@ from monitord.model.interest import Interest
 from monitord.model.loss import Degraded, Stage
 from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.counts import LATENCY_WORDS, STATS, PerCpuMap, count_table
+from monitord.sources.bpf.loader import attach, load
 from monitord.sources.bpf.plan import GATES, PLAN, gates_of, plans_of
-from monitord.sources.bpf.program import Settings, attach, load
 from monitord.sources.bpf.rings import Rings, online_cpus
 from monitord.sources.bpf.scope import ScopeError, cgroup_directory, children, pid_max
+from monitord.sources.bpf.settings import Settings
 from monitord.tables.syscalls import SyscallTable
 
 _HOUSEKEEPING_S = 1.0
@@ -48,10 +49,10 @@ class BpfSource:
         self._stats_fd = libbpf.library().bpf_enable_stats(libbpf.STATS_RUN_TIME) if config.program_stats else -1
         self._links: list[int] = []
         self._rings = Rings(config.ring_pages)
-        self._calls = PerCpuMap(self._loaded.map_fd("calls"), NR_SLOTS)
-        self._errors = PerCpuMap(self._loaded.map_fd("errors"), 1)
-        self._stats = PerCpuMap(self._loaded.map_fd("stats"), len(STATS))
-        self._latencies = PerCpuMap(self._loaded.map_fd("latencies"), LATENCY_WORDS) if config.latency else None
+        self._calls = PerCpuMap(self._loaded.maps["calls"], NR_SLOTS)
+        self._errors = PerCpuMap(self._loaded.maps["errors"], 1)
+        self._stats = PerCpuMap(self._loaded.maps["stats"], len(STATS))
+        self._latencies = PerCpuMap(self._loaded.maps["latencies"], LATENCY_WORDS) if config.latency else None
         self._plans = np.zeros(len(self._abis) * NR_SLOTS, PLAN)
         self._gates = np.zeros(GATES, np.uint8)
         self._housekeeping_due_s = 0.0
@@ -134,17 +135,15 @@ class BpfSource:
         """Detach and free everything."""
         self.quiesce()
         self._rings.close()
-        for fd in self._loaded.programs.values():
-            os.close(fd)
+        self._loaded.close()
         if self._stats_fd >= 0:
             os.close(self._stats_fd)
-        self._loaded.bpf.cleanup()
 
     def _stat(self, name: str) -> int:
         return int(self._stats.total(0)[STATS.index(name)])
 
     def _update(self, name: str, key: int, value: bytes) -> None:
-        lib, fd = libbpf.library(), self._loaded.map_fd(name)
+        lib, fd = libbpf.library(), self._loaded.maps[name]
         libbpf.check(
             lib.bpf_map_update_elem(fd, ctypes.byref(ctypes.c_uint32(key)), value, 0), f"writing map {name}[{key}]"
         )

@@ -15,6 +15,7 @@ from monitord.detect.part import Part
 from monitord.detect.rowwise import Holds
 from monitord.model.event import Event
 from monitord.model.interest import Outcome
+from monitord.model.process import Context
 
 
 class AllOf(Judge):
@@ -137,20 +138,28 @@ class OfCall(Judge):
 
 
 # What a test says of one value of a part. Not an enum: this is asked for many times per batch.
-_NOT_ASKED, _NO, _YES, _DEPENDS = range(4)
+_NOT_ASKED, _NO, _YES, _DEPENDS = range(4)  # on more than the part
 
 
 class OfPart(Judge):
     """
     A test that follows from one part of the record.
 
-    :param decides: whether for this event the part alone decides.
+    :param decides: whether for this event the part alone decides; None for always.
+    :param refutes: whether, where it does not, it tells at least that the test fails; None for never.
     """
 
-    def __init__(self, part: Part, holds: Holds, decides: Callable[[Event], bool] | None = None) -> None:
+    def __init__(
+        self,
+        part: Part,
+        holds: Holds,
+        decides: Callable[[Event], bool] | None = None,
+        refutes: Callable[[Event], bool] | None = None,
+    ) -> None:
         self._part = part
         self._holds = holds
         self._decides = decides
+        self._refutes = refutes
         self._answers: NDArray[np.uint8] = np.zeros(64, np.uint8)
         self._some_depend = False
 
@@ -175,10 +184,11 @@ class OfPart(Judge):
     def _ask(self, group: Group, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> None:
         _, firsts = np.unique(codes[rows], return_index=True)
         for row in rows[firsts].tolist():
-            event = group.event(row)
-            if self._decides is not None and not self._decides(event):
-                answer = _DEPENDS  # on more than the part
-                self._some_depend = True
-            else:
-                answer = _YES if self._holds(event, group.context) else _NO
+            answer = self._answer(group.event(row), group.context)
             self._answers[codes[row]] = answer
+            self._some_depend |= answer == _DEPENDS
+
+    def _answer(self, event: Event, context: Context) -> int:
+        if self._decides is None or self._decides(event):
+            return _YES if self._holds(event, context) else _NO
+        return _NO if self._refutes is not None and self._refutes(event) else _DEPENDS

@@ -23,10 +23,12 @@ class Origin:
     """
     :ivar part: None for a field that has one value for all events of a call.
     :ivar decides: whether the part alone decides for this event, which follows from the part, too; None for always.
+    :ivar path: the argument with the path that the value is made of, if it is.
     """
 
     part: Part | None
     decides: Callable[[Event], bool] | None = None
+    path: int | None = None
 
 
 def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
@@ -77,7 +79,7 @@ def _of_path(syscall: Syscall) -> Origin:
         captured = event.captured(arg)
         return captured is None or _is_settled(captured)
 
-    return Origin(Texts(), decides)
+    return Origin(Texts(), decides, arg)
 
 
 def _is_settled(path: Captured) -> bool:
@@ -142,4 +144,4 @@ def _of_argument(name: str, syscall: Syscall) -> Origin | None:
             return False
         return not capturing.is_path or _is_settled(captured)
 
-    return Origin(Texts(), decides)
+    return Origin(Texts(), decides, index if capturing.is_path else None)

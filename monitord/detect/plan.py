@@ -10,6 +10,7 @@ from monitord.detect.judges import AllOf, AnyOf, OfCall, OfPart, Opposite, Unkno
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
+from monitord.detect.relative import refutation_of
 from monitord.detect.rowwise import holds_of
 from monitord.model.interest import Outcome
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Operand, Or
@@ -79,7 +80,10 @@ class Plan:
         origin = origins.pop()
         if origins or origin is None:
             return Unknown(holds)
-        return OfCall(holds) if origin.part is None else OfPart(origin.part, holds, origin.decides)
+        if origin.part is None:
+            return OfCall(holds)
+        refutes = None if origin.path is None else refutation_of(check, origin.path)
+        return OfPart(origin.part, holds, origin.decides, refutes)
 
 
 def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:

@@ -1,0 +1,182 @@
+"""Tests of fields and events, chosen so that they meet: every way a text can be missing, every edge of a number."""
+
+import random
+import socket
+import struct
+from itertools import product
+
+from monitord.abi.arch import Abi
+from monitord.abi.event import Capture, Flag, TextFlag
+from monitord.rules.ast import Check, FieldRef, Op, Operand, Quantifier, Transformed
+from monitord.tables.captures import captures_of
+from monitord.tables.syscalls import Syscall, SyscallTable
+from tests.support.batches import AT_FDCWD, Row, Text
+from tests.support.detect import ABIS
+
+TABLE = SyscallTable.load(ABIS)
+
+NAMES = ("cat", "nginx", "\udcff", "")
+PATHS = (
+    *("/" + "a" * 90 + "b", "/" + "a" * 90 + "c"),  # alike in the head cell
+    *("/etc/shadow", "/etc//./shadow", "/etc/cron.d/x", "/root/.ssh/authorized_keys", "/\udcc3(", "/"),
+    *("shadow", "./shadow", "shadow/", "cron.d/../shadow", "../root/x", "x/..", "", ".", "..", "b" * 80),
+)
+DIRECTORIES = ("/etc", "/", "/root/.ssh")
+FILENAMES = ("shadow", "dow", "authorized_keys", "/shadow", "")
+NUMBERS = ("0", "-1", "-2", "3", "1000", "4242", "4294967295", "0x10", "1.5", "1e3", "18446744073709551615", "-9e18")
+CALLS = (
+    *("open", "openat", "openat2", "creat", "open_by_handle_at", "execve", "execveat", "connect", "accept4", "socket"),
+    *("close", "renameat2", "unlinkat", "mount", "ptrace", "setuid", "memfd_create"),
+)
+
+TEXT_FIELDS = {
+    FieldRef("evt.type"): CALLS,
+    FieldRef("evt.abi"): ("x86_64", "i386", "x32"),
+    FieldRef("evt.dir"): ("<", ">"),
+    FieldRef("evt.res"): ("SUCCESS", "ENOENT", "EACCES", "4095"),
+    FieldRef("proc.name"): NAMES,
+    FieldRef("proc.pname"): NAMES,
+    FieldRef("proc.aname"): NAMES,
+    FieldRef("proc.aname", "1"): NAMES,
+    FieldRef("proc.cmdline"): ("cat -l", "nginx -l"),
+    FieldRef("user.name"): ("root",),
+    FieldRef("fd.name"): (*PATHS, *FILENAMES),
+    FieldRef("fd.nameraw"): PATHS,
+    FieldRef("fd.directory"): DIRECTORIES,
+    FieldRef("fd.filename"): FILENAMES,
+    FieldRef("fd.typechar"): ("f", "d", "4", "u"),
+    FieldRef("fd.type"): ("file", "directory", "ipv4"),
+    FieldRef("fd.sip"): ("127.0.0.1", "10.0.0.1"),
+    FieldRef("fd.rip"): ("127.0.0.1", "10.0.0.1"),
+    FieldRef("fd.cip"): ("127.0.0.1", "10.0.0.1"),
+    FieldRef("fd.sockfamily"): ("ip", "unix"),
+    FieldRef("evt.args"): ("flags=O_RDONLY", "fd=3"),
+    FieldRef("evt.arg", "flags"): ("O_RDONLY", "O_TRUNC", "O_WRONLY|O_CREAT", "O_CREAT"),
+    FieldRef("evt.arg", "mode"): ("0644", "0755"),
+    FieldRef("evt.arg", "name"): (*PATHS, *FILENAMES),
+    FieldRef("evt.arg", "oldpath"): PATHS,
+    FieldRef("evt.arg", "newpath"): (*PATHS, *FILENAMES),
+    FieldRef("evt.arg", "fd"): ("3", "4", "-2"),
+    FieldRef("evt.arg", "dev"): PATHS,
+    FieldRef("evt.arg", "request"): ("PTRACE_ATTACH", "PTRACE_CONT"),
+    FieldRef("evt.arg", "resolve"): ("0x0", "0x4"),
+    FieldRef("evt.arg", "0"): ("AT_FDCWD", "3"),
+    FieldRef("evt.arg", "1"): PATHS,
+    FieldRef("evt.arg", "2"): ("0x3", "O_RDONLY"),
+    FieldRef("evt.arg", "5"): ("0",),
+}
+NUMBER_FIELDS = tuple(
+    FieldRef(name)
+    for name in (
+        *("evt.num", "evt.nr", "evt.cpu", "evt.rawres", "evt.latency", "fd.num", "fd.sport", "fd.rport", "fd.cport"),
+        *("proc.pid", "proc.ppid", "thread.tid", "user.uid", "group.gid"),
+    )
+)
+BOOL_FIELDS = tuple(
+    FieldRef(name)
+    for name in (
+        *("evt.failed", "evt.is_foreign_abi", "evt.is_open_read", "evt.is_open_write", "evt.is_open_exec"),
+        *("evt.is_open_create", "proc.is_exe_from_memfd"),
+    )
+)
+TEXT_OPS = (Op.CONTAINS, Op.ICONTAINS, Op.STARTSWITH, Op.ENDSWITH, Op.GLOB, Op.EQ, Op.NE)
+NUMBER_OPS = (Op.LT, Op.LE, Op.GT, Op.GE, Op.EQ, Op.NE)
+
+
+def text_checks(field: FieldRef) -> list[Check]:
+    """Tests of a text."""
+    values = TEXT_FIELDS[field]
+    checks = [Check(field, op, (value,)) for op, value in product(TEXT_OPS, values)]
+    checks += [Check(field, op, values[:2]) for op in (Op.IN, Op.INTERSECTS, Op.PMATCH)]
+    checks += [Check(field, Op.ENDSWITH, values[:3], quantifier=quantifier) for quantifier in Quantifier]
+    operands: list[Operand] = [Transformed("tolower", (field,)), Transformed("basename", (field,))]
+    checks += [Check(operand, Op.ENDSWITH, (value,)) for operand, value in product(operands, values[:3])]
+    checks += [Check(field, Op.EQ, other=other) for other in (field, FieldRef("fd.name"), FieldRef("proc.name"))]
+    return [*checks, Check(field, Op.EXISTS), Check(Transformed("len", (field,)), Op.GT, ("3",))]
+
+
+def number_checks(field: FieldRef) -> list[Check]:
+    """Tests of a number."""
+    checks = [Check(field, op, (value,)) for op, value in product(NUMBER_OPS, NUMBERS)]
+    checks += [Check(field, Op.IN, values) for values in ((), ("3", "-1"), ("1.0", "1000"))]
+    return [*checks, Check(field, Op.EXISTS), Check(field, Op.GE, other=FieldRef("proc.pid"))]
+
+
+def bool_checks(field: FieldRef) -> list[Check]:
+    """Tests of a truth value."""
+    checks = [Check(field, op, (value,)) for op, value in product((Op.EQ, Op.NE), ("true", "false"))]
+    return [*checks, Check(field, Op.EXISTS), Check(field, Op.EQ, other=FieldRef("evt.failed"))]
+
+
+CHECKS = {
+    **{field: text_checks(field) for field in TEXT_FIELDS},
+    **{field: number_checks(field) for field in NUMBER_FIELDS},
+    **{field: bool_checks(field) for field in BOOL_FIELDS},
+}
+"""By field, its tests."""
+
+
+def raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+DATA = {
+    Capture.STR: tuple(map(raw, (*PATHS[:2] * 4, *PATHS))),
+    Capture.ARGV: (b"sh\0-c\0id", b"cat", b"", b"\xff\0x"),
+    Capture.SOCKADDR: (
+        struct.pack("=HH4s8x", socket.AF_INET, socket.htons(1000), socket.inet_aton("10.0.0.1")),
+        struct.pack("=HH4s8x", socket.AF_INET, socket.htons(3), socket.inet_aton("127.0.0.1")),
+        struct.pack("=H", socket.AF_UNIX) + b"/run/x",
+        struct.pack("=HHI16sI", socket.AF_INET6, socket.htons(80), 0, bytes(15) + b"\1", 0),
+        *(b"\2", b""),
+    ),
+    Capture.BYTES: (
+        *(struct.pack("=QQQ", flags, 0o755, 4) for flags in (0, 0o101, 0o301, 0o20200002)),
+        *(struct.pack("=Q", 2), b""),
+    ),
+}
+REGISTERS = (AT_FDCWD, 0, 1, 2, 3, 16, 0o100, 0o101, 0o301, 0o1102, 0o755, 0o200000, 0o20200001, (1 << 64) - 1)
+RETURNS = (0, 3, 3, 1000, -1, -2, -13, -4095, -4096, 1 << 40, -(1 << 63))
+FLAGS = (0, 0, 0, Flag.UNFINISHED, Flag.NO_RETURN, Flag.NO_START)
+
+
+def text_of(pick: random.Random, arg: int, capture: Capture) -> Text:
+    """Mostly something, sometimes why there is nothing."""
+    flags = pick.choice((0, 0, 0, 0, 0, TextFlag.TRUNCATED, TextFlag.LATE, TextFlag.FAULT, TextFlag.NULL))
+    data = b"" if flags & (TextFlag.FAULT | TextFlag.NULL) else pick.choice(DATA[capture])
+    return Text(arg, data, capture, flags)
+
+
+def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
+    """One event of a call."""
+    texts = [text_of(pick, one.arg, one.capture) for one in (captures_of(call) if call else ())]
+    foreign = 0 if abi is Abi.X86_64 else pick.choice((0, Flag.FOREIGN))
+    return Row(
+        nr=nr,
+        abi=abi,
+        flags=pick.choice(FLAGS) | foreign,
+        ret=pick.choice(RETURNS),
+        args=tuple(pick.choice(REGISTERS) for _ in range(6)),
+        texts=tuple(texts[: pick.choice((4, 4, 4, 1, 0))]),
+        comm=raw(pick.choice(NAMES)),
+        parent_comm=raw(pick.choice(NAMES)),
+        pid=pick.choice((4242, 4243)),
+        tid=pick.choice((4242, 1)),
+        ppid=pick.choice((0, 1, 4242)),
+        uid=pick.choice((0, 1000, 0xFFFFFFFF)),
+        gid=pick.choice((0, 1000, 0xFFFFFFFF)),
+        seq=pick.choice((1, 2, (1 << 64) - 1)),
+        duration_ns=pick.choice((0, 1000, 1500, (1 << 64) - 1)),
+        cpu=pick.choice((0, 1)),
+        lost=pick.random() < 0.2,
+    )
+
+
+def rows_of_all_calls(each: int) -> list[Row]:
+    """So many events of each call in each ABI, and of numbers that no table has, one behind the other."""
+    pick = random.Random(7)
+    calls = [call for abi, name in product(ABIS, CALLS) if (call := TABLE.named(abi, name)) is not None]
+    rows = [row_of(pick, call.abi, call.nr, call) for call in calls for _ in range(each)]
+    rows += [row_of(pick, abi, nr, None) for abi, nr in product(ABIS, (-1, 600, 638, 639, 70_000))]
+    pick.shuffle(rows)
+    return rows

@@ -1,0 +1,212 @@
+"""Batches in, alerts out."""
+
+import tracemalloc
+from types import MappingProxyType
+
+import pytest
+
+from monitord.abi.arch import Abi
+from monitord.abi.event import Flag
+from monitord.detect.detector import RuleDetector
+from monitord.model.alert import Alert, Priority
+from monitord.model.event import EventBatch
+from monitord.model.interest import Interest, Outcome
+from monitord.model.loss import Stage
+from monitord.rules.field import Field, FieldType
+from monitord.rules.fields import CATALOGUE
+from monitord.rules.ruleset import RuleSet
+from monitord.tables.syscalls import SyscallTable
+from monitord.telemetry import Telemetry
+from tests.support.batches import Row, batch_of, connect_to, exec_of, open_of
+from tests.support.detect import ABIS, FixedContext, rule_of, rules_of
+
+TABLE = SyscallTable.load(ABIS)
+
+OPENED = "evt.type=openat and evt.failed=false"
+SHADOW = f"{OPENED} and fd.name=/etc/shadow"
+EXECUTED = "evt.type=execve"
+
+
+class Stand:
+    """A detector and what it works with."""
+
+    def __init__(self, rules: RuleSet, **options) -> None:
+        self.context = FixedContext(TABLE)
+        self.telemetry = Telemetry()
+        self.telemetry.register_rules({rule.name: rule.priority for rule in rules.rules})
+        self.detector = RuleDetector(rules, TABLE, self.context, self.telemetry, "host.example", **options)
+
+    def judge(self, *rows: Row, lost: int = 0) -> list[Alert]:
+        return self.detector.judge(batch_of(*rows), lost)
+
+
+def names(alerts: list[Alert]) -> list[str]:
+    return [alert.rule for alert in alerts]
+
+
+class TestAnAlert:
+    def test_says_what_happened_when_and_where(self):
+        row = open_of(b"/etc/shadow", ts_ns=23, comm=b"cat")
+        stand = Stand(RuleSet((rule_of(TABLE, "Shadow", SHADOW, "%proc.name read %fd.name"),)))
+
+        [alert] = stand.judge(row, lost=7)
+
+        assert alert == Alert(
+            time_ns=1_700_000_000_000_000_023,
+            rule="Shadow",
+            priority=Priority.WARNING,
+            source="syscall",
+            hostname="host.example",
+            output="cat read /etc/shadow",
+            tags=("test",),
+            fields={"proc.name": "cat", "fd.name": "/etc/shadow"},
+            event=batch_of(row).event(0),
+            lost_before=7,
+        )
+
+    def test_is_counted_for_its_rule(self):
+        stand = Stand(rules_of(TABLE, shadow=SHADOW, executed=EXECUTED))
+
+        stand.judge(open_of(b"/etc/shadow"), open_of(b"/etc/shadow"), open_of(b"/etc/passwd"))
+
+        assert [2, 0] == [stand.telemetry.rules[name].matches for name in ("shadow", "executed")]
+
+    def test_costs_time_that_is_counted_for_its_rule(self):
+        stand = Stand(rules_of(TABLE, shadow=SHADOW))
+
+        stand.judge(open_of(b"/etc/shadow"))
+
+        assert 0 < stand.telemetry.rules["shadow"].evaluation_s < 1
+
+
+class TestOrder:
+    def test_alerts_come_in_the_order_of_events_whatever_the_calls(self):
+        stand = Stand(rules_of(TABLE, opened=OPENED, executed=EXECUTED))
+
+        alerts = stand.judge(exec_of(b"/bin/a", b"a"), open_of(b"/b"), exec_of(b"/bin/c", b"c"), open_of(b"/d"))
+
+        assert ["executed", "opened", "executed", "opened"] == names(alerts)
+
+    def test_the_first_rule_that_matches_an_event_is_the_only_one(self):
+        stand = Stand(rules_of(TABLE, never="evt.type=close", first=SHADOW, second=OPENED))
+
+        assert ["second", "first"] == names(stand.judge(open_of(b"/b"), open_of(b"/etc/shadow")))
+
+    def test_all_rules_match_in_their_order_when_asked_to(self):
+        stand = Stand(rules_of(TABLE, first=OPENED, second=SHADOW), match_all=True)
+
+        assert ["first", "first", "second"] == names(stand.judge(open_of(b"/b"), open_of(b"/etc/shadow")))
+
+
+class TestWhatIsJudged:
+    def test_no_events_give_no_alerts(self):
+        assert [] == Stand(rules_of(TABLE, opened=OPENED)).detector.judge(EventBatch.empty(), 0)
+
+    def test_a_disabled_rule_matches_nothing(self):
+        rules = RuleSet((rule_of(TABLE, "off", OPENED, enabled=False), rule_of(TABLE, "on", OPENED)))
+
+        assert ["on"] == names(Stand(rules).judge(open_of(b"/b")))
+
+    def test_a_call_that_a_rule_did_not_ask_for_is_not_judged_by_it(self):
+        """Somebody else asked for it."""
+        only_successes = Interest({(Abi.X86_64, 257): Outcome.SUCCESS})
+        stand = Stand(RuleSet((rule_of(TABLE, "opened", "evt.type=openat", interest=only_successes),)))
+
+        assert 1 == len(stand.judge(open_of(b"/b", ret=-2), open_of(b"/b"), connect_to(b"\2\0")))
+
+    def test_a_call_that_never_returned_is_judged_with_those_that_succeeded(self):
+        only_successes = Interest({(Abi.X86_64, 257): Outcome.SUCCESS})
+        stand = Stand(RuleSet((rule_of(TABLE, "opened", "evt.type=openat", interest=only_successes),)))
+
+        assert ["opened"] == names(stand.judge(Row(ret=-2, flags=Flag.UNFINISHED)))
+
+    def test_a_call_outside_the_tables_is_judged(self):
+        stand = Stand(rules_of(TABLE, strange="not evt.type exists"))
+
+        assert ["strange", "strange"] == names(stand.judge(Row(nr=70_000), Row(nr=-7), open_of(b"/b")))
+
+    def test_a_foreign_call_is_judged(self):
+        stand = Stand(rules_of(TABLE, foreign="evt.is_foreign_abi=true"))
+
+        alerts = stand.judge(Row(nr=5, abi=Abi.I386), Row(nr=5, abi=Abi.I386, flags=Flag.FOREIGN))
+
+        assert ["foreign"] == names(alerts)
+
+
+class TestWhatIsAskedOfTheContext:
+    """It reads /proc, so nothing is asked that the record tells."""
+
+    @pytest.mark.parametrize("path", [b"/etc/passwd", b"/etc/../etc/./passwd", b"passwd", b"../sub/passwd"])
+    def test_nothing_for_a_path_that_cannot_be_the_one_in_the_rule(self, path):
+        stand = Stand(rules_of(TABLE, shadow=SHADOW))
+
+        stand.judge(open_of(path))
+
+        assert [] == stand.context.asked
+
+    def test_the_directory_of_a_relative_path_that_may_be_the_one(self):
+        stand = Stand(rules_of(TABLE, shadow=SHADOW))
+
+        assert ["shadow"] == names(stand.judge(open_of(b"../etc/shadow")))
+
+    def test_a_test_of_several_rules_is_asked_once_for_an_event(self):
+        stand = Stand(rules_of(TABLE, one="proc.cwd=/x/ and evt.type=execve", two="evt.type=execve and proc.cwd=/x/"))
+
+        stand.judge(exec_of(b"/bin/a", b"a"))
+
+        assert 1 == len(stand.context.asked)
+
+
+class TestARuleThatFails:
+    @staticmethod
+    def stand() -> Stand:
+        """Its first rule divides by zero for the program ``odd``."""
+
+        def extract(event, context, arg):
+            return 1 // (event.comm != "odd")
+
+        field = Field("proc.broken", FieldType.NUMBER, "", "", extract)
+        catalogue = MappingProxyType({**CATALOGUE, field.name: field})
+        rules = rules_of(TABLE, broken=f"{OPENED} and proc.broken=0", shadow=SHADOW)
+        return Stand(rules, catalogue=catalogue)
+
+    def test_stops_no_other_rule(self):
+        alerts = self.stand().judge(open_of(b"/etc/shadow", comm=b"odd"), open_of(b"/etc/shadow"))
+
+        assert ["shadow", "shadow"] == names(alerts)
+
+    def test_loses_the_events_that_it_could_not_judge(self):
+        stand = self.stand()
+
+        stand.judge(*[open_of(b"/b", comm=b"odd")] * 3, *[open_of(b"/b")] * 2)
+
+        assert 3 == stand.telemetry.lost[Stage.RULES]
+
+    def test_is_logged_once(self, caplog):
+        stand = self.stand()
+        for _ in range(3):
+            stand.judge(*[open_of(b"/b", comm=b"odd")] * 2)
+
+        assert ["broken"] == [record.args[0] for record in caplog.records]
+
+
+class TestMemory:
+    def test_ever_new_paths_do_not_fill_it(self):
+        """16 MB of paths against a limit of 1 MiB; a batch, which can come on top of it, holds 0.8 MB."""
+        stand = Stand(rules_of(TABLE, shadow=SHADOW), memory_bytes=1 << 20)
+        tracemalloc.start()
+        try:
+            for number in range(20):
+                stand.judge(*[open_of(b"/%04d%04d" % (number, row) + b"x" * 8000) for row in range(100)])
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert held < 5 << 20
+
+    def test_what_was_forgotten_is_learned_again(self):
+        stand = Stand(rules_of(TABLE, shadow=SHADOW), memory_bytes=1000)
+        for number in range(20):
+            alerts = stand.judge(open_of(b"/%d" % number), open_of(b"/etc/shadow"))
+
+            assert ["shadow"] == names(alerts)

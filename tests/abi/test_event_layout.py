@@ -38,7 +38,9 @@ def c_values(tmp_path_factory) -> dict[str, int]:
         asked[name] = name
     prints = "".join(f'printf("{label} %ld\\n", (long)({value}));' for value, label in asked.items())
     types = shipped("bpf") / "kernel" / "include" / "linux" / "types.h"
-    program = f'#include "{types}"\n#include "{HEADER}"\nint printf(const char *, ...);\nint main(void) {{ {prints} }}\n'
+    program = (
+        f'#include "{types}"\n#include "{HEADER}"\nint printf(const char *, ...);\nint main(void) {{ {prints} }}\n'
+    )
     (work / "layout.c").write_text(program)
     subprocess.run(["gcc", "-w", "-o", work / "layout", work / "layout.c"], check=True)
     lines = subprocess.run([work / "layout"], check=True, capture_output=True, text=True).stdout.splitlines()

@@ -1,0 +1,26 @@
+"""A shell, and a daemon that watches it."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.support.daemon import Daemon, Shell
+
+
+@dataclass(frozen=True)
+class Watched:
+    shell: Shell
+    daemon: Daemon
+
+    def alerts_of(self, command: str) -> Sequence[dict]:
+        """The alerts that a shell command causes; it must succeed."""
+        before = len(self.daemon.alerts())
+        assert 0 == self.shell.run(command)
+        self.daemon.settle()
+        return self.daemon.alerts()[before:]
+
+
+def python(code: str) -> str:
+    """The shell command that runs Python code."""
+    return f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"

@@ -84,7 +84,8 @@ class RuleDetector:
         found: list[_Found] = []
         for abi, nr, rows in _calls(batch):
             plan = self._plan(abi, nr)
-            group = Group(batch if len(rows) == len(batch) else batch.take(rows), self._context, plan.codebooks)
+            of_call = batch if len(rows) == len(batch) else batch.take(rows)
+            group = Group(of_call, self._context, self._catalogue, plan.codebooks)
             unjudged: set[int] = set()
             for row, alert in self._judge_group(plan, group, lost, unjudged):
                 found.append((int(rows[row]), alert))

@@ -11,6 +11,10 @@ from monitord.detect.codebook import Codebook
 from monitord.detect.part import Part
 from monitord.model.event import Event, EventBatch
 from monitord.model.process import Context
+from monitord.model.value import Value
+from monitord.rules.ast import Operand
+from monitord.rules.field import Field
+from monitord.rules.operand import value_of
 
 Mask = NDArray[np.bool_]
 
@@ -54,9 +58,16 @@ class Group:
     :ivar none: (n,) all false.
     """
 
-    def __init__(self, batch: EventBatch, context: Context, codebooks: Mapping[Part, Codebook]) -> None:
+    def __init__(
+        self,
+        batch: EventBatch,
+        context: Context,
+        catalogue: Mapping[str, Field],
+        codebooks: Mapping[Part, Codebook],
+    ) -> None:
         self.batch = batch
         self.context = context
+        self._catalogue = catalogue
         self.every: Mask = np.ones(len(batch), bool)
         self.none: Mask = np.zeros(len(batch), bool)
         self._codebooks = codebooks
@@ -64,6 +75,7 @@ class Group:
         self._verdicts: dict[Judge, Verdict] = {}
         self._settled: dict[tuple[Judge, int], bool] = {}
         self._events: dict[int, Event] = {}
+        self._values: dict[tuple[Operand, int], Value] = {}
 
     def verdict(self, judge: Judge) -> Verdict:
         """What a condition says of each row."""
@@ -96,3 +108,11 @@ class Group:
         if event is None:
             event = self._events[row] = self.batch.event(row)
         return event
+
+    def value(self, operand: Operand, row: int) -> Value:
+        """The value of an operand for one row."""
+        value = self._values.get((operand, row))
+        if value is None:
+            value = value_of(operand, self.event(row), self.context, self._catalogue)
+            self._values[operand, row] = value
+        return value

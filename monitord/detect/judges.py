@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from monitord.detect.group import Group, Judge, Verdict, holds_anywhere
 from monitord.detect.outcome import failed, foreign
 from monitord.detect.part import Part
-from monitord.detect.rowwise import Holds
+from monitord.detect.question import Question
 from monitord.model.event import Event
 from monitord.model.interest import Outcome
-from monitord.model.process import Context
 
 
 class AllOf(Judge):
@@ -110,8 +109,8 @@ class WithOutcome(Judge):
 class Unknown(Judge):
     """A test that columns say nothing about."""
 
-    def __init__(self, holds: Holds) -> None:
-        self._holds = holds
+    def __init__(self, question: Question) -> None:
+        self._question = question
 
     def judge(self, group: Group) -> Verdict:
         """Nowhere sure, everywhere possible."""
@@ -119,20 +118,20 @@ class Unknown(Judge):
 
     def settle(self, group: Group, row: int) -> bool:
         """Asked about the one event."""
-        return self._holds(group.event(row), group.context)
+        return self._question(group, row)
 
 
 class OfCall(Judge):
     """A test that says the same of all events of the call."""
 
-    def __init__(self, holds: Holds) -> None:
-        self._holds = holds
+    def __init__(self, question: Question) -> None:
+        self._question = question
         self._truth: bool | None = None
 
     def judge(self, group: Group) -> Verdict:
         """Asked once for all time."""
         if self._truth is None:
-            self._truth = self._holds(group.event(0), group.context)
+            self._truth = self._question(group, 0)
         mask = group.every if self._truth else group.none
         return Verdict(mask, mask)
 
@@ -146,20 +145,12 @@ class OfPart(Judge):
     A test that follows from one part of the record.
 
     :param decides: whether for this event the part alone decides; None for always.
-    :param refutes: whether, where it does not, it tells at least that the test fails; None for never.
     """
 
-    def __init__(
-        self,
-        part: Part,
-        holds: Holds,
-        decides: Callable[[Event], bool] | None = None,
-        refutes: Callable[[Event], bool] | None = None,
-    ) -> None:
+    def __init__(self, part: Part, question: Question, decides: Callable[[Event], bool] | None = None) -> None:
         self._part = part
-        self._holds = holds
+        self._question = question
         self._decides = decides
-        self._refutes = refutes
         self._answers: NDArray[np.uint8] = np.zeros(64, np.uint8)
         self._some_depend = False
 
@@ -179,16 +170,14 @@ class OfPart(Judge):
 
     def settle(self, group: Group, row: int) -> bool:
         """Asked about the one event."""
-        return self._holds(group.event(row), group.context)
+        return self._question(group, row)
 
     def _ask(self, group: Group, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> None:
         _, firsts = np.unique(codes[rows], return_index=True)
         for row in rows[firsts].tolist():
-            answer = self._answer(group.event(row), group.context)
+            if self._decides is not None and not self._decides(group.event(row)):
+                answer = _DEPENDS
+                self._some_depend = True
+            else:
+                answer = _YES if self._question(group, row) else _NO
             self._answers[codes[row]] = answer
-            self._some_depend |= answer == _DEPENDS
-
-    def _answer(self, event: Event, context: Context) -> int:
-        if self._decides is None or self._decides(event):
-            return _YES if self._holds(event, context) else _NO
-        return _NO if self._refutes is not None and self._refutes(event) else _DEPENDS

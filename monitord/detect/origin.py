@@ -23,12 +23,10 @@ class Origin:
     """
     :ivar part: None for a field that has one value for all events of a call.
     :ivar decides: whether the part alone decides for this event, which follows from the part, too; None for always.
-    :ivar path: the argument with the path that the value is made of, if it is.
     """
 
     part: Part | None
     decides: Callable[[Event], bool] | None = None
-    path: int | None = None
 
 
 def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
@@ -77,14 +75,16 @@ def _of_path(syscall: Syscall) -> Origin:
 
     def decides(event: Event) -> bool:
         captured = event.captured(arg)
-        return captured is None or _is_settled(captured)
+        return captured is None or _is_settled(captured, event)
 
-    return Origin(Texts(), decides, arg)
+    return Origin(Texts(), decides)
 
 
-def _is_settled(path: Captured) -> bool:
-    """What a relative path refers to, only the process can tell."""
-    return path.missing is not None or path.data.startswith(b"/")
+def _is_settled(path: Captured, event: Event) -> bool:
+    """Where a relative path starts, only the process can tell, unless the kernel side did."""
+    if path.data.startswith(b"/") or path.missing is not None:
+        return True
+    return not isinstance(event.directory(path.arg), Missing)
 
 
 def _creates_nothing(name: str) -> Callable[[Event], bool]:
@@ -142,6 +142,6 @@ def _of_argument(name: str, syscall: Syscall) -> Origin | None:
         captured = event.captured(index)
         if captured is None or captured.capture is Capture.BYTES:  # the register is shown
             return False
-        return not capturing.is_path or _is_settled(captured)
+        return not capturing.is_path or _is_settled(captured, event)
 
-    return Origin(Texts(), decides, index if capturing.is_path else None)
+    return Origin(Texts(), decides)

@@ -10,8 +10,7 @@ from monitord.detect.judges import AllOf, AnyOf, OfCall, OfPart, Opposite, Unkno
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
-from monitord.detect.relative import refutation_of
-from monitord.detect.rowwise import holds_of
+from monitord.detect.question import question_of
 from monitord.model.interest import Outcome
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Operand, Or
 from monitord.rules.field import Field
@@ -71,19 +70,16 @@ class Plan:
         raise TypeError(f"the macro '{node.name}' was not put in")
 
     def _check_judge(self, check: Check) -> Judge:
-        holds = holds_of(check, self._catalogue)
+        question = question_of(check, self._catalogue)
         if self._syscall is None:
-            return Unknown(holds)
+            return Unknown(question)
         if (judge := number_judge(check, self._syscall)) is not None:
             return judge
         origins = {origin_of(field, self._syscall) for field in _fields_of(check.operand, check.other)}
         origin = origins.pop()
         if origins or origin is None:
-            return Unknown(holds)
-        if origin.part is None:
-            return OfCall(holds)
-        refutes = None if origin.path is None else refutation_of(check, origin.path)
-        return OfPart(origin.part, holds, origin.decides, refutes)
+            return Unknown(question)
+        return OfCall(question) if origin.part is None else OfPart(origin.part, question, origin.decides)
 
 
 def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:

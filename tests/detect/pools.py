@@ -3,6 +3,7 @@
 import random
 import socket
 import struct
+from dataclasses import replace
 from itertools import product
 
 from monitord.abi.arch import Abi
@@ -10,7 +11,7 @@ from monitord.abi.event import Capture, Flag, TextFlag
 from monitord.rules.ast import Check, FieldRef, Op, Operand, Quantifier, Transformed
 from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall, SyscallTable
-from tests.support.batches import AT_FDCWD, Row, Text
+from tests.support.batches import AT_FDCWD, Row, Text, directory
 from tests.support.detect import ABIS
 
 TABLE = SyscallTable.load(ABIS)
@@ -147,9 +148,18 @@ def text_of(pick: random.Random, arg: int, capture: Capture) -> Text:
     return Text(arg, data, capture, flags)
 
 
+def directory_of(pick: random.Random, path: Text) -> Text:
+    """Where a relative path starts, or why that is not known."""
+    start = directory(path.arg, pick.choice((b"/", b"/etc", b"/root/.ssh", b"/home/" + b"d" * 50)))
+    return replace(start, flags=pick.choice((0, 0, 0, TextFlag.TRUNCATED, TextFlag.FAULT)))
+
+
 def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
     """One event of a call."""
     texts = [text_of(pick, one.arg, one.capture) for one in (captures_of(call) if call else ())]
+    # Where the relative paths start comes last, and not always.
+    starts = [directory_of(pick, text) for text in texts if text.capture is Capture.STR and text.data[:1] != b"/"]
+    texts = (texts + starts if pick.random() < 0.6 else texts)[: pick.choice((4, 4, 4, 1, 0))]
     foreign = 0 if abi is Abi.X86_64 else pick.choice((0, Flag.FOREIGN))
     return Row(
         nr=nr,
@@ -157,7 +167,7 @@ def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
         flags=pick.choice(FLAGS) | foreign,
         ret=pick.choice(RETURNS),
         args=tuple(pick.choice(REGISTERS) for _ in range(6)),
-        texts=tuple(texts[: pick.choice((4, 4, 4, 1, 0))]),
+        texts=tuple(texts),
         comm=raw(pick.choice(NAMES)),
         parent_comm=raw(pick.choice(NAMES)),
         pid=pick.choice((4242, 4243)),

@@ -136,15 +136,13 @@ class TestWhatIsJudged:
 class TestWhatIsAskedOfTheContext:
     """It reads /proc, so nothing is asked that the record tells."""
 
-    @pytest.mark.parametrize("path", [b"/etc/passwd", b"/etc/../etc/./passwd", b"passwd", b"../sub/passwd"])
-    def test_nothing_for_a_path_that_cannot_be_the_one_in_the_rule(self, path):
+    @pytest.mark.parametrize(("path", "below"), [(b"/etc/../etc/./shadow", None), (b"../etc/shadow", b"/etc")])
+    def test_nothing_for_a_path_that_came_whole(self, path, below):
         stand = Stand(rules_of(TABLE, shadow=SHADOW))
 
-        stand.judge(open_of(path))
+        assert (["shadow"], []) == (names(stand.judge(open_of(path, below=below))), stand.context.asked)
 
-        assert [] == stand.context.asked
-
-    def test_the_directory_of_a_relative_path_that_may_be_the_one(self):
+    def test_the_directory_of_a_relative_path_that_came_without(self):
         stand = Stand(rules_of(TABLE, shadow=SHADOW))
 
         assert ["shadow"] == names(stand.judge(open_of(b"../etc/shadow")))

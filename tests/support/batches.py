@@ -71,9 +71,20 @@ def batch_of(*rows: Row) -> EventBatch:
     return EventBatch(records, np.array([row.cpu for row in rows], np.uint16), overflow)
 
 
-def open_of(path: bytes, flags: int = 0, ret: int = 3, **changes) -> Row:
-    """An openat of a path."""
-    return Row(ret=ret, args=(AT_FDCWD, 0x7FFD00001000, flags, 0o644, 0, 0), texts=(Text(1, path),), **changes)
+def directory(arg: int, path: bytes) -> Text:
+    """Where the relative path of an argument starts, as the kernel sends it."""
+    names = [name + b"\0" for name in path.split(b"/") if name]
+    return Text(arg, b"".join(reversed(names)), Capture.DIRECTORY)
+
+
+def open_of(path: bytes, flags: int = 0, ret: int = 3, below: bytes | None = None, **changes) -> Row:
+    """
+    An openat of a path.
+
+    :param below: the directory that a relative path starts from, if the kernel saw it.
+    """
+    texts = (Text(1, path),) if below is None else (Text(1, path), directory(1, below))
+    return Row(ret=ret, args=(AT_FDCWD, 0x7FFD00001000, flags, 0o644, 0, 0), texts=texts, **changes)
 
 
 def exec_of(path: bytes, *argv: bytes, ret: int = 0, **changes) -> Row:

@@ -3,6 +3,7 @@
 import posixpath
 
 from monitord.abi.arch import Abi
+from monitord.abi.event import Capture
 from monitord.model.alert import Priority
 from monitord.model.event import Event
 from monitord.model.interest import Interest
@@ -46,14 +47,24 @@ class FixedContext:
         return self.process(event) if generation == 1 else Missing.NOT_APPLICABLE
 
     def path(self, event: Event, dirfd: int, text: str) -> Value:
-        """Relative to /etc or to /proc/self/fd."""
+        """Relative to what came with the event, or to /etc or /fd and a number."""
         if not text.startswith("/"):
-            if event.pid % 2:
-                self.asked.append(event)
-                return Missing.LATE
-            self.asked.append(event)
-            text = f"/etc/{text}" if dirfd == -100 else f"/fd{dirfd}/{text}"
+            base = self._directory(event, dirfd, text)
+            if isinstance(base, Missing):
+                return base
+            text = f"{base}/{text}"
         return "/" + posixpath.normpath(text).lstrip("/")
+
+    def _directory(self, event: Event, dirfd: int, text: str) -> str | Missing:
+        for captured in event.texts:
+            if captured.capture is Capture.STR and captured.text == text:
+                directory = event.directory(captured.arg)
+                if isinstance(directory, str):
+                    return directory
+        self.asked.append(event)
+        if event.pid % 2:
+            return Missing.LATE
+        return "/etc" if dirfd == -100 else f"/fd{dirfd}"
 
     def user_name(self, uid: int) -> Value:
         """Root has a name."""

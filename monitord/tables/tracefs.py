@@ -46,7 +46,11 @@ def extended(table: SyscallTable, tracefs: Path = TRACEFS, unistd: Path | None =
 
 def _described(events: Path) -> Iterator[tuple[str, tuple[Arg, ...]]]:
     """Each call that the kernel describes, by its entry point without ``sys_``."""
-    for directory in sorted(events.glob("sys_enter_*")):
+    try:
+        directories = sorted(events.glob("sys_enter_*"))
+    except PermissionError:  # glob passes over what is not there, but not over what it may not look into
+        return
+    for directory in directories:
         try:
             text = (directory / "format").read_text("ascii")
         except OSError:  # not root; then none of them is readable

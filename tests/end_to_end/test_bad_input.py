@@ -1,0 +1,180 @@
+"""What the user must put right: one line that says what, where and how, and exit code 2."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import CHECKOUT, COMMAND, PATIENCE_S, environment
+
+pytestmark = pytest.mark.bpf
+
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+RULE = "- rule: x\n  desc: x\n  output: x\n  priority: WARNING\n"
+
+
+@pytest.fixture
+def place():
+    """A directory that every user can enter, with a configuration that is right."""
+    directory = Path(tempfile.mkdtemp(prefix="monitord-test-"))
+    directory.chmod(0o755)
+    (directory / "monitord.yaml").write_text("metrics: {enabled: false}\noutputs: {console: false}\n")
+    yield directory
+    shutil.rmtree(directory)
+
+
+def refused(place, *words, before=COMMAND, scope=None, **environ):
+    """
+    What `monitord run` says, in one line, when it gives up with exit code 2.
+
+    :param before: how it is called.
+    """
+    done = subprocess.run(
+        [*before, "run", "-c", "monitord.yaml", "--scope", scope or f"pid:{os.getpid()}", *words],
+        cwd=place,
+        env=environment(**environ),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    said, others = [], []
+    for line in done.stderr.splitlines():
+        (said if line.startswith("monitord: ") else others).append(line)
+    assert (2, "", 1) == (done.returncode, done.stdout, len(said)), done.stderr
+    assert not any("Traceback" in line for line in others)
+    return said[0].removeprefix("monitord: error: ")
+
+
+def refused_as_nobody(place, *words):
+    """The same for a user without privileges, who need not see into this checkout."""
+    for directory in ("monitord", "bpf"):
+        shutil.copytree(CHECKOUT / directory, place / directory)
+    python = str(Path(sys.executable).resolve())
+    return refused(place, *words, before=(*AS_NOBODY, python, *COMMAND[1:]), PYTHONPATH=str(place))
+
+
+def refused_in_namespace(place, setup, *words):
+    """The same in a mount namespace of its own, after a shell command."""
+    return refused(place, *words, before=("unshare", "--mount", "sh", "-c", f'{setup} && exec "$@"', "sh", *COMMAND))
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("scope: all\nbpf: [1\nx", "monitord.yaml:3:2: C002 not YAML: expected ',' or ']'"),
+            ("scope: all\nbfp: {}\n", "monitord.yaml:2:1: C004 bfp: unknown key; did you mean bpf?"),
+            (
+                "bpf:\n  ring_pages: 100\n",
+                "monitord.yaml:2:15: C012 bpf.ring_pages: 100 is not a power of two; nearest",
+            ),
+        ],
+        ids=["no YAML", "unknown key", "out of range"],
+    )
+    def test_names_line_and_column(self, place, text, expected):
+        (place / "monitord.yaml").write_text(text)
+
+        assert refused(place).startswith(expected)
+
+    def test_a_file_that_is_not_there_is_named(self, place):
+        assert "no.yaml: C001 cannot read it: No such file or directory; give another file with -c" == refused(
+            place, "-c", "no.yaml"
+        )
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("- rule: [\n", "rules.yaml:2:1: R002 this is not YAML"),
+            (RULE + "  condition: evt.typ=open\n", "rules.yaml:5:14: R011 there is no field 'evt.typ'; did you mean"),
+            (RULE + "  condition: proc.pid contains 3\n", "rules.yaml:5:14: R012 'contains' does not fit 'proc.pid'"),
+            (RULE, "rules.yaml:1:9: R005 this rule has no 'condition'; add one"),
+            (
+                "- macro: a\n  condition: b\n- macro: b\n  condition: a\n",
+                "rules.yaml:2:14: R010 the macro 'a' leads back to itself: a -> b -> a; break the circle",
+            ),
+            (
+                2 * (RULE + "  condition: evt.type=open\n"),
+                "rules.yaml:6:9: R006 the rule 'x' is already defined on line 1 of this file; rename one",
+            ),
+        ],
+        ids=["no YAML", "unknown field", "operator", "no condition", "macro loop", "same name"],
+    )
+    def test_name_line_and_column(self, place, text, expected):
+        (place / "rules.yaml").write_text(text)
+
+        assert refused(place, "--rules", "rules.yaml").startswith(expected)
+
+    def test_a_file_that_is_not_there_is_named(self, place):
+        assert "no.yaml: R001 cannot read this file: No such file or directory; check its path and mode" == refused(
+            place, "--rules", "no.yaml"
+        )
+
+
+class TestMetrics:
+    def test_a_port_in_use_is_named(self, place):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+            assert (
+                f"cannot serve metrics on {address}: Address already in use; "
+                "change metrics.address, or give --metrics ADDR:PORT"
+            ) == refused(place, "--metrics", address)
+
+
+class TestAlertLog:
+    def test_a_directory_that_is_not_there_is_named(self, place):
+        assert "cannot open the alert log no/log: there is no directory no; create it, or change outputs.alert_log" == (
+            refused(place, "--alert-log", "no/log")
+        )
+
+    def test_a_file_is_no_directory(self, place):
+        assert "cannot open the alert log monitord.yaml/log: Not a directory; change outputs.alert_log" == (
+            refused(place, "--alert-log", "monitord.yaml/log")
+        )
+
+    def test_a_directory_is_no_file(self, place):
+        assert "it is a directory; give a file in it as outputs.alert_log" in refused(place, "--alert-log", ".")
+
+    def test_a_read_only_file_system_is_said(self, place):
+        read_only = f"mount --bind {place} {place} && mount -o remount,ro,bind {place} && cd {place}"
+
+        assert "cannot open the alert log log: Read-only file system; let uid 0 write there, " in (
+            refused_in_namespace(place, read_only, "--alert-log", "log")
+        )
+
+    def test_a_user_who_may_not_write_there_is_named(self, place):
+        assert "cannot open the alert log log: Permission denied; let uid 65534 write there, " in (
+            refused_as_nobody(place, "--alert-log", "log")
+        )
+
+
+class TestMachine:
+    def test_says_which_privilege_is_missing(self, place):
+        assert "loading BPF needs root, or CAP_BPF and CAP_PERFMON" in refused_as_nobody(place)
+
+    def test_says_how_a_kernel_gets_btf(self, place):
+        (place / "empty").touch()
+        without_btf = f"mount --bind {place}/empty /sys/kernel/btf/vmlinux"
+
+        assert "CONFIG_DEBUG_INFO_BTF=y" in refused_in_namespace(place, without_btf)
+
+
+class TestScope:
+    @pytest.mark.parametrize(
+        ("scope", "expected"),
+        [
+            ("pid:4194303", "there is no process 4194303"),
+            ("unit:no-such", "unit no-such.service has no cgroup below "),
+            ("cgroup:/no/such", "no cgroup v2 /no/such: neither /no/such nor "),
+        ],
+    )
+    def test_that_names_nothing_is_said(self, place, scope, expected):
+        assert refused(place, scope=scope).startswith(expected)

@@ -83,8 +83,8 @@ class RuleDetector:
             self._ledger = Ledger(self._memory_bytes)
         found: list[_Found] = []
         for abi, nr, rows in _calls(batch):
-            plan = self._plan(abi, nr)
             of_call = batch if len(rows) == len(batch) else batch.take(rows)
+            plan = self._plan(abi, nr, of_call)
             group = Group(of_call, self._context, self._catalogue, plan.codebooks)
             unjudged: set[int] = set()
             for row, alert in self._judge_group(plan, group, lost, unjudged):
@@ -93,13 +93,14 @@ class RuleDetector:
         found.sort(key=lambda one: one[0])
         return [alert for _, alert in found]
 
-    def _plan(self, abi: Abi, nr: int) -> Plan:
+    def _plan(self, abi: Abi, nr: int, batch: EventBatch) -> Plan:
         plan = self._plans.get((abi, nr))
         if plan is None:
             outcomes = ((rule, rule.interest.calls.get((abi, nr))) for rule in self._rules)
             candidates = [(rule, outcome) for rule, outcome in outcomes if outcome]
             syscall = None if nr == NR_UNKNOWN else self._table.find(abi, nr)
-            plan = self._plans[abi, nr] = Plan(syscall, candidates, self._catalogue, self._ledger)
+            sample = Group(batch.take(np.zeros(1, np.intp)), self._context, self._catalogue, {})
+            plan = self._plans[abi, nr] = Plan(syscall, candidates, sample, self._ledger)
         return plan
 
     def _judge_group(self, plan: Plan, group: Group, lost: int, unjudged: set[int]) -> Iterator[_Found]:

@@ -67,7 +67,7 @@ class Group:
     ) -> None:
         self.batch = batch
         self.context = context
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self.every: Mask = np.ones(len(batch), bool)
         self.none: Mask = np.zeros(len(batch), bool)
         self._codebooks = codebooks
@@ -113,6 +113,6 @@ class Group:
         """The value of an operand for one row."""
         value = self._values.get((operand, row))
         if value is None:
-            value = value_of(operand, self.event(row), self.context, self._catalogue)
+            value = value_of(operand, self.event(row), self.context, self.catalogue)
             self._values[operand, row] = value
         return value

@@ -4,7 +4,7 @@ Conditions over columns: which rows of a group they hold for, or may hold for.
 `judge` answers for all rows at once, `settle` for one row that `judge` left open; `Group` asks both and remembers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,22 @@ from monitord.detect.part import Part
 from monitord.detect.question import Question
 from monitord.model.event import Event
 from monitord.model.interest import Outcome
+
+
+class Constant(Judge):
+    """A condition that says the same of all events of the call."""
+
+    def __init__(self, truth: bool) -> None:
+        self._truth = truth
+
+    def judge(self, group: Group) -> Verdict:
+        """The same everywhere."""
+        mask = group.every if self._truth else group.none
+        return Verdict(mask, mask)
+
+
+ALWAYS = Constant(True)
+NEVER = Constant(False)
 
 
 class AllOf(Judge):
@@ -28,10 +44,6 @@ class AllOf(Judge):
         yes = possible = group.every
         for child in self._children:
             verdict = group.verdict(child)
-            if verdict.yes is group.every:
-                continue
-            if verdict.possible is group.none:
-                return verdict
             told = yes is possible and verdict.yes is verdict.possible
             possible = possible & verdict.possible
             yes = possible if told else yes & verdict.yes
@@ -51,14 +63,10 @@ class AnyOf(Judge):
         self._children = children
 
     def judge(self, group: Group) -> Verdict:
-        """Stops at a child that holds for all."""
+        """By the columns of all children."""
         yes = possible = group.none
         for child in self._children:
             verdict = group.verdict(child)
-            if verdict.possible is group.none:
-                continue
-            if verdict.yes is group.every:
-                return verdict
             told = yes is possible and verdict.yes is verdict.possible
             possible = possible | verdict.possible
             yes = possible if told else yes | verdict.yes
@@ -121,21 +129,6 @@ class Unknown(Judge):
         return self._question(group, row)
 
 
-class OfCall(Judge):
-    """A test that says the same of all events of the call."""
-
-    def __init__(self, question: Question) -> None:
-        self._question = question
-        self._truth: bool | None = None
-
-    def judge(self, group: Group) -> Verdict:
-        """Asked once for all time."""
-        if self._truth is None:
-            self._truth = self._question(group, 0)
-        mask = group.every if self._truth else group.none
-        return Verdict(mask, mask)
-
-
 # What a test says of one value of a part. Not an enum: this is asked for many times per batch.
 _NOT_ASKED, _NO, _YES, _DEPENDS = range(4)  # on more than the part
 
@@ -181,3 +174,26 @@ class OfPart(Judge):
             else:
                 answer = _YES if self._question(group, row) else _NO
             self._answers[codes[row]] = answer
+
+
+def all_of(judges: Iterable[Judge]) -> Judge:
+    """All of the judges, without those that go without saying."""
+    children = tuple(judge for judge in judges if judge is not ALWAYS)
+    if NEVER in children:
+        return NEVER
+    return AllOf(children) if len(children) > 1 else children[0] if children else ALWAYS
+
+
+def any_of(judges: Iterable[Judge]) -> Judge:
+    """Any of the judges, without those that never hold."""
+    children = tuple(judge for judge in judges if judge is not NEVER)
+    if ALWAYS in children:
+        return ALWAYS
+    return AnyOf(children) if len(children) > 1 else children[0] if children else NEVER
+
+
+def opposite_of(judge: Judge) -> Judge:
+    """The opposite of a judge."""
+    if judge is ALWAYS or judge is NEVER:
+        return NEVER if judge is ALWAYS else ALWAYS
+    return Opposite(judge)

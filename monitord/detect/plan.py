@@ -5,15 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from monitord.detect.codebook import Codebook, Ledger
-from monitord.detect.group import Judge
-from monitord.detect.judges import AllOf, AnyOf, OfCall, OfPart, Opposite, Unknown, WithOutcome
+from monitord.detect.group import Group, Judge
+from monitord.detect.judges import ALWAYS, NEVER, OfPart, Unknown, WithOutcome, all_of, any_of, opposite_of
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
 from monitord.detect.question import question_of
 from monitord.model.interest import Outcome
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Operand, Or
-from monitord.rules.field import Field
 from monitord.rules.ruleset import Rule
 from monitord.tables.syscalls import Syscall
 
@@ -32,24 +31,23 @@ class Plan:
 
     :param syscall: None for a call outside the table, of which columns tell nothing.
     :param candidates: the rules that can match the call, with the events of it that they can match.
+    :param sample: one event of the call; what is said of it is kept where it holds for all.
     """
 
     def __init__(
-        self,
-        syscall: Syscall | None,
-        candidates: Iterable[tuple[Rule, Outcome]],
-        catalogue: Mapping[str, Field],
-        ledger: Ledger,
+        self, syscall: Syscall | None, candidates: Iterable[tuple[Rule, Outcome]], sample: Group, ledger: Ledger
     ) -> None:
         self.codebooks: Mapping[Part, Codebook] = defaultdict(lambda: Codebook(ledger))
         self._syscall = syscall
-        self._catalogue = catalogue
-        self._judges: dict[Node, Judge] = {}
-        self.rules = tuple(PlannedRule(rule, self._rule_judge(rule.condition, outcome)) for rule, outcome in candidates)
+        self._sample = sample
+        self._judges: dict[Node | Outcome, Judge] = {}
+        planned = (PlannedRule(rule, self._rule_judge(rule.condition, outcome)) for rule, outcome in candidates)
+        self.rules = tuple(one for one in planned if one.judge is not NEVER)
 
     def _rule_judge(self, condition: Node, outcome: Outcome) -> Judge:
-        judge = self._judge(condition)
-        return judge if outcome & Outcome.ANY == Outcome.ANY else AllOf((WithOutcome(outcome), judge))
+        if outcome & Outcome.ANY == Outcome.ANY:
+            return self._judge(condition)
+        return all_of((self._judges.setdefault(outcome, WithOutcome(outcome)), self._judge(condition)))
 
     def _judge(self, node: Node) -> Judge:
         """Equal parts of conditions, macros above all, get one judge, so that a batch is asked about them once."""
@@ -60,26 +58,28 @@ class Plan:
 
     def _new_judge(self, node: Node) -> Judge:
         if isinstance(node, And):
-            return AllOf(tuple(map(self._judge, node.children)))
+            return all_of(map(self._judge, node.children))
         if isinstance(node, Or):
-            return AnyOf(tuple(map(self._judge, node.children)))
+            return any_of(map(self._judge, node.children))
         if isinstance(node, Not):
-            return Opposite(self._judge(node.child))
+            return opposite_of(self._judge(node.child))
         if isinstance(node, Check):
             return self._check_judge(node)
         raise TypeError(f"the macro '{node.name}' was not put in")
 
     def _check_judge(self, check: Check) -> Judge:
-        question = question_of(check, self._catalogue)
+        question = question_of(check, self._sample.catalogue)
         if self._syscall is None:
             return Unknown(question)
         if (judge := number_judge(check, self._syscall)) is not None:
             return judge
         origins = {origin_of(field, self._syscall) for field in _fields_of(check.operand, check.other)}
-        origin = origins.pop()
-        if origins or origin is None:
+        origin = origins.pop() if len(origins) == 1 else None
+        if origin is None:
             return Unknown(question)
-        return OfCall(question) if origin.part is None else OfPart(origin.part, question, origin.decides)
+        if origin.part is None:
+            return ALWAYS if question(self._sample, 0) else NEVER
+        return OfPart(origin.part, question, origin.decides)
 
 
 def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:

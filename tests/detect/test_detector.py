@@ -1,6 +1,7 @@
 """Batches in, alerts out."""
 
 import tracemalloc
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -125,6 +126,11 @@ class TestWhatIsJudged:
 
         assert ["strange", "strange"] == names(stand.judge(Row(nr=70_000), Row(nr=-7), open_of(b"/b")))
 
+    def test_a_test_without_a_field_is_judged(self):
+        stand = Stand(rules_of(TABLE, literal=f'{OPENED} and toupper("a")=A'))
+
+        assert ["literal"] == names(stand.judge(open_of(b"/b")))
+
     def test_a_foreign_call_is_judged(self):
         stand = Stand(rules_of(TABLE, foreign="evt.is_foreign_abi=true"))
 
@@ -153,6 +159,44 @@ class TestWhatIsAskedOfTheContext:
         stand.judge(exec_of(b"/bin/a", b"a"))
 
         assert 1 == len(stand.context.asked)
+
+
+class TestHowOftenAFieldIsLookedAt:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            *(("evt.type", 1), ("evt.res", 2), ("evt.is_open_write", 1), ("proc.name", 3), ("proc.pname", 1)),
+            *(("fd.name", 5), ("fd.filename", 5), ("fd.typechar", 1), ("evt.arg.flags", 1), ("evt.arg.name", 5)),
+        ],
+    )
+    def test_once_per_distinct_value_of_what_it_follows_from(self, name, expected):
+        """60 events that differ in all else, in two batches; two returns, three programs and five paths."""
+        field = CATALOGUE[name if name in CATALOGUE else "evt.arg"]
+        seen = []
+
+        def extract(event, context, arg):
+            seen.append(event)
+            return field.extract(event, context, arg)
+
+        catalogue = MappingProxyType({**CATALOGUE, field.name: replace(field, extract=extract)})
+        opens = Interest({(Abi.X86_64, 257): Outcome.ANY})
+        rules = RuleSet((rule_of(TABLE, "rule", f"{name}=something", interest=opens),))
+        stand = Stand(rules, catalogue=catalogue)
+        rows = [open_of(b"/%d" % (n % 5), ret=-(n % 2), comm=b"%d" % (n % 3), pid=n, seq=n) for n in range(60)]
+        stand.judge(*rows[:30])
+        stand.judge(*rows[30:])
+
+        assert expected == len(seen)
+
+    @pytest.mark.parametrize("name", ["evt.rawres", "fd.num", "proc.pid", "user.uid", "evt.latency"])
+    def test_never_for_a_number_that_is_a_column(self, name):
+        def extract(event, context, arg):
+            raise AssertionError(f"{name} was looked at")
+
+        catalogue = MappingProxyType({**CATALOGUE, name: replace(CATALOGUE[name], extract=extract)})
+        stand = Stand(rules_of(TABLE, rule=f"{OPENED} and {name} >= 0"), catalogue=catalogue)
+
+        assert ["rule"] == names(stand.judge(open_of(b"/b", ret=3)))
 
 
 class TestARuleThatFails:

@@ -1,5 +1,6 @@
 """From a configuration to running stages, and from a new configuration to changed ones."""
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import ProgramStats, Telemetry
 
 STDOUT = 1
+
+_log = logging.getLogger(__name__)
 
 _FIXED = ("scope", "bpf", "metrics")
 """Sections that are compiled into the kernel side or bound to a socket: a change takes a restart."""
@@ -100,7 +103,20 @@ class Assembly:
         if self.server:
             self.server.close()
         if self.pipeline.stopped:
+            self._log_totals()
             self._source.close()
+
+    def _log_totals(self) -> None:
+        """What came of every event, for those who add up: after a clean stop, admitted is judged and lost."""
+        telemetry = self._telemetry
+        _log.info(
+            "stopped: %d events admitted, %d judged, %d lost; %d alerts written, %d dropped",
+            self._source.seen(),
+            telemetry.judged,
+            sum(self._source.losses().values()) + sum(telemetry.lost.values()),
+            sum(sink.written for sink in telemetry.sinks.values()),
+            sum(sink.dropped for sink in telemetry.sinks.values()),
+        )
 
     def _detector(self, rules: RuleSet, config: Config) -> RuleDetector:
         self._telemetry.register_rules({rule.name: rule.priority for rule in rules.rules if rule.enabled})
@@ -153,5 +169,3 @@ def _listen(
         errno_name=errno_name,
     )
     return MetricsServer(config.address, config.port, renderer(telemetry, readings))
-
-

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 SHIPPED = CHECKOUT / "config/monitord.yaml"
+"""The configuration that comes with monitord, its rules included."""
 
 COMMAND = (sys.executable, "-m", "monitord.cli.main")
 
@@ -30,6 +31,25 @@ PATIENCE_S = 20.0
 """A machine this slow has another problem; a test that waits this long fails."""
 
 T = TypeVar("T")
+
+
+def configured(directory: Path, rules: str, **sections: Mapping[str, object]) -> Path:
+    """
+    A configuration of these rules, with an alert log and metrics, in a directory; it replaces one that is there.
+
+    :param sections: keys of sections that are to be different.
+    """
+    (directory / "rules.yaml").write_text(rules)
+    config: dict[str, Mapping[str, object]] = {
+        "rules": {"paths": ["rules.yaml"]},
+        "outputs": {"alert_log": ALERTS, "console": False},
+        "metrics": {"address": "127.0.0.1:0"},
+    }
+    for name, values in sections.items():
+        config[name] = {**config.get(name, {}), **values}
+    path = directory / "monitord.yaml"
+    path.write_text(json.dumps(config))  # which is YAML
+    return path
 
 
 def until(found: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
@@ -80,7 +100,7 @@ class Daemon:
     :ivar states: what it told systemd, in order: one text per message.
     """
 
-    def __init__(self, directory: Path, scope: str, *words: str, config: Path = SHIPPED, **environ: str) -> None:
+    def __init__(self, directory: Path, scope: str, config: Path, environ: Mapping[str, str]) -> None:
         self.alert_log = directory / ALERTS
         self._stderr = directory / "stderr"
         self.states: list[str] = []
@@ -90,10 +110,12 @@ class Daemon:
         # The kernel keeps ten datagrams, and a sender of more waits: somebody must always read.
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-        argv = [*COMMAND, "run", "-c", str(config), "--scope", scope, "--alert-log", str(self.alert_log)]
+        argv = [*COMMAND, "run", "-c", str(config), "--scope", scope]
+        if config == SHIPPED:
+            argv += ["--alert-log", str(self.alert_log), "--metrics", "127.0.0.1:0"]
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*argv, "--metrics", "127.0.0.1:0", *words],
+                argv,
                 env=environment(NOTIFY_SOCKET=address, **environ),
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -173,15 +195,15 @@ class Daemon:
 
 
 @contextmanager
-def running(directory: Path, scope: str, *words: str, config: Path = SHIPPED, **environ: str) -> Iterator[Daemon]:
+def running(directory: Path, scope: str, config: Path = SHIPPED, **environ: str) -> Iterator[Daemon]:
     """
     A daemon that is ready, ended at the end.
 
-    :param directory: an empty one, for what it writes.
-    :param words: more of its command line.
+    :param directory: where the alert log goes, and what belongs to this daemon.
+    :param config: one of `configured` in that directory.
     :param environ: added to its environment.
     """
-    daemon = Daemon(directory, scope, *words, config=config, **environ)
+    daemon = Daemon(directory, scope, config, environ)
     try:
         daemon.wait_for("READY=1")
         yield daemon

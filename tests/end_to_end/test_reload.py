@@ -1,0 +1,143 @@
+"""SIGHUP: new rules and outputs while events flow."""
+
+import signal
+import time
+
+import pytest
+
+from tests.end_to_end.watched import Watched, python
+from tests.support.daemon import configured, running, shell
+
+pytestmark = pytest.mark.bpf
+
+NARROW = """
+- rule: Nowhere
+  desc: Narrow.
+  condition: evt.type=openat and fd.name startswith /nowhere/
+  output: narrow %fd.name
+  priority: NOTICE
+"""
+
+WIDE = """
+- list: opens
+  items: [open, openat, openat2]
+- rule: Other
+  desc: Another call that is asked for.
+  condition: evt.type=getppid and evt.res=0
+  output: other
+  priority: NOTICE
+- rule: Nowhere
+  desc: Wide.
+  condition: evt.type in (opens) and evt.failed=true and fd.name startswith /nowhere/
+  output: wide %fd.name
+  priority: NOTICE
+"""
+
+CALLS = 20011
+
+OPENS = f"""
+import os, time
+for number in range({CALLS}):
+    try:
+        os.open(f"/nowhere/{{number}}", 0)
+    except FileNotFoundError:
+        pass
+    if number % 20 == 0:
+        time.sleep(0.002)
+"""
+
+
+def outputs_of(alerts):
+    return [alert["output"] for alert in alerts]
+
+
+@pytest.fixture
+def opened():
+    with shell() as one:
+        yield one
+
+
+class TestReloadUnderLoad:
+    def test_loses_no_event_that_both_sets_want(self, tmp_path, opened):
+        config = configured(tmp_path, NARROW, outputs={"queue_alerts": 2 * CALLS})
+        with running(tmp_path, opened.scope, config) as daemon:
+            opened.run(f"{python(OPENS)} & echo $! > {tmp_path}/pid")
+            pid = int((tmp_path / "pid").read_text())
+            reloads = 0
+            while runs(pid):
+                reloads += 1
+                (tmp_path / "rules.yaml").write_text(WIDE if reloads % 2 else NARROW)
+                daemon.send(signal.SIGHUP)
+                time.sleep(0.2)
+            metrics = daemon.settle()
+
+        assert (CALLS, 0) == (
+            metrics.value("monitord_rule_matches_total", rule="Nowhere", priority="Notice"),
+            metrics.total("monitord_events_lost_total"),
+        )
+        assert reloads > 5
+        assert {"narrow", "wide"} == {output.split()[0] for output in outputs_of(daemon.alerts())}
+
+
+def runs(pid):
+    """Whether a process is there and no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class TestReloadOfWrongRules:
+    @pytest.fixture(scope="class")
+    def refused(self, tmp_path_factory):
+        """A daemon that was given wrong rules, and the shell that it watches."""
+        directory = tmp_path_factory.mktemp("daemon")
+        with shell() as opened, running(directory, opened.scope, configured(directory, NARROW)) as daemon:
+            (directory / "rules.yaml").write_text("- rule: x\n  desc: x\n")
+            daemon.reload()
+            yield Watched(opened, daemon)
+
+    def test_says_what_is_wrong_and_where(self, refused):
+        assert "/rules.yaml:1:9: R005 this rule has no 'condition'; add one\n" in refused.daemon.log
+
+    def test_shows_in_the_metrics(self, refused):
+        assert 0 == refused.daemon.scrape().value("monitord_config_last_reload_successful")
+
+    def test_keeps_the_old_ones(self, refused):
+        assert ["narrow /nowhere/7"] == outputs_of(refused.alerts_of("! cat /nowhere/7 2>&1"))
+
+    def test_is_forgotten_when_they_are_right(self, tmp_path, opened):
+        with running(tmp_path, opened.scope, configured(tmp_path, NARROW)) as daemon:
+            for rules in ("- rule: x\n  desc: x\n", WIDE):
+                (tmp_path / "rules.yaml").write_text(rules)
+                daemon.reload()
+
+            assert 1 == daemon.scrape().value("monitord_config_last_reload_successful")
+
+
+class TestReloadOfOutputs:
+    def test_the_next_alert_goes_to_the_new_log(self, tmp_path, opened):
+        with running(tmp_path, opened.scope, configured(tmp_path, NARROW)) as daemon:
+            opened.run("! cat /nowhere/before 2>&1")
+            daemon.settle()
+            configured(tmp_path, NARROW, outputs={"alert_log": "other.jsonl"})
+            daemon.reload()
+            old = daemon.alerts()
+            opened.run("! cat /nowhere/after 2>&1")
+            daemon.settle()
+            daemon.alert_log = tmp_path / "other.jsonl"
+
+            assert (["narrow /nowhere/before"], ["narrow /nowhere/after"]) == (
+                outputs_of(old),
+                outputs_of(daemon.alerts()),
+            )
+
+    def test_a_log_that_cannot_be_opened_leaves_the_old_one(self, tmp_path, opened):
+        with running(tmp_path, opened.scope, configured(tmp_path, NARROW)) as daemon:
+            configured(tmp_path, WIDE, outputs={"alert_log": "no/alerts.jsonl"})
+            daemon.reload()
+            opened.run("! cat /nowhere/7 2>&1")
+            daemon.settle()
+
+            assert ["narrow /nowhere/7"] == outputs_of(daemon.alerts())

@@ -1,0 +1,79 @@
+"""SIGTERM while events flow."""
+
+import re
+import time
+
+import pytest
+
+from tests.end_to_end.watched import python
+from tests.support.daemon import configured, running, shell
+
+pytestmark = pytest.mark.bpf
+
+RULES = """
+- rule: Nowhere
+  desc: A file that is not there.
+  condition: evt.type=openat and fd.name startswith /nowhere/
+  output: "%fd.name"
+  priority: NOTICE
+"""
+
+WITHOUT_END = """
+import os, time
+while True:
+    for _ in range(10):
+        try:
+            os.open("/nowhere/load", 0)
+        except FileNotFoundError:
+            pass
+    time.sleep(0.002)
+"""
+
+BEFORE = 503
+
+OPENS = f"""
+import os
+for number in range({BEFORE}):
+    try:
+        os.open(f"/nowhere/before/{{number}}", 0)
+    except FileNotFoundError:
+        pass
+"""
+
+
+class TestSigtermUnderLoad:
+    @pytest.fixture(scope="class")
+    def stopped(self, tmp_path_factory):
+        """A daemon that was stopped while calls went on, and right behind some that did not; and what it took."""
+        directory = tmp_path_factory.mktemp("daemon")
+        with shell() as opened, running(directory, opened.scope, configured(directory, RULES)) as daemon:
+            opened.run(f"{python(WITHOUT_END)} & echo $! > {directory}/pid")
+            time.sleep(0.5)
+            opened.run(python(OPENS))
+            begin_s = time.monotonic()
+            code = daemon.stop()
+            took_s = time.monotonic() - begin_s
+            opened.run(f"kill $(cat {directory}/pid)")
+        return daemon, code, took_s
+
+    def test_is_obeyed_within_5_s(self, stopped):
+        _, code, took_s = stopped
+
+        assert code == 0
+        assert took_s < 5
+
+    def test_leaves_the_alerts_of_all_calls_before_it_in_whole_lines(self, stopped):
+        daemon, _, _ = stopped
+        named = [alert["output_fields"]["fd.name"] for alert in daemon.alerts()]
+
+        assert [f"/nowhere/before/{number}" for number in range(BEFORE)] == sorted(
+            (name for name in named if "before" in name), key=lambda name: int(name.rpartition("/")[2])
+        )
+
+    def test_says_what_came_of_every_event(self, stopped):
+        daemon, _, _ = stopped
+        totals = re.search(r"stopped: (\d+) events admitted, (\d+) judged, (\d+) lost; (\d+) alerts", daemon.log)
+        admitted, judged, lost, written = map(int, totals.groups())
+
+        assert admitted == judged + lost
+        assert len(daemon.alerts()) == written

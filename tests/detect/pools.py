@@ -122,7 +122,7 @@ def raw(text: str) -> bytes:
 
 
 DATA = {
-    Capture.STR: tuple(map(raw, (*PATHS[:2] * 4, *PATHS))),
+    Capture.STR: tuple(map(raw, (*PATHS[:2] * 4, *["shadow"] * 12, *PATHS))),  # some meet often
     Capture.ARGV: (b"sh\0-c\0id", b"cat", b"", b"\xff\0x"),
     Capture.SOCKADDR: (
         struct.pack("=HH4s8x", socket.AF_INET, socket.htons(1000), socket.inet_aton("10.0.0.1")),
@@ -159,7 +159,7 @@ def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
     texts = [text_of(pick, one.arg, one.capture) for one in (captures_of(call) if call else ())]
     # Where the relative paths start comes last, and not always.
     starts = [directory_of(pick, text) for text in texts if text.capture is Capture.STR and text.data[:1] != b"/"]
-    texts = (texts + starts if pick.random() < 0.6 else texts)[: pick.choice((4, 4, 4, 1, 0))]
+    texts = (texts + starts if pick.random() < 0.4 else texts)[: pick.choice((4, 4, 4, 1, 0))]
     foreign = 0 if abi is Abi.X86_64 else pick.choice((0, Flag.FOREIGN))
     return Row(
         nr=nr,

@@ -182,7 +182,10 @@ class TestHowOftenAFieldIsLookedAt:
         opens = Interest({(Abi.X86_64, 257): Outcome.ANY})
         rules = RuleSet((rule_of(TABLE, "rule", f"{name}=something", interest=opens),))
         stand = Stand(rules, catalogue=catalogue)
-        rows = [open_of(b"/%d" % (n % 5), ret=-(n % 2), comm=b"%d" % (n % 3), pid=n, seq=n) for n in range(60)]
+        paths = (b"/a", b"/b", b"c", b"d", b"../e")
+        rows = [
+            open_of(paths[n % 5], ret=-(n % 2), below=b"/srv", comm=b"%d" % (n % 3), pid=n, seq=n) for n in range(60)
+        ]
         stand.judge(*rows[:30])
         stand.judge(*rows[30:])
 

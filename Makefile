@@ -20,7 +20,9 @@ run: setup
 	$(VENV)/bin/monitord run -c config/monitord.yaml --scope $(SCOPE) $(RUNARGS)
 
 test: setup $(VENV)/.test-packages $(VENV)/.tools lint
-	$(PYTHON) tools/gen_syscalls.py --check
+	$(VENV)/bin/python tools/gen_syscalls.py --check
+	$(VENV)/bin/python tools/gen_constants.py --check
+	$(VENV)/bin/python tools/gen_docs.py --check
 	$(VENV)/bin/python -m pytest
 
 bench: setup $(VENV)/.test-packages $(VENV)/.bench-packages

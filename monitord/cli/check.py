@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from monitord.abi.arch import Abi
+from monitord.config.default import INSTALLED, config_path
 from monitord.config.load import load as load_config
 from monitord.config.schema import RulesConfig
 from monitord.model.problem import Problem, errors
 from monitord.rules.ruleset import load as load_rules
 from monitord.tables.syscalls import SyscallTable
-
-DEFAULT_CONFIG = Path("/etc/monitord/monitord.yaml")
 
 _DESCRIPTION = """\
 Read the configuration and the rules as `monitord run` would, and say everything that is wrong with them, with file,
@@ -37,7 +36,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-c", "--config", metavar="FILE", type=Path, help=f"configuration (default: {DEFAULT_CONFIG})")
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", type=Path, help=f"configuration (default: {INSTALLED}, or the shipped one)"
+    )
     parser.add_argument("rules", metavar="RULES", nargs="*", type=Path, help="rules files or directories to check")
     parser.set_defaults(run=run)
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     problems: list[Problem] = []
     config = RulesConfig()
     if args.config is not None or not args.rules:
-        whole, problems = load_config(args.config or DEFAULT_CONFIG)
+        whole, problems = load_config(config_path(args.config))
         config = whole.rules
     paths = tuple(args.rules) or config.paths
     # Conditions are checked against the names of all machines: a rules file may be written on another one.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monitord.abi.arch import machine_abis
 from monitord.config.address import parse_address
+from monitord.config.default import INSTALLED, config_path
 from monitord.config.schema import Scope
 from monitord.config.scope import parse_scope
 from monitord.model.problem import errors
@@ -17,7 +18,6 @@ from monitord.service.daemon import serve
 from monitord.service.log import start_logging
 from monitord.service.notify import NotifyError, notifier
 from monitord.service.signals import SignalQueue
-from monitord.shipped import shipped
 from monitord.sinks.http import ListenError
 from monitord.sources.bpf.errors import LoadError
 from monitord.sources.bpf.scope import ScopeError
@@ -25,8 +25,6 @@ from monitord.stages import SinkError
 from monitord.tables.syscalls import SyscallTable
 from monitord.tables.tracefs import extended
 from monitord.telemetry import Telemetry
-
-INSTALLED_CONFIG = Path("/etc/monitord/monitord.yaml")
 
 USER_MUST_FIX = 2
 
@@ -63,7 +61,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--config",
         type=Path,
         metavar="FILE",
-        help=f"the configuration; default {INSTALLED_CONFIG}, or the shipped one when that is not there",
+        help=f"the configuration; default {INSTALLED}, or the shipped one when that is not there",
     )
     parser.add_argument(
         "--scope",
@@ -79,16 +77,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="PATH",
         help="a rules file, or a directory of them, instead of the configured ones; may be given several times",
     )
-    parser.add_argument("--alert-log", type=Path, metavar="FILE", help="write alerts to this file, one JSON object a line")
-    parser.add_argument("--metrics", type=_address, metavar="ADDR:PORT", help="where Prometheus scrapes; port 0 takes a free one")
+    parser.add_argument(
+        "--alert-log", type=Path, metavar="FILE", help="write alerts to this file, one JSON object a line"
+    )
+    parser.add_argument(
+        "--metrics", type=_address, metavar="ADDR:PORT", help="where Prometheus scrapes; port 0 takes a free one"
+    )
     parser.set_defaults(run=run)
-
-
-def config_path(given: Path | None) -> Path:
-    """The configuration that counts."""
-    if given is not None:
-        return given
-    return INSTALLED_CONFIG if INSTALLED_CONFIG.exists() else shipped("config") / "monitord.yaml"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -111,16 +106,14 @@ def run(args: argparse.Namespace) -> int:
         except (SinkError, ListenError, LoadError, ScopeError, NotifyError) as error:
             _log.error("%s", error)
             return USER_MUST_FIX
-        where = ""
         if assembly.server:
             assembly.server.start()
-            where = f", metrics on http://{config.metrics.address}:{assembly.server.port}/metrics"
-        enabled = sum(rule.enabled for rule in rules.rules)
-        _log.info(
-            "watching %s with %d rules%s, ready after %.1f s", config.scope, enabled, where, time.monotonic() - begin_s
-        )
+
+        def ready() -> None:
+            _log.info("%s, ready after %.1f s", assembly.summary, time.monotonic() - begin_s)
+
         try:
-            return serve(assembly.pipeline, assembly.reload, signals, notify, telemetry)
+            return serve(assembly.pipeline, assembly.reload, ready, signals, notify, telemetry)
         finally:
             assembly.close()
 

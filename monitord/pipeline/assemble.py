@@ -71,6 +71,9 @@ class Assembly:
             raise
         self.pipeline = Pipeline(self._source, self._context, self._detector(rules, config), sinks, telemetry)
         telemetry.reloaded(True, time.time())
+        where = f", metrics on {self.server.url}" if self.server else ""
+        enabled = sum(rule.enabled for rule in rules.rules)
+        self.summary = f"watching {config.scope} with {enabled} rules{where}"
 
     def reload(self) -> Sequence[Problem]:
         """

@@ -179,8 +179,9 @@ class Pipeline:
         self._telemetry.received = self._decoder.events
         self._telemetry.lost[Stage.DECODE] = self._decoder.undecoded
         self._enricher.observe(batch)
-        lost = self._decoder.missed + self._telemetry.lost[Stage.RULES]
-        for alert in self._detector.judge(batch, lost):
+        unjudged = self._telemetry.lost[Stage.RULES]
+        for alert in self._detector.judge(batch, self._decoder.missed + unjudged):
             for sink in self._sinks:
                 sink.put(alert)
-        self._telemetry.judged += len(batch)
+        # What a rule failed on is counted as lost, and so not here: received is judged and lost.
+        self._telemetry.judged += len(batch) - (self._telemetry.lost[Stage.RULES] - unjudged)

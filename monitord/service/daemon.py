@@ -46,6 +46,7 @@ class Pipeline(Protocol):
 def serve(
     pipeline: Pipeline,
     reload: Callable[[], Sequence[Problem]],
+    ready: Callable[[], None],
     signals: SignalQueue,
     notify: Notify,
     telemetry: Telemetry,
@@ -55,11 +56,13 @@ def serve(
 
     :param pipeline: not yet started.
     :param reload: loads configuration and rules and puts them in place; when it returns errors, nothing has changed.
+    :param ready: told once the pipeline watches.
     :param signals: entered; what came since then is served after the start.
     :return: the exit code: 0 after SIGTERM or SIGINT, 1 when the pipeline failed.
     """
     pipeline.start()
     watchdog = Watchdog(pipeline.heartbeats, notify, watchdog_period_s())
+    ready()
     notify(f"{READY}\n{status('watching')}")
     try:
         while pipeline.failed is None:

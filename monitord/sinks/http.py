@@ -40,12 +40,19 @@ class MetricsServer:
             raise ListenError(
                 f"cannot serve metrics on {place}: {why}; change metrics.address, or give --metrics ADDR:PORT"
             ) from err
+        self._address = address
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
         return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """What to scrape."""
+        host = f"[{self._address}]" if ":" in self._address else self._address
+        return f"http://{host}:{self.port}/metrics"
 
     def start(self) -> None:
         """Begin to answer."""

@@ -1,5 +1,7 @@
 """Ring bytes become events: whole, in order, with every loss counted."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,7 +132,7 @@ def test_however_the_drains_cut_the_ring_every_string_comes_whole(events, cuts, 
     ring = b"".join(event_cells(n, *texts) for n, texts in enumerate(events, 1))
     edges = sorted({0, len(ring), *(256 * cut for cut in cuts if 256 * cut < len(ring))})
     decoder, got = Decoder(), []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         batch = decoder.decode([RawBatch(0, ring[begin:end])])
         got += [batch.event(row) for row in range(len(batch))]
 

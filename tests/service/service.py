@@ -47,6 +47,6 @@ def reload() -> list[Problem]:
 if __name__ == "__main__":
     start_logging(sys.stderr)
     with SignalQueue() as signals:
-        code = serve(Pipeline(), reload, signals, notifier(), telemetry)
+        code = serve(Pipeline(), reload, lambda: None, signals, notifier(), telemetry)
     tell(f"reload ok: {telemetry.reload_ok}")
     sys.exit(code)

@@ -113,7 +113,9 @@ def test_promtool_has_nothing_to_say(serve):
     latency = Latency(5_000, (1,) * (len(BUCKET_BOUNDS_NS) + 1))
     readings = Readings(
         counts=lambda: {(Abi.X86_64, 257): SyscallCount(23, {2: 7}, latency)},
+        admitted=int,
         losses=dict,
+        degraded=dict,
         programs=lambda: {"sys_exit": ProgramStats(7, 1_000)},
         syscall_name=lambda abi, nr: "openat",
         errno_name=lambda number: "ENOENT",

@@ -26,7 +26,9 @@ def telemetry():
 def readings(**changes: Any) -> Readings:
     values = {
         "counts": dict,
+        "admitted": int,
         "losses": dict,
+        "degraded": dict,
         "programs": dict,
         "syscall_name": lambda abi, nr: NAMES.get(nr, "unknown"),
         "errno_name": lambda number: {2: "ENOENT", 13: "EACCES"}[number],

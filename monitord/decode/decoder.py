@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from monitord.abi.event import CELL_BYTES, DATA_BYTES, EVENT, MORE, Kind
+from monitord.abi.event import CELL, CELL_BYTES, DATA_BYTES, EVENT, MORE, Kind
 from monitord.decode.cells import cells_of
 from monitord.model.event import EventBatch, RawBatch
 
@@ -50,7 +50,7 @@ class Decoder:
             self.undecoded += -(-cells.unknown_bytes // CELL_BYTES)
             runs = [cut.pop(cpu), *cells.runs] if cpu in cut else cells.runs
             if runs:
-                run = runs[0] if len(runs) == 1 else np.concatenate(runs)
+                run = runs[0] if len(runs) == 1 else _together(runs)
                 run = self._whole_events(cpu, run, rows, overflow)
                 records.append(run)
                 cpus.append(np.full(len(run), cpu, np.uint16))
@@ -66,7 +66,7 @@ class Decoder:
             return EventBatch.empty()
         if len(records) == 1:
             return EventBatch(records[0], cpus[0], overflow)
-        whole = EventBatch(np.concatenate(records), np.concatenate(cpus), overflow)
+        whole = EventBatch(_together(records), np.concatenate(cpus), overflow)
         return whole.take(np.argsort(whole.records["ts_ns"], kind="stable"))
 
     def _whole_events(
@@ -103,6 +103,12 @@ def events_in(data: bytes) -> int:
     return sum(int((run["kind"] == Kind.EVENT).sum()) for run in cells_of(data).runs)
 
 
+def _together(runs: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Runs behind each other, as one array."""
+    cells: NDArray[np.void] = np.concatenate([run.view(CELL) for run in runs]).view(EVENT)
+    return cells
+
+
 def _join(run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]) -> NDArray[np.void]:
     """
     The heads of a run; the data of their continuation cells goes to `overflow`, by row.
@@ -110,7 +116,7 @@ def _join(run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]) -> 
     An event that lacks a cell gets no entry: its long texts are lost, and say so.
     """
     is_head = run["kind"] == Kind.EVENT
-    heads: NDArray[np.void] = run[is_head]
+    heads: NDArray[np.void] = run.view(CELL)[is_head].view(EVENT)
     at = np.flatnonzero(is_head)
     more = run.view(MORE)
     for row in np.flatnonzero(heads["cells"] > 1).tolist():

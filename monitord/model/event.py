@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import EVENT, Capture, Flag, TextFlag
+from monitord.abi.event import CELL, EVENT, Capture, Flag, TextFlag
 from monitord.model.value import Missing, Value
 
 
@@ -84,7 +84,7 @@ class EventBatch:
         overflow = {}
         if self.overflow:
             overflow = {new: self.overflow[old] for new, old in enumerate(rows.tolist()) if old in self.overflow}
-        return EventBatch(self.records[rows], self.cpu[rows], overflow)
+        return EventBatch(self.records.view(CELL)[rows].view(EVENT), self.cpu[rows], overflow)
 
     def event(self, row: int) -> "Event":
         """One row, made readable."""

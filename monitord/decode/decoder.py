@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from monitord.abi.event import CELL, CELL_BYTES, DATA_BYTES, EVENT, MORE, Kind
+from monitord.abi.event import CELL, CELL_BYTES, DATA_BYTES, EVENT, MORE, MORE_BYTES, Kind
 from monitord.decode.cells import cells_of
 from monitord.model.event import EventBatch, RawBatch
 
@@ -117,15 +117,20 @@ def _join(run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]) -> 
     """
     is_head = run["kind"] == Kind.EVENT
     heads: NDArray[np.void] = run.view(CELL)[is_head].view(EVENT)
-    at = np.flatnonzero(is_head)
-    more = run.view(MORE)
-    for row in np.flatnonzero(heads["cells"] > 1).tolist():
-        begin, count = int(at[row]) + 1, int(heads["cells"][row]) - 1
-        cells = more[begin : begin + count]
-        whole = len(cells) == count and (cells["kind"] == Kind.MORE).all() and (cells["seq"] == heads["seq"][row]).all()
-        if whole:
-            size = int(heads["data_len"][row]) - DATA_BYTES
-            overflow[first_row + row] = b"".join(cells["data"].tolist())[:size]
+    if len(heads) == len(run):
+        return heads
+    row_of = np.cumsum(is_head) - 1  # of each cell; -1 for cells in front of the first head
+    is_more = ~is_head
+    own = is_more & (row_of >= 0)
+    own[own] = run["seq"][own] == heads["seq"][row_of[own]]
+    found = np.bincount(row_of[own], minlength=len(heads))
+    rows = np.flatnonzero((heads["cells"] > 1) & (found == heads["cells"] - 1))
+    # The data of all continuation cells behind each other; an event's begins behind those of the events before it.
+    data = np.ascontiguousarray(run.view(MORE)["data"][is_more]).tobytes()
+    begins = (np.cumsum(is_more)[is_head] * MORE_BYTES)[rows]
+    ends = begins + heads["data_len"][rows] - DATA_BYTES
+    for row, begin, end in zip((rows + first_row).tolist(), begins.tolist(), ends.tolist(), strict=True):
+        overflow[row] = data[begin:end]
     return heads
 
 

@@ -44,35 +44,35 @@ clean:
 
 # Each mark says that a step was done with this Makefile.
 $(VENV)/bin/python:
-	dpkg -s python3-venv >/dev/null 2>&1 || $(MAKE) --no-print-directory apt WANT="$(PACKAGES)"
-	$(PYTHON) -m venv --system-site-packages $(VENV)
+	@dpkg -s python3-venv >/dev/null 2>&1 || $(MAKE) --no-print-directory apt WANT="$(PACKAGES)"
+	@$(PYTHON) -m venv --system-site-packages $(VENV)
 
 $(VENV)/.packages: Makefile | $(VENV)/bin/python
-	$(MAKE) --no-print-directory apt WANT="$(PACKAGES)"
-	touch $@
+	@$(MAKE) --no-print-directory apt WANT="$(PACKAGES)"
+	@touch $@
 
 $(VENV)/.test-packages: Makefile | $(VENV)/bin/python
-	$(MAKE) --no-print-directory apt WANT="$(TEST_PACKAGES)"
-	touch $@
+	@$(MAKE) --no-print-directory apt WANT="$(TEST_PACKAGES)"
+	@touch $@
 
 $(VENV)/.bench-packages: Makefile | $(VENV)/bin/python
-	$(MAKE) --no-print-directory apt WANT="$(BENCH_PACKAGES)"
-	touch $@
+	@$(MAKE) --no-print-directory apt WANT="$(BENCH_PACKAGES)"
+	@touch $@
 
 # The code is used where it lies: a path file and a launcher are all that an editable install would add.
 $(VENV)/.installed: Makefile | $(VENV)/bin/python
-	pwd > $$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/monitord.pth
-	printf '#!%s/bin/python\nimport sys\nfrom monitord.cli.main import main\nsys.exit(main())\n' "$$(realpath $(VENV))" > $(VENV)/bin/monitord
-	chmod 755 $(VENV)/bin/monitord
-	touch $@
+	@pwd > $$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/monitord.pth
+	@printf '#!%s/bin/python\nimport sys\nfrom monitord.cli.main import main\nsys.exit(main())\n' "$$(realpath $(VENV))" > $(VENV)/bin/monitord
+	@chmod 755 $(VENV)/bin/monitord
+	@touch $@
 
 $(VENV)/.tools: tools/requirements.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
-	touch $@
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
+	@touch $@
 
 .PHONY: apt
 apt:
 	@missing=""; for p in $(WANT); do \
 	  dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
-	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	@if [ -n "$$missing" ]; then echo "installing$$missing"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi

@@ -350,6 +350,24 @@ class TestLoss:
 
             assert {Stage.RING: 0, Stage.NO_RING: 1009} == source.losses()
 
+    def test_a_cpu_that_comes_online_gets_a_ring(self, monkeypatch):
+        """Taking a CPU away is no test's business, so the daemon is told of one CPU first and of both later."""
+        monkeypatch.setattr("monitord.sources.bpf.source.online_cpus", lambda: (0,))
+        script = f"taskset -c 1 {compiled('flood')} getppid 101; read x; taskset -c 1 {compiled('flood')} getppid 103"
+        gated = Gated(["/bin/sh", "-c", script], stdin=subprocess.PIPE)
+        with watching(scope_of(gated), interest("getppid")) as source:
+            gated.open()
+            while source.losses()[Stage.NO_RING] < 101:
+                time.sleep(0.01)
+            monkeypatch.undo()
+            source._housekeeping_due_s = 0.0
+            early = Decoder().decode(source.drain(0))
+            gated.process.communicate(b"\n")
+            events = [event for event in events_of(source) if event.comm == "flood"]
+
+        assert 1 not in early.cpu
+        assert [1] * 103 == [event.cpu for event in events]
+
 
 class TestInstall:
     def test_no_call_in_both_sets_is_missed_while_they_are_exchanged(self):

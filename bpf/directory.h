@@ -44,10 +44,6 @@ static __always_inline void directory_capture(struct call *call, struct text *te
             mount = outer;
             continue;
         }
-        if (dentry == parent) { /* in no directory: a memfd, a pipe */
-            text->flags = TEXT_FAULT;
-            return;
-        }
         u32 at = call->event.data_len;
         if (at >= TEXT_CAP)
             return;
@@ -57,8 +53,22 @@ static __always_inline void directory_capture(struct call *call, struct text *te
             return;
         text->len += n;
         call->event.data_len = at + n;
+        if (dentry == parent) { /* in no directory: a memfd, a pipe */
+            text->flags = TEXT_FAULT;
+            return;
+        }
         dentry = parent;
     }
+}
+
+/* What a successful exec has made the program: the file itself, whatever names and links led to it. A memfd has only a
+ * name, and TEXT_FAULT for its directory. */
+static __always_inline void directory_capture_exe(struct call *call, void *task) {
+    struct text *exe = &call->event.text[3];
+    u64 file = (u64)TASK_LOAD(void *, TASK_LOAD(void *, task, task_struct__mm), mm_struct__exe_file);
+    exe->source = CAPTURE_EXE << 4 | 15; /* it is no argument */
+    directory_capture(call, exe, file ? file + OFF_file__f_path : 0);
+    FORGET();
 }
 
 /* The directories of the relative paths, behind the texts, into the text slots that are free. */

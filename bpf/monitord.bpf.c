@@ -124,6 +124,8 @@ static __always_inline bool end(u64 *ctx, void *task, struct call *call, u32 *ab
         capture_texts(call, plan, TEXT_LATE);
     if (new_program || late)
         directory_captures(call, plan, task);
+    if (new_program)
+        directory_capture_exe(call, task);
     emit(ctx, call, task, ret, flags);
     return true;
 }

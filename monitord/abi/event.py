@@ -52,6 +52,7 @@ class Capture(enum.IntEnum):
     SOCKADDR = 3  # struct sockaddr of connect, bind, accept, sendto
     BYTES = 4  # a fixed-size struct (open_how)
     DIRECTORY = 5  # where a relative path starts: names from the inside out, each with its NUL
+    EXE = 6  # the file that a successful exec runs, likewise; a memfd is its name alone, with TextFlag.FAULT
 
 
 class TextFlag(enum.IntFlag):

@@ -112,6 +112,8 @@ class ProcContext:
         """
         if text.startswith("/"):
             return normalise(text)
+        if not text and isinstance(event.executable, str):
+            return event.executable  # AT_EMPTY_PATH: the descriptor may be closed by the exec itself
         for captured in event.texts:
             # What the kernel side saw at the time is better than what /proc says now, and outlives the process.
             if captured.capture is Capture.STR and captured.text == text:
@@ -154,6 +156,7 @@ class ProcContext:
                 dirfd=ctypes.c_int(event.args[0]).value if by_descriptor else AT_FDCWD,
                 filename=Missing.UNKNOWN if filename is None else filename.missing or text_of(filename.data),
                 argv=Missing.UNKNOWN if argv is None else argv.missing or argv_of(argv.data),
+                executable=event.executable,
             ),
         )
 
@@ -199,7 +202,13 @@ class ProcContext:
 
 
 def _executed(program: Program, cwd: Value) -> Value:
-    """The path of an executable, from what exec was given; a descriptor of then, or a link to it, says nothing now."""
+    """
+    The path of an executable, as the kernel saw it, or from what exec was given.
+
+    A descriptor of then, or a link to it, says nothing now.
+    """
+    if isinstance(program.executable, str):
+        return program.executable
     if isinstance(program.filename, Missing):
         return program.filename
     if program.filename.startswith(_LINKS):

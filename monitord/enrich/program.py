@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from monitord.model.event import text_of
-from monitord.model.value import Missing
+from monitord.model.value import Missing, Value
 
 PROGRAMS_PER_PROCESS = 4
 """
@@ -22,12 +22,14 @@ class Program:
     :ivar since_ns: CLOCK_BOOTTIME, when the exec returned.
     :ivar dirfd: what `filename` is relative to.
     :ivar filename: as the caller passed it.
+    :ivar executable: the file itself, if the kernel side could tell.
     """
 
     since_ns: int
     dirfd: int
     filename: str | Missing
     argv: tuple[str, ...] | Missing
+    executable: Value = Missing.UNKNOWN
 
 
 class Programs:

@@ -194,8 +194,26 @@ class Event:
         """
         for text in self.texts:
             if text.arg == arg and text.capture is Capture.DIRECTORY:
-                if text.flags & TextFlag.TRUNCATED:
-                    return Missing.FAULT  # the outer names are not there
-                names = text.data.split(b"\0")[:-1]
-                return text.missing or "/" + text_of(b"/".join(reversed(names)))
+                return text.missing or _outwards(text)
         return Missing.NOT_APPLICABLE
+
+    @property
+    def executable(self) -> Value:
+        """
+        The file that a successful exec runs, absolute, whatever names and links led to it.
+
+        :return: ``/memfd:NAME (deleted)`` for a memory file, as /proc shows it; NOT_APPLICABLE for other calls.
+        """
+        for text in self.texts:
+            if text.capture is Capture.EXE:
+                if text.flags & TextFlag.FAULT and text.data:  # it is in no directory
+                    return "/" + text_of(text.data.removesuffix(b"\0")) + " (deleted)"
+                return text.missing or _outwards(text)
+        return Missing.NOT_APPLICABLE
+
+
+def _outwards(text: Captured) -> Value:
+    """The path whose names were captured from the inside out."""
+    if text.flags & TextFlag.TRUNCATED:
+        return Missing.FAULT  # the outer names are not there
+    return "/" + text_of(b"/".join(reversed(text.data.split(b"\0")[:-1])))

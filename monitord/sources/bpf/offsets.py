@@ -23,6 +23,7 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("task_struct__mm", "task_struct", ("mm",)),
     ("mm_struct__arg_start", "mm_struct", ("arg_start",)),
     ("mm_struct__arg_end", "mm_struct", ("arg_end",)),
+    ("mm_struct__exe_file", "mm_struct", ("exe_file",)),
     ("signal_struct__live", "signal_struct", ("live",)),
     ("cred__uid", "cred", ("uid",)),
     ("css_set__dfl_cgrp", "css_set", ("dfl_cgrp",)),

@@ -71,13 +71,13 @@ class OutputsConfig:
     """
     :ivar alert_log: the JSON Lines file; None for no log.
     :ivar console: print alert lines on standard output.
-    :ivar journald: send to the journal when there is one.
+    :ivar journald: send to the journal where there is one; what goes there by itself is not printed as well.
     :ivar queue_alerts: alerts that may wait for a sink; more are dropped and counted.
     """
 
     alert_log: Path | None = None
     console: bool = True
-    journald: bool = False
+    journald: bool = True
     queue_alerts: int = 4096
 
 

@@ -17,7 +17,7 @@ from monitord.rules.ruleset import RuleSet
 from monitord.sinks.alert_log import AlertLog
 from monitord.sinks.console import Console
 from monitord.sinks.http import MetricsServer
-from monitord.sinks.journald import Journald, available
+from monitord.sinks.journald import Journald, available, is_journal
 from monitord.sinks.prometheus import Readings, renderer
 from monitord.sinks.worker import SinkWorker
 from monitord.sources.bpf.source import BpfSource
@@ -137,15 +137,12 @@ def open_sinks(config: OutputsConfig, telemetry: Telemetry) -> list[SinkWorker]:
     sinks: list[Sink] = []
     if config.alert_log is not None:
         sinks.append(AlertLog(config.alert_log))
-    if config.console:
-        sinks.append(Console(STDOUT))
-    if config.journald:
-        if not available():
-            raise SinkError(
-                "outputs.journald is on, but there is no journal here, or Python has no systemd module: "
-                "apt install python3-systemd, or switch it off"
-            )
+    journald = config.journald and available()
+    if journald:
         sinks.append(Journald())
+    # As a service, standard output goes to the journal, too: an alert would be there twice.
+    if config.console and not (journald and is_journal(STDOUT)):
+        sinks.append(Console(STDOUT))
     return [SinkWorker(sink, config.queue_alerts, telemetry) for sink in sinks]
 
 

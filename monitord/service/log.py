@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping
 from typing import TextIO
 
+from monitord.sinks.journald import is_journal
+
 _SYSLOG = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
 
 
@@ -15,20 +17,11 @@ def start_logging(stream: TextIO, level: int = logging.INFO, environ: Mapping[st
     :param stream: standard error; where the journal reads it, each line gets its priority, as sd-daemon(3) says.
     """
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_JournalFormatter() if _is_journal(stream, environ) else _PlainFormatter())
+    handler.setFormatter(_JournalFormatter() if is_journal(stream.fileno(), environ) else _PlainFormatter())
     logger = logging.getLogger("monitord")
     logger.handlers = [handler]
     logger.setLevel(level)
     logger.propagate = False
-
-
-def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether JOURNAL_STREAM names this very stream: a child with its output redirected has inherited the variable."""
-    try:
-        found = os.fstat(stream.fileno())
-    except OSError:
-        return False
-    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 class _PlainFormatter(logging.Formatter):

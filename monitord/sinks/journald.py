@@ -1,7 +1,9 @@
 """Alerts in the systemd journal, with native fields."""
 
 import importlib.util
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from monitord.model.alert import Alert
@@ -17,6 +19,15 @@ _NOT_IN_NAMES = re.compile("[^A-Z0-9]")
 def available() -> bool:
     """Whether there is a journal, and systemd-python (Debian: python3-systemd) to reach it with."""
     return SOCKET.exists() and importlib.util.find_spec("systemd") is not None
+
+
+def is_journal(fd: int, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether JOURNAL_STREAM names this very stream: a child with its output redirected has inherited the variable."""
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 class Journald:

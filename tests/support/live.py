@@ -1,6 +1,8 @@
 """Real programs under a real kernel side: compiled here, held at a gate, watched, and let go."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -27,6 +29,7 @@ def compiled(name: str) -> str:
     """The path of a program of tests/programs, compiled statically for this run."""
     directory = Path(tempfile.mkdtemp(prefix="monitord-test-"))
     directory.chmod(0o755)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     out = directory / name
     subprocess.run(
         ["gcc", "-O1", "-w", "-static", "-pthread", "-o", out, PROGRAMS / f"{name}.c"],

@@ -73,6 +73,8 @@ def load(settings: Settings) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """
     if not is_supported(platform.machine()):
         raise LoadError(f"no register layout for {platform.machine()}: monitord runs on x86_64 and aarch64")
+    if not _may_load():
+        raise LoadError("loading BPF needs root, or CAP_BPF and CAP_PERFMON")
     names = [n for n in TRACEPOINTS if n != "on_process_fork" or settings.scope is ScopeKind.PID]
     try:
         with Btf() as btf:
@@ -127,7 +129,7 @@ def _compile(flags: list[str]) -> Any:
         return bcc.BPF(text=source_text(directory), cflags=[*_QUIET, *flags])
     except Exception as error:  # BCC raises bare Exception
         raise LoadError(
-            _why_not(f"the BPF programs did not compile, or their maps could not be made ({error})")
+            f"the BPF programs did not compile, or their maps could not be made ({error}): run `monitord doctor`"
         ) from error
 
 
@@ -155,20 +157,15 @@ def _load(bpf: Any, name: str, type_id: int) -> int:
     lines = log.value.decode(errors="replace").strip().splitlines()
     useful = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]
     said = f"; the verifier said: {useful[-1]}" if useful else ""
-    raise LoadError(_why_not(f"the kernel refused the program {name} ({os.strerror(error)}){said}"))
+    raise LoadError(f"the kernel refused the program {name} ({os.strerror(error)}){said}: run `monitord doctor`")
 
 
-def _why_not(what: str) -> str:
-    """The failure, with the usual reason when that is to be seen."""
-    if os.geteuid() != 0 and not _has_capability(39):
-        return f"{what}: loading BPF needs root, or CAP_BPF and CAP_PERFMON"
-    return f"{what}: run `monitord doctor`"
-
-
-def _has_capability(number: int) -> bool:
+def _may_load() -> bool:
+    """Whether this process has CAP_SYS_ADMIN, or CAP_BPF and CAP_PERFMON; without, libbcc prints its own mind."""
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     effective = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
-    return bool(effective and int(effective[1], 16) >> number & 1)
+    held = int(effective[1], 16) if effective else 0
+    return bool(held >> 21 & 1 or (held >> 39 & 1 and held >> 38 & 1))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ static __always_inline bool scope_has(void *ctx, void *task) {
 static __always_inline bool scope_has(void *ctx, void *task) {
     void *pid = TASK_LOAD(void *, task, task_struct__thread_pid);
     u32 level = TASK_LOAD(u32, pid, pid__level);
-    for (u32 i = 0; i <= 32 && i <= level; i++) {
+    for (u32 i = 0; i <= 32; i++) {
+        if (i > OPAQUE(level))
+            return false;
         void *upid = pid + OFF_pid__numbers + i * SIZE_upid;
         u64 ns = 0;
         u32 inum = 0;

@@ -27,11 +27,20 @@ static __always_inline u32 task_tgid(void *task) {
     return TASK_LOAD(u32, task, task_struct__tgid);
 }
 
+/* A value that the compiler must take as it comes. A loop that ends at a constant or at such a value keeps its counter,
+ * which the verifier follows; from a value that it knows, the compiler would count down to zero, and the verifiers of
+ * Linux 6.1 and before do not see that this ends. */
+#define OPAQUE(value)                                                                                                  \
+    ({                                                                                                                 \
+        u64 value_ = value;                                                                                            \
+        asm volatile("" : "+r"(value_));                                                                               \
+        value_;                                                                                                        \
+    })
+
 /* Bound a length for the verifier: the compiler must not know the value, or it would drop the check. */
 #define BOUND(length, most)                                                                                            \
     ({                                                                                                                 \
-        u64 length_ = length;                                                                                          \
-        asm volatile("" : "+r"(length_));                                                                              \
+        u64 length_ = OPAQUE(length);                                                                                  \
         if (length_ > (most))                                                                                          \
             length_ = (most);                                                                                          \
         length_;                                                                                                       \

@@ -37,11 +37,11 @@ static __always_inline u32 task_tgid(void *task) {
         value_;                                                                                                        \
     })
 
-/* Bound a length for the verifier: the compiler must not know the value, or it would drop the check. */
-#define BOUND(length, most)                                                                                            \
+/* A length or index, `most` at most. In assembly, because the compiler would drop a check that it knows the outcome of,
+ * or compare the constant with the value, which verifiers of Linux 6.1 and before do not follow. */
+#define BOUND(value, most)                                                                                             \
     ({                                                                                                                 \
-        u64 length_ = OPAQUE(length);                                                                                  \
-        if (length_ > (most))                                                                                          \
-            length_ = (most);                                                                                          \
-        length_;                                                                                                       \
+        u64 bound_ = value;                                                                                            \
+        asm volatile("if %0 <= %1 goto +1\n\t%0 = %1" : "+r"(bound_) : "i"(most));                                     \
+        bound_;                                                                                                        \
     })

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.detect.codebook import Ledger
-from monitord.detect.group import Group, holds_anywhere
+from monitord.detect.group import Group
+from monitord.detect.mask import rows_of
 from monitord.detect.plan import Plan, PlannedRule
 from monitord.model.alert import Alert
 from monitord.model.event import Event, EventBatch
@@ -127,14 +128,13 @@ class RuleDetector:
         before = perf_counter()
         for planned in plan.rules:
             try:
-                mask = group.verdict(planned.judge).possible
+                _, mask = group.verdict(planned.judge)
             except Exception:  # noqa: BLE001 - as above
                 self._report(planned.rule)
                 unjudged.update(range(len(group.batch)))
                 continue
-            if holds_anywhere(mask):
-                for row in np.flatnonzero(mask).tolist():
-                    possible[row].append(planned)
+            for row in rows_of(mask):
+                possible[row].append(planned)
             now = perf_counter()
             self._telemetry.evaluated(planned.rule.name, now - before)
             before = now

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitord.detect.codebook import Codebook
+from monitord.detect.mask import Mask
 from monitord.detect.part import Part
 from monitord.model.event import Event, EventBatch
 from monitord.model.process import Context
@@ -16,24 +16,11 @@ from monitord.rules.ast import Operand
 from monitord.rules.field import Field
 from monitord.rules.operand import value_of
 
-Mask = NDArray[np.bool_]
-
-
-class Verdict(NamedTuple):
-    """
-    What a condition, or a part of one, says of each row.
-
-    :ivar yes: (n,) where it surely holds.
-    :ivar possible: (n,) where it may hold, `yes` included; the same array when the columns tell all.
-    """
-
-    yes: Mask
-    possible: Mask
-
-
-def holds_anywhere(mask: Mask) -> bool:
-    """Whether any row is true; a tenth of what `numpy.any` costs on short masks."""
-    return 1 in mask.tobytes()
+Verdict = tuple[Mask, Mask]
+"""
+What a condition, or a part of one, says: the rows where it surely holds, and those where it may hold, the sure ones
+included. The two are equal when the columns tell all.
+"""
 
 
 class Judge(ABC):
@@ -45,7 +32,8 @@ class Judge(ABC):
 
     def settle(self, group: "Group", row: int) -> bool:
         """Whether the condition holds for a row that `judge` leaves open; most leave none open."""
-        return bool(group.verdict(self).yes[row])
+        yes, _ = group.verdict(self)
+        return bool(yes >> row & 1)
 
 
 class Group:
@@ -54,8 +42,7 @@ class Group:
 
     :param batch: (n,) events of one call, at least one.
     :param codebooks: of the call; a part that has none gets one.
-    :ivar every: (n,) all true; masks are shared, nobody writes to them.
-    :ivar none: (n,) all false.
+    :ivar every: all rows.
     """
 
     def __init__(
@@ -68,14 +55,14 @@ class Group:
         self.batch = batch
         self.context = context
         self.catalogue = catalogue
-        self.every: Mask = np.ones(len(batch), bool)
-        self.none: Mask = np.zeros(len(batch), bool)
+        self.every: Mask = (1 << len(batch)) - 1
         self._codebooks = codebooks
+        self._keys: dict[Part, list[Hashable]] = {}
         self._codes: dict[Part, NDArray[np.intp]] = {}
         self._verdicts: dict[Judge, Verdict] = {}
         self._settled: dict[tuple[Judge, int], bool] = {}
         self._events: dict[int, Event] = {}
-        self._values: dict[tuple[Operand, int], Value] = {}
+        self._values: dict[Operand, dict[int, Value]] = {}
 
     def verdict(self, judge: Judge) -> Verdict:
         """What a condition says of each row."""
@@ -87,20 +74,30 @@ class Group:
     def holds(self, judge: Judge, row: int) -> bool:
         """Whether a condition holds for one row, which may need more than columns."""
         yes, possible = self.verdict(judge)
-        if yes is possible or yes[row] or not possible[row]:
-            return bool(yes[row])
+        if not (yes ^ possible) >> row & 1:
+            return bool(yes >> row & 1)
         held = self._settled.get((judge, row))
         if held is None:
             held = self._settled[judge, row] = judge.settle(self, row)
         return held
 
+    def keys(self, part: Part) -> list[Hashable]:
+        """For each row the key of its part."""
+        keys = self._keys.get(part)
+        if keys is None:
+            keys = self._keys[part] = part.keys(self.batch)
+        return keys
+
     def codes(self, part: Part) -> NDArray[np.intp]:
         """(n,) for each row the code of its part."""
         codes = self._codes.get(part)
         if codes is None:
-            keys: list[Hashable] = part.keys(self.batch)
-            codes = self._codes[part] = self._codebooks[part].encode(keys)
+            codes = self._codes[part] = self._codebooks[part].encode(self.keys(part))
         return codes
+
+    def codes_end(self, part: Part) -> int:
+        """All codes of a part are below."""
+        return len(self._codebooks[part])
 
     def event(self, row: int) -> Event:
         """One row, made readable."""
@@ -111,8 +108,15 @@ class Group:
 
     def value(self, operand: Operand, row: int) -> Value:
         """The value of an operand for one row."""
-        value = self._values.get((operand, row))
+        values = self.values(operand)
+        value = values.get(row)
         if value is None:
-            value = value_of(operand, self.event(row), self.context, self.catalogue)
-            self._values[operand, row] = value
+            value = values[row] = value_of(operand, self.event(row), self.context, self.catalogue)
         return value
+
+    def values(self, operand: Operand) -> dict[int, Value]:
+        """By row, the values of an operand that are known so far; whoever finds one out puts it here."""
+        values = self._values.get(operand)
+        if values is None:
+            values = self._values[operand] = {}
+        return values

@@ -4,16 +4,17 @@ Conditions over columns: which rows of a group they hold for, or may hold for.
 `judge` answers for all rows at once, `settle` for one row that `judge` left open; `Group` asks both and remembers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitord.detect.group import Group, Judge, Verdict, holds_anywhere
+from monitord.detect.group import Group, Judge, Verdict
+from monitord.detect.mask import mask_of
+from monitord.detect.origin import Decides, Tells
 from monitord.detect.outcome import failed, foreign
 from monitord.detect.part import Part
 from monitord.detect.question import Question
-from monitord.model.event import Event
 from monitord.model.interest import Outcome
 
 
@@ -25,8 +26,7 @@ class Constant(Judge):
 
     def judge(self, group: Group) -> Verdict:
         """The same everywhere."""
-        mask = group.every if self._truth else group.none
-        return Verdict(mask, mask)
+        return (group.every, group.every) if self._truth else (0, 0)
 
 
 ALWAYS = Constant(True)
@@ -43,13 +43,12 @@ class AllOf(Judge):
         """Stops at the child that leaves no row."""
         yes = possible = group.every
         for child in self._children:
-            verdict = group.verdict(child)
-            told = yes is possible and verdict.yes is verdict.possible
-            possible = possible & verdict.possible
-            yes = possible if told else yes & verdict.yes
-            if not holds_anywhere(possible):
-                return Verdict(group.none, group.none)
-        return Verdict(yes, possible)
+            child_yes, child_possible = group.verdict(child)
+            yes &= child_yes
+            possible &= child_possible
+            if not possible:
+                break
+        return yes, possible
 
     def settle(self, group: Group, row: int) -> bool:
         """Left to right, up to the first that does not hold."""
@@ -64,13 +63,12 @@ class AnyOf(Judge):
 
     def judge(self, group: Group) -> Verdict:
         """By the columns of all children."""
-        yes = possible = group.none
+        yes = possible = 0
         for child in self._children:
-            verdict = group.verdict(child)
-            told = yes is possible and verdict.yes is verdict.possible
-            possible = possible | verdict.possible
-            yes = possible if told else yes | verdict.yes
-        return Verdict(yes, possible)
+            child_yes, child_possible = group.verdict(child)
+            yes |= child_yes
+            possible |= child_possible
+        return yes, possible
 
     def settle(self, group: Group, row: int) -> bool:
         """Left to right, up to the first that holds."""
@@ -86,10 +84,7 @@ class Opposite(Judge):
     def judge(self, group: Group) -> Verdict:
         """What surely holds becomes impossible, what is impossible becomes sure."""
         yes, possible = group.verdict(self._child)
-        if yes is possible:
-            opposite = ~yes
-            return Verdict(opposite, opposite)
-        return Verdict(~possible, ~yes)
+        return group.every ^ possible, group.every ^ yes
 
     def settle(self, group: Group, row: int) -> bool:
         """When the child does not hold for the row."""
@@ -104,14 +99,13 @@ class WithOutcome(Judge):
 
     def judge(self, group: Group) -> Verdict:
         """By the columns alone."""
-        yes = group.none
-        if self._outcome & Outcome.SUCCESS:
-            yes = yes | ~failed(group.batch)
-        if self._outcome & Outcome.FAILURE:
-            yes = yes | failed(group.batch)
+        yes = 0
+        if self._outcome & Outcome.ANY:
+            failures = mask_of(failed(group.batch))
+            yes = failures if self._outcome & Outcome.FAILURE else group.every ^ failures
         if self._outcome & Outcome.FOREIGN:
-            yes = yes | foreign(group.batch)
-        return Verdict(yes, yes)
+            yes |= mask_of(foreign(group.batch))
+        return yes, yes
 
 
 class Unknown(Judge):
@@ -122,58 +116,66 @@ class Unknown(Judge):
 
     def judge(self, group: Group) -> Verdict:
         """Nowhere sure, everywhere possible."""
-        return Verdict(group.none, group.every)
+        return 0, group.every
 
     def settle(self, group: Group, row: int) -> bool:
         """Asked about the one event."""
-        return self._question(group, row)
+        return self._question.about(group, row)
 
 
 # What a test says of one value of a part. Not an enum: this is asked for many times per batch.
 _NOT_ASKED, _NO, _YES, _DEPENDS = range(4)  # on more than the part
+_YES_DIGITS = bytes.maketrans(bytes(range(4)), b"0010")
+_POSSIBLE_DIGITS = bytes.maketrans(bytes(range(4)), b"0011")
 
 
 class OfPart(Judge):
     """
     A test that follows from one part of the record.
 
-    :param decides: whether for this event the part alone decides; None for always.
+    :param decides: whether for an event the part alone decides; None for always.
+    :param tells: the value for a key of the part.
     """
 
-    def __init__(self, part: Part, question: Question, decides: Callable[[Event], bool] | None = None) -> None:
+    def __init__(
+        self, part: Part, question: Question, decides: Decides | None = None, tells: Tells | None = None
+    ) -> None:
         self._part = part
         self._question = question
         self._decides = decides
+        self._tells = tells
         self._answers: NDArray[np.uint8] = np.zeros(64, np.uint8)
         self._some_depend = False
 
     def judge(self, group: Group) -> Verdict:
         """Asked once for each value that was never seen before."""
         codes = group.codes(self._part)
-        highest = int(codes.max())
-        if highest >= len(self._answers):
-            self._answers = np.concatenate((self._answers, np.zeros(highest + 1, np.uint8)))
-        answers = self._answers[codes]
-        unasked = np.flatnonzero(answers == _NOT_ASKED)
-        if len(unasked):
-            self._ask(group, unasked, codes)
-            answers = self._answers[codes]
-        yes = answers == _YES
-        return Verdict(yes, answers >= _YES if self._some_depend else yes)
+        end = group.codes_end(self._part)
+        if end > len(self._answers):
+            self._answers = np.concatenate((self._answers, np.zeros(end, np.uint8)))
+        said = self._answers[codes].tobytes()
+        if _NOT_ASKED in said:
+            self._ask(group, codes)
+            said = self._answers[codes].tobytes()
+        backwards = said[::-1]
+        yes = int(backwards.translate(_YES_DIGITS), 2)
+        return yes, int(backwards.translate(_POSSIBLE_DIGITS), 2) if self._some_depend else yes
 
     def settle(self, group: Group, row: int) -> bool:
         """Asked about the one event."""
-        return self._question(group, row)
+        return self._question.about(group, row)
 
-    def _ask(self, group: Group, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> None:
-        _, firsts = np.unique(codes[rows], return_index=True)
-        for row in rows[firsts].tolist():
-            if self._decides is not None and not self._decides(group.event(row)):
-                answer = _DEPENDS
-                self._some_depend = True
-            else:
-                answer = _YES if self._question(group, row) else _NO
-            self._answers[codes[row]] = answer
+    def _ask(self, group: Group, codes: NDArray[np.intp]) -> None:
+        rows = np.flatnonzero(self._answers[codes] == _NOT_ASKED)
+        row_of = dict(zip(codes[rows].tolist(), rows.tolist(), strict=True))
+        answers = [self._answer(group, row) for row in row_of.values()]
+        self._answers[list(row_of)] = answers
+        self._some_depend = self._some_depend or _DEPENDS in answers
+
+    def _answer(self, group: Group, row: int) -> int:
+        if self._decides is not None and not self._decides(group.event(row)):
+            return _DEPENDS
+        return _YES if self._question.about(group, row) else _NO
 
 
 def all_of(judges: Iterable[Judge]) -> Judge:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.event import Flag
-from monitord.detect.group import Group, Judge, Mask, Verdict
+from monitord.detect.group import Group, Judge, Verdict
+from monitord.detect.mask import mask_of
 from monitord.detect.outcome import failed, returned
 from monitord.model.event import EventBatch
 from monitord.rules.ast import Check, Op
@@ -26,7 +27,7 @@ class Numbers(NamedTuple):
     """
 
     values: NDArray[np.integer[Any]]
-    known: Mask | None = None
+    known: NDArray[np.bool_] | None = None
 
 
 def _column(name: str) -> Callable[[EventBatch], Numbers]:
@@ -62,7 +63,7 @@ def numbers_of(field: str, syscall: Syscall) -> Callable[[EventBatch], Numbers] 
     return _COLUMNS.get(field)
 
 
-_COMPARE: Mapping[Op, Callable[[NDArray[np.int64], int], Mask]] = MappingProxyType(
+_COMPARE: Mapping[Op, Callable[[NDArray[np.int64], int], NDArray[np.bool_]]] = MappingProxyType(
     {
         Op.LT: lambda values, literal: values < literal,
         Op.LE: lambda values, literal: values <= literal,
@@ -88,12 +89,12 @@ class OfNumber(Judge):
         if values.dtype == np.uint64:
             values = np.minimum(values, np.uint64(_MAX))  # literals are below, so this compares the same
         signed = values.astype(np.int64)
-        yes = group.none
+        yes = 0
         for literal in self._literals:
-            yes = yes | self._compare(signed, literal)
+            yes |= mask_of(self._compare(signed, literal))
         if known is not None:
-            yes = yes & known
-        return Verdict(yes, yes)
+            yes &= mask_of(known)
+        return yes, yes
 
 
 def number_judge(check: Check, syscall: Syscall) -> Judge | None:

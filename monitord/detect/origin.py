@@ -1,13 +1,13 @@
 """Which part of an event record the value of a field follows from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitord.abi.event import Capture
 from monitord.detect.part import Comm, Foreign, ParentComm, Part, Register, Result, Texts
 from monitord.model.event import Captured, Event
-from monitord.model.value import Missing
+from monitord.model.value import Missing, Value
 from monitord.rules import opens
 from monitord.rules.argument import FALCO_NAMES
 from monitord.rules.ast import FieldRef
@@ -18,15 +18,24 @@ _CREATING = 0o20000100
 """O_CREAT, and the bit of O_TMPFILE that is not O_DIRECTORY (include/uapi/asm-generic/fcntl.h)."""
 
 
+Decides = Callable[[Event], bool]
+"""Whether a part alone decides the value for an event; this follows from the part, too."""
+
+Tells = Callable[[Hashable], Value | None]
+"""The value for a key of a part, found without making the event readable; None when that takes more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """
     :ivar part: None for a field that has one value for all events of a call.
-    :ivar decides: whether the part alone decides for this event, which follows from the part, too; None for always.
+    :ivar decides: None for always.
+    :ivar tells: None for never.
     """
 
     part: Part | None
-    decides: Callable[[Event], bool] | None = None
+    decides: Decides | None = None
+    tells: Tells | None = None
 
 
 def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:

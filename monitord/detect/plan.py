@@ -10,7 +10,7 @@ from monitord.detect.judges import ALWAYS, NEVER, OfPart, Unknown, WithOutcome, 
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
-from monitord.detect.question import question_of
+from monitord.detect.question import Question
 from monitord.model.interest import Outcome
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Operand, Or
 from monitord.rules.ruleset import Rule
@@ -68,7 +68,7 @@ class Plan:
         raise TypeError(f"the macro '{node.name}' was not put in")
 
     def _check_judge(self, check: Check) -> Judge:
-        question = question_of(check, self._sample.catalogue)
+        question = Question(check, self._sample.catalogue)
         if self._syscall is None:
             return Unknown(question)
         if (judge := number_judge(check, self._syscall)) is not None:
@@ -78,8 +78,8 @@ class Plan:
         if origin is None:
             return Unknown(question)
         if origin.part is None:
-            return ALWAYS if question(self._sample, 0) else NEVER
-        return OfPart(origin.part, question, origin.decides)
+            return ALWAYS if question.about(self._sample, 0) else NEVER
+        return OfPart(origin.part, question, origin.decides, origin.tells)
 
 
 def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:

@@ -56,6 +56,9 @@ def _scalar_test(op: Op, literals: tuple[Literal, ...], quantifier: Quantifier |
         return lambda value: isinstance(value, str) and prefix_test(value)
     make = _TESTS[op]
     tests = [make(literal) for literal in literals]
+    if len(tests) == 1:
+        alone = tests[0]
+        return lambda value: not isinstance(value, Missing) and alone(value)
 
     def test(value: Value) -> bool:
         if isinstance(value, Missing):
@@ -115,8 +118,8 @@ _TESTS: Mapping[Op, Callable[[Literal], Test]] = MappingProxyType(
         Op.EQ: lambda literal: lambda value: value == literal,
         Op.NE: lambda literal: lambda value: value != literal,
         Op.CONTAINS: _text_test(lambda literal: lambda text: literal in text),
-        Op.STARTSWITH: _text_test(lambda literal: lambda text: text.startswith(literal)),
-        Op.ENDSWITH: _text_test(lambda literal: lambda text: text.endswith(literal)),
+        Op.STARTSWITH: lambda literal: lambda value: isinstance(value, str) and value.startswith(str(literal)),
+        Op.ENDSWITH: lambda literal: lambda value: isinstance(value, str) and value.endswith(str(literal)),
         Op.ICONTAINS: _text_test(_icontains),
         Op.GLOB: _text_test(glob_test),
         Op.IGLOB: _text_test(lambda literal: glob_test(literal, ignore_case=True)),

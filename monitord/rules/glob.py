@@ -8,6 +8,9 @@ final, which is right for globs and leaves nothing to backtrack into.
 import re
 from collections.abc import Callable
 
+_SLASHES = re.compile("/+")
+_WILD = re.compile(r"[*?\[\\]")
+
 _POSIX_CLASSES = {
     "alnum": "0-9A-Za-z",
     "alpha": "A-Za-z",
@@ -107,9 +110,18 @@ def path_prefix_test(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
 
     ``/var/log`` takes ``/var/log`` and ``/var/log/syslog``, not ``/var/logs``.
     """
-    whole = [[glob_test(component) for component in _components(prefix)] for prefix in prefixes]
+    literals = tuple(_spelled(prefix) for prefix in prefixes if not _WILD.search(prefix))
+    globs = [_spelled(prefix) for prefix in prefixes if _WILD.search(prefix)]
+    # Hardly any path begins as far as to the first wildcard, and all prefixes are compared so far at one go.
+    stems = tuple(_WILD.split(glob, 1)[0] for glob in globs)
+    whole = [[glob_test(component) for component in _components(glob)] for glob in globs]
 
     def test(path: str) -> bool:
+        spelled = _spelled(path)
+        if spelled.startswith(literals):
+            return True
+        if not spelled.startswith(stems):
+            return False
         parts = _components(path)
         return any(
             len(components) <= len(parts) and all(one(part) for one, part in zip(components, parts, strict=False))
@@ -117,6 +129,13 @@ def path_prefix_test(prefixes: tuple[str, ...]) -> Callable[[str], bool]:
         )
 
     return test
+
+
+def _spelled(path: str) -> str:
+    """With one slash behind every component."""
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    return path if path.endswith("/") or not path else path + "/"
 
 
 def _components(path: str) -> list[str]:

@@ -62,7 +62,8 @@ class Group:
         self._verdicts: dict[Judge, Verdict] = {}
         self._settled: dict[tuple[Judge, int], bool] = {}
         self._events: dict[int, Event] = {}
-        self._values: dict[Operand, dict[int, Value]] = {}
+        self._values: dict[tuple[Operand, int], Value] = {}
+        self._told: dict[Operand, dict[int, Value | None]] = {}
 
     def verdict(self, judge: Judge) -> Verdict:
         """What a condition says of each row."""
@@ -108,15 +109,12 @@ class Group:
 
     def value(self, operand: Operand, row: int) -> Value:
         """The value of an operand for one row."""
-        values = self.values(operand)
-        value = values.get(row)
+        value = self._values.get((operand, row))
         if value is None:
-            value = values[row] = value_of(operand, self.event(row), self.context, self.catalogue)
+            value = value_of(operand, self.event(row), self.context, self.catalogue)
+            self._values[operand, row] = value
         return value
 
-    def values(self, operand: Operand) -> dict[int, Value]:
-        """By row, the values of an operand that are known so far; whoever finds one out puts it here."""
-        values = self._values.get(operand)
-        if values is None:
-            values = self._values[operand] = {}
-        return values
+    def told(self, operand: Operand) -> dict[int, Value | None]:
+        """By row, what the key of a part told of an operand's value; None for nothing. The asker puts it here."""
+        return self._told.setdefault(operand, {})

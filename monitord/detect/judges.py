@@ -4,7 +4,8 @@ Conditions over columns: which rows of a group they hold for, or may hold for.
 `judge` answers for all rows at once, `settle` for one row that `judge` left open; `Group` asks both and remembers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from monitord.detect.outcome import failed, foreign
 from monitord.detect.part import Part
 from monitord.detect.question import Question
 from monitord.model.interest import Outcome
+from monitord.model.value import Value
 
 
 class Constant(Judge):
@@ -168,9 +170,23 @@ class OfPart(Judge):
     def _ask(self, group: Group, codes: NDArray[np.intp]) -> None:
         rows = np.flatnonzero(self._answers[codes] == _NOT_ASKED)
         row_of = dict(zip(codes[rows].tolist(), rows.tolist(), strict=True))
-        answers = [self._answer(group, row) for row in row_of.values()]
+        told = self._told(group, row_of.values())
+        test = self._question.test
+        answers = [
+            self._answer(group, row) if value is None or test is None else _YES if test(value) else _NO
+            for row, value in zip(row_of.values(), told, strict=True)
+        ]
         self._answers[list(row_of)] = answers
         self._some_depend = self._some_depend or _DEPENDS in answers
+
+    def _told(self, group: Group, rows: Collection[int]) -> Iterable[Value | None]:
+        if self._tells is None:
+            return repeat(None, len(rows))
+        told, keys = group.told(self._question.operand), group.keys(self._part)
+        for row in rows:
+            if row not in told:
+                told[row] = self._tells(keys[row])
+        return map(told.__getitem__, rows)
 
     def _answer(self, group: Group, row: int) -> int:
         if self._decides is not None and not self._decides(group.event(row)):

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from monitord.abi.event import Capture
 from monitord.detect.part import Comm, Foreign, ParentComm, Part, Register, Result, Texts
+from monitord.detect.plain import plain_executable, plain_path
 from monitord.model.event import Captured, Event
 from monitord.model.value import Missing, Value
 from monitord.rules import opens
@@ -43,7 +44,9 @@ def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
     if field.name in _OF_ANY_CALL:
         return _OF_ANY_CALL[field.name]
     if field.name in _OF_PATH:
-        return _of_path(syscall)
+        return _of_path(field.name, syscall)
+    if field.name in _OF_EXECUTABLE and syscall.name in ("execve", "execveat"):
+        return _OF_EXECUTABLE[field.name]
     if field.name in _OF_OPEN:
         return _of_open(field.name, syscall)
     if field.name == "evt.arg" and field.arg is not None:
@@ -74,10 +77,18 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
 )
 
 
-_OF_PATH = frozenset(("fd.name", "fd.directory", "fd.filename"))
+# What is made of the path, as `monitord.rules.fields.descriptor` does.
+_OF_PATH: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {
+        "fd.name": lambda path: path,
+        "fd.directory": lambda path: path.rpartition("/")[0] or "/",
+        "fd.filename": lambda path: path.rpartition("/")[2],
+    }
+)
 
 
-def _of_path(syscall: Syscall) -> Origin:
+def _of_path(name: str, syscall: Syscall) -> Origin:
+    part = _OF_PATH[name]
     arg = next((one.arg for one in captures_of(syscall) if one.is_path), None)
     if arg is None:
         return Origin(Texts())
@@ -86,7 +97,12 @@ def _of_path(syscall: Syscall) -> Origin:
         captured = event.captured(arg)
         return captured is None or _is_settled(captured, event)
 
-    return Origin(Texts(), decides)
+    def tells(key: Hashable) -> Value | None:
+        assert isinstance(key, bytes)
+        path = plain_path(key, arg)
+        return None if path is None else part(path)
+
+    return Origin(Texts(), decides, tells)
 
 
 def _is_settled(path: Captured, event: Event) -> bool:
@@ -94,6 +110,30 @@ def _is_settled(path: Captured, event: Event) -> bool:
     if path.data.startswith(b"/") or path.missing is not None:
         return True
     return not isinstance(event.directory(path.arg), Missing)
+
+
+def _executable_came_along(event: Event) -> bool:
+    return isinstance(event.executable, str)
+
+
+def _tells_executable(key: Hashable) -> Value | None:
+    assert isinstance(key, bytes)
+    return plain_executable(key)
+
+
+def _tells_memfd(key: Hashable) -> Value | None:
+    """A file can have such a name, too: the field goes by the name alone."""
+    assert isinstance(key, bytes)
+    path = plain_executable(key)
+    return None if path is None else path.startswith("/memfd:")
+
+
+_OF_EXECUTABLE: Mapping[str, Origin] = MappingProxyType(
+    {
+        "proc.exepath": Origin(Texts(), _executable_came_along, _tells_executable),
+        "proc.is_exe_from_memfd": Origin(Texts(), _executable_came_along, _tells_memfd),
+    }
+)
 
 
 def _creates_nothing(name: str) -> Callable[[Event], bool]:

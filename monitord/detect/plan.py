@@ -79,7 +79,9 @@ class Plan:
             return Unknown(question)
         if origin.part is None:
             return ALWAYS if question.about(self._sample, 0) else NEVER
-        return OfPart(origin.part, question, origin.decides, origin.tells)
+        return OfPart(
+            origin.part, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None
+        )
 
 
 def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:

@@ -1,7 +1,7 @@
 """What rules can ask about the process behind an event: `Context` from exec events and /proc."""
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +168,8 @@ class ProcContext:
         if (event.abi, event.nr) in self._execs and event.returned and not event.ret:
             self._learn(event)
         now = self._procfs.process(event.pid, event.start_ns)
-        return self._describe(event.key, event.comm, event.ppid, now, event.ts_ns)
+        own = self._describe(event.key, event.comm, event.ppid, now, event.ts_ns)
+        return replace(own, exepath=event.executable) if isinstance(event.executable, str) else own
 
     def _parent(self, event: Event, child: Process) -> Process | Missing:
         if isinstance(child.ppid, Missing):

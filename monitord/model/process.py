@@ -15,7 +15,7 @@ class Process:
 
     :ivar comm: the name of the thread group leader, 15 bytes at most.
     :ivar argv: all arguments, ``argv[0]`` first.
-    :ivar exepath: the resolved path of the executable.
+    :ivar exepath: the resolved path of the executable; what `Event.executable` says, where it does.
     :ivar cwd: without the trailing slash that `proc.cwd` shows.
     """
 

@@ -11,7 +11,7 @@ from monitord.abi.event import Capture, Flag, TextFlag
 from monitord.rules.ast import Check, FieldRef, Op, Operand, Quantifier, Transformed
 from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall, SyscallTable
-from tests.support.batches import AT_FDCWD, Row, Text, directory
+from tests.support.batches import AT_FDCWD, Row, Text, directory, executable
 from tests.support.detect import ABIS
 
 TABLE = SyscallTable.load(ABIS)
@@ -20,6 +20,7 @@ NAMES = ("cat", "nginx", "\udcff", "")
 PATHS = (
     *("/" + "a" * 90 + "b", "/" + "a" * 90 + "c"),  # alike in the head cell
     *("/etc/shadow", "/etc//./shadow", "/etc/cron.d/x", "/root/.ssh/authorized_keys", "/\udcc3(", "/"),
+    *("/etc/", "/etc/.", "/etc/..", "/etc/../shadow", "/etc/...", "/.shadow", "/etc/shadow.", "/..shadow", "//"),
     *("shadow", "./shadow", "shadow/", "cron.d/../shadow", "../root/x", "x/..", "", ".", "..", "b" * 80),
 )
 DIRECTORIES = ("/etc", "/", "/root/.ssh")
@@ -39,6 +40,7 @@ TEXT_FIELDS = {
     FieldRef("proc.pname"): NAMES,
     FieldRef("proc.aname"): NAMES,
     FieldRef("proc.aname", "1"): NAMES,
+    FieldRef("proc.exepath"): ("/usr/bin/cat", "/memfd:x (deleted)", "/memfd:x", "/"),
     FieldRef("proc.cmdline"): ("cat -l", "nginx -l"),
     FieldRef("user.name"): ("root",),
     FieldRef("fd.name"): (*PATHS, *FILENAMES),
@@ -154,12 +156,21 @@ def directory_of(pick: random.Random, path: Text) -> Text:
     return replace(start, flags=pick.choice((0, 0, 0, TextFlag.TRUNCATED, TextFlag.FAULT)))
 
 
+def executable_of(pick: random.Random) -> Text:
+    """What an exec runs, a file or a memfd, or why that is not known."""
+    file = executable(pick.choice((b"/", b"/usr/bin/cat", b"/memfd:x", b"/home/" + b"d" * 50)))
+    memfd = Text(file.arg, b"memfd:x\0", Capture.EXE, TextFlag.FAULT)
+    return pick.choice((file, file, memfd, replace(memfd, data=b""), replace(file, flags=TextFlag.TRUNCATED)))
+
+
 def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
     """One event of a call."""
     texts = [text_of(pick, one.arg, one.capture) for one in (captures_of(call) if call else ())]
-    # Where the relative paths start comes last, and not always.
+    # Where the relative paths start and what is executed come last, and not always.
     starts = [directory_of(pick, text) for text in texts if text.capture is Capture.STR and text.data[:1] != b"/"]
-    texts = (texts + starts if pick.random() < 0.4 else texts)[: pick.choice((4, 4, 4, 1, 0))]
+    if call and call.name in ("execve", "execveat") and pick.random() < 0.7:
+        starts.append(executable_of(pick))
+    texts = (texts + starts if pick.random() < 0.5 else texts)[: pick.choice((4, 4, 4, 1, 0))]
     foreign = 0 if abi is Abi.X86_64 else pick.choice((0, Flag.FOREIGN))
     return Row(
         nr=nr,

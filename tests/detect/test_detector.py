@@ -142,11 +142,19 @@ class TestWhatIsJudged:
 class TestWhatIsAskedOfTheContext:
     """It reads /proc, so nothing is asked that the record tells."""
 
-    @pytest.mark.parametrize(("path", "below"), [(b"/etc/../etc/./shadow", None), (b"../etc/shadow", b"/etc")])
+    @pytest.mark.parametrize(
+        ("path", "below"),
+        [(b"/etc/shadow", None), (b"/etc/../etc/./shadow", None), (b"shadow", b"/etc"), (b"../etc/shadow", b"/etc")],
+    )
     def test_nothing_for_a_path_that_came_whole(self, path, below):
         stand = Stand(rules_of(TABLE, shadow=SHADOW))
 
         assert (["shadow"], []) == (names(stand.judge(open_of(path, below=below))), stand.context.asked)
+
+    def test_nothing_for_an_executable_that_came_along(self):
+        stand = Stand(rules_of(TABLE, cat=f"{EXECUTED} and proc.exepath=/bin/cat and proc.is_exe_from_memfd=false"))
+
+        assert (["cat"], []) == (names(stand.judge(exec_of(b"c", b"c", exe=b"/bin/cat"))), stand.context.asked)
 
     def test_the_directory_of_a_relative_path_that_came_without(self):
         stand = Stand(rules_of(TABLE, shadow=SHADOW))
@@ -170,7 +178,7 @@ class TestHowOftenAFieldIsLookedAt:
         ],
     )
     def test_once_per_distinct_value_of_what_it_follows_from(self, name, expected):
-        """60 events that differ in all else, in two batches; two returns, three programs and five paths."""
+        """60 events that differ in all else, in two batches; two returns, three programs and five odd paths."""
         field = CATALOGUE[name if name in CATALOGUE else "evt.arg"]
         seen = []
 
@@ -182,7 +190,7 @@ class TestHowOftenAFieldIsLookedAt:
         opens = Interest({(Abi.X86_64, 257): Outcome.ANY})
         rules = RuleSet((rule_of(TABLE, "rule", f"{name}=something", interest=opens),))
         stand = Stand(rules, catalogue=catalogue)
-        paths = (b"/a", b"/b", b"c", b"d", b"../e")
+        paths = (b"/a/", b"/./b", b"c//c", b"./d", b"../e")
         rows = [
             open_of(paths[n % 5], ret=-(n % 2), below=b"/srv", comm=b"%d" % (n % 3), pid=n, seq=n) for n in range(60)
         ]
@@ -190,6 +198,17 @@ class TestHowOftenAFieldIsLookedAt:
         stand.judge(*rows[30:])
 
         assert expected == len(seen)
+
+    @pytest.mark.parametrize("name", ["fd.name", "fd.directory", "fd.filename"])
+    @pytest.mark.parametrize(("path", "below"), [(b"/srv/a", None), (b"a", b"/srv")])
+    def test_never_for_a_path_that_came_as_it_is_shown(self, name, path, below):
+        def extract(event, context, arg):
+            raise AssertionError(f"{name} was looked at")
+
+        catalogue = MappingProxyType({**CATALOGUE, name: replace(CATALOGUE[name], extract=extract)})
+        stand = Stand(rules_of(TABLE, rule=f"{OPENED} and {name} in (/srv/a, /srv, a)"), catalogue=catalogue)
+
+        assert ["rule"] == names(stand.judge(open_of(path, below=below)))
 
     @pytest.mark.parametrize("name", ["evt.rawres", "fd.num", "proc.pid", "user.uid", "evt.latency"])
     def test_never_for_a_number_that_is_a_column(self, name):

@@ -117,6 +117,12 @@ class TestExecuted:
 
         assert "/dev/shm/dropper" == context.process(event).exepath
 
+    def test_file_that_the_kernel_saw_executed_counts_more_than_what_proc_shows(self, context, cat):
+        texts = [(0, Capture.STR, b"cat"), (15, Capture.EXE, b"evil\0shm\0dev\0")]
+        event = batch_of(texts, nr=EXECVE, pid=cat.pid).event(0)
+
+        assert "/dev/shm/evil" == context.process(event).exepath
+
     @pytest.mark.parametrize("path", ["/proc/self/fd/%d", "/dev/fd/%d"])
     def test_execution_from_memory_is_seen_behind_a_descriptor(self, context, path):
         with running([sys.executable, "-c", run_from_memory(f"os.execv({path!r} % fd, ['cat'])")]) as process:

@@ -1,6 +1,6 @@
 """Event batches made by hand, as decoding makes them of what the kernel sends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,9 +87,20 @@ def open_of(path: bytes, flags: int = 0, ret: int = 3, below: bytes | None = Non
     return Row(ret=ret, args=(AT_FDCWD, 0x7FFD00001000, flags, 0o644, 0, 0), texts=texts, **changes)
 
 
-def exec_of(path: bytes, *argv: bytes, ret: int = 0, **changes) -> Row:
-    """An execve."""
+def executable(path: bytes) -> Text:
+    """The file that a successful exec runs, as the kernel sends it."""
+    return replace(directory(15, path), capture=Capture.EXE)
+
+
+def exec_of(path: bytes, *argv: bytes, ret: int = 0, exe: bytes | None = None, **changes) -> Row:
+    """
+    An execve.
+
+    :param exe: the file that it runs, if the kernel saw it.
+    """
     texts = (Text(0, path), Text(1, b"\0".join(argv), Capture.ARGV))
+    if exe is not None:
+        texts += (executable(exe),)
     return Row(nr=59, ret=ret, args=(0x7FFD00001000, 0x7FFD00002000, 0x7FFD00003000, 0, 0, 0), texts=texts, **changes)
 
 

@@ -36,9 +36,12 @@ class FixedContext:
     def process(self, event: Event) -> Process:
         """With a command line and directory for even pids."""
         self.asked.append(event)
+        exe = event.executable
         if event.pid % 2:
-            return Process(event.key, event.comm, event.ppid)
-        return Process(event.key, event.comm, event.ppid, (event.comm, "-l"), f"/usr/bin/{event.comm}", "/etc")
+            exepath = exe if isinstance(exe, str) else Missing.LATE
+            return Process(event.key, event.comm, event.ppid, exepath=exepath)
+        exepath = exe if isinstance(exe, str) else f"/usr/bin/{event.comm}"
+        return Process(event.key, event.comm, event.ppid, (event.comm, "-l"), exepath, "/etc")
 
     def ancestor(self, event: Event, generation: int) -> Process | Missing:
         """Two generations."""

@@ -40,6 +40,17 @@ def opens(count: int, paths: int, below: bytes | None = None) -> EventBatch:
     return batch_of(*rows)
 
 
+def exec_tool(number: int, arg: bytes) -> Row:
+    """An exec of one of many programs."""
+    path = b"/usr/bin/tool%d" % number
+    return exec_of(path, b"tool", arg, exe=path, comm=b"tool%d" % number)
+
+
+def execs(count: int) -> EventBatch:
+    """Execs that each have arguments of their own."""
+    return batch_of(*(exec_tool(number % 23, b"file%d" % number) for number in range(count)))
+
+
 def mixture(count: int, paths: int) -> EventBatch:
     """Opens, execs and connects."""
     address = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(443), socket.inet_aton("10.0.0.1"))
@@ -47,7 +58,7 @@ def mixture(count: int, paths: int) -> EventBatch:
     rows: list[Row] = []
     for number in range(count // 3):
         if number % 2:
-            rows.append(exec_of(b"/usr/bin/tool%d" % (number % 23), b"tool", b"-v", comm=b"tool%d" % (number % 23)))
+            rows.append(exec_tool(number % 23, b"-v"))
         else:
             rows.append(connect_to(address))
     others = batch_of(*rows)
@@ -72,7 +83,7 @@ def ns_per_event(new_detector: Callable[[], RuleDetector], batch: EventBatch, si
     for _ in range(REPEATS):
         if fresh:
             detector = new_detector()
-            detector.judge(batch_of(open_of(b"/"), open_of(b"/", WRONLY_CREAT)), 0)
+            detector.judge(batch_of(open_of(b"/"), open_of(b"/", WRONLY_CREAT), exec_tool(0, b"")), 0)
         before = time.process_time_ns()
         for part in parts:
             detector.judge(part, 0)
@@ -91,7 +102,9 @@ def main() -> None:
         return RuleDetector(rules, table, FixedContext(table), Telemetry(), "host")
 
     print(f"{len(rules.rules)} rules; ns of CPU per event judged and dropped")
-    print(f"{'batch':>8} {'100 paths':>12} {'relative':>12} {'mixture':>12} {'new paths':>12}")
+    print(
+        f"{'batch':>8} {'100 paths':>12} {'relative':>12} {'mixture':>12} {'new paths':>12} {'new relative':>12} {'new execs':>12}"
+    )
     for size in SIZES:
         # Few events for small batches: they are slow one by one.
         count = min(EVENTS, size * 400)
@@ -100,6 +113,8 @@ def main() -> None:
             ns_per_event(new_detector, opens(count, 100, b"/usr/share/zoneinfo"), size, fresh=False),
             ns_per_event(new_detector, mixture(count, 100), size, fresh=False),
             ns_per_event(new_detector, opens(count, count), size, fresh=True),
+            ns_per_event(new_detector, opens(count, count, b"/usr/share/zoneinfo"), size, fresh=True),
+            ns_per_event(new_detector, execs(count), size, fresh=True),
         )
         print(f"{size:>8} " + " ".join(f"{ns:>12.0f}" for ns in measured))
 

@@ -102,9 +102,8 @@ def main() -> None:
         return RuleDetector(rules, table, FixedContext(table), Telemetry(), "host")
 
     print(f"{len(rules.rules)} rules; ns of CPU per event judged and dropped")
-    print(
-        f"{'batch':>8} {'100 paths':>12} {'relative':>12} {'mixture':>12} {'new paths':>12} {'new relative':>12} {'new execs':>12}"
-    )
+    columns = ("100 paths", "relative", "mixture", "new paths", "new relative", "new execs")
+    print(f"{'batch':>8} " + " ".join(f"{column:>12}" for column in columns))
     for size in SIZES:
         # Few events for small batches: they are slow one by one.
         count = min(EVENTS, size * 400)

@@ -58,7 +58,7 @@ class Group:
         self.every: Mask = (1 << len(batch)) - 1
         self._codebooks = codebooks
         self._keys: dict[Part, list[Hashable]] = {}
-        self._codes: dict[Part, NDArray[np.intp]] = {}
+        self._codes: dict[Part, tuple[NDArray[np.intp], int]] = {}
         self._verdicts: dict[Judge, Verdict] = {}
         self._settled: dict[tuple[Judge, int], bool] = {}
         self._events: dict[int, Event] = {}
@@ -89,16 +89,13 @@ class Group:
             keys = self._keys[part] = part.keys(self.batch)
         return keys
 
-    def codes(self, part: Part) -> NDArray[np.intp]:
-        """(n,) for each row the code of its part."""
+    def codes(self, part: Part) -> tuple[NDArray[np.intp], int]:
+        """(n,) for each row the code of its part, and a number that all codes so far are below."""
         codes = self._codes.get(part)
         if codes is None:
-            codes = self._codes[part] = self._codebooks[part].encode(self.keys(part))
+            book = self._codebooks[part]
+            codes = self._codes[part] = book.encode(self.keys(part)), len(book)
         return codes
-
-    def codes_end(self, part: Part) -> int:
-        """All codes of a part are below."""
-        return len(self._codebooks[part])
 
     def event(self, row: int) -> Event:
         """One row, made readable."""

@@ -11,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.detect.group import Group, Judge, Verdict
-from monitord.detect.mask import mask_of
 from monitord.detect.origin import Decides, Tells
-from monitord.detect.outcome import failed, foreign
 from monitord.detect.part import Part
 from monitord.detect.question import Question
-from monitord.model.interest import Outcome
 from monitord.model.value import Value
 
 
@@ -93,23 +90,6 @@ class Opposite(Judge):
         return not group.holds(self._child, row)
 
 
-class WithOutcome(Judge):
-    """The event is one that the kernel delivers for an outcome, as `Interest.admits` has it."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-
-    def judge(self, group: Group) -> Verdict:
-        """By the columns alone."""
-        yes = 0
-        if self._outcome & Outcome.ANY:
-            failures = mask_of(failed(group.batch))
-            yes = failures if self._outcome & Outcome.FAILURE else group.every ^ failures
-        if self._outcome & Outcome.FOREIGN:
-            yes |= mask_of(foreign(group.batch))
-        return yes, yes
-
-
 class Unknown(Judge):
     """A test that columns say nothing about."""
 
@@ -151,8 +131,7 @@ class OfPart(Judge):
 
     def judge(self, group: Group) -> Verdict:
         """Asked once for each value that was never seen before."""
-        codes = group.codes(self._part)
-        end = group.codes_end(self._part)
+        codes, end = group.codes(self._part)
         if end > len(self._answers):
             self._answers = np.concatenate((self._answers, np.zeros(end, np.uint8)))
         said = self._answers[codes].tobytes()

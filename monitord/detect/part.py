@@ -9,11 +9,19 @@ from typing import Protocol
 
 import numpy as np
 
-from monitord.abi.event import DATA_BYTES, EVENT, TEXTS
+from monitord.abi.event import CELL_BYTES, DATA_BYTES, EVENT
 from monitord.detect.outcome import failed, foreign, returned
 from monitord.model.event import EventBatch
 
-_HEADER_BYTES = EVENT["text"].itemsize
+
+def _bytes_of(name: str) -> slice:
+    dtype, offset, *_ = (EVENT.fields or {})[name]
+    return slice(offset, offset + dtype.itemsize)
+
+
+_HEADERS_BYTES = EVENT["text"].itemsize
+_HEADERS = _bytes_of("text")
+_DATA = _bytes_of("data")
 
 
 class Part(Protocol):
@@ -63,9 +71,10 @@ class Result:
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """Minus the errno, 0 for success, 1 for a call that did not return."""
-        errors = np.where(failed(batch), batch.records["ret"], 0)
-        results: list[Hashable] = np.where(returned(batch), errors, 1).tolist()
-        return results
+        results = np.where(failed(batch), batch.records["ret"], 0)
+        results[~returned(batch)] = 1
+        keys: list[Hashable] = results.tolist()
+        return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +93,11 @@ class Texts:
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The headers of the texts, then their bytes; what was lost is missing at the end."""
-        texts = batch.records["text"]
-        count = len(texts)
-        stride = _HEADER_BYTES + DATA_BYTES
-        block = np.empty((count, stride), np.uint8)
-        block[:, :_HEADER_BYTES] = np.ascontiguousarray(texts).view(np.uint8).reshape(count, _HEADER_BYTES)
-        data = np.ascontiguousarray(batch.records["data"]).view(np.uint8)
-        block[:, _HEADER_BYTES:] = data.reshape(count, DATA_BYTES)
-        sizes = texts["len"][:, 0].astype(np.intp)
-        for slot in range(1, TEXTS):
-            sizes += texts["len"][:, slot]
-        begins = range(0, count * stride, stride)
-        ends = (np.minimum(sizes, DATA_BYTES) + np.arange(_HEADER_BYTES, count * stride, stride)).tolist()
-        whole = block.tobytes()
+        cells = np.ascontiguousarray(batch.records).view(np.uint8).reshape(-1, CELL_BYTES)
+        whole = np.concatenate((cells[:, _HEADERS], cells[:, _DATA]), axis=1).tobytes()
+        begins = range(0, len(whole), _HEADERS_BYTES + DATA_BYTES)
+        sizes = batch.records["text"]["len"].sum(axis=1, dtype=np.intp)
+        ends = (np.minimum(sizes, DATA_BYTES) + np.arange(_HEADERS_BYTES, len(whole), begins.step)).tolist()
         # A loop, because numpy has no texts of varying length that hash: 0.15 us per event.
         keys: list[Hashable] = [whole[begin:end] for begin, end in zip(begins, ends, strict=True)]
         for row, more in batch.overflow.items():

@@ -3,16 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from monitord.detect.codebook import Codebook, Ledger
 from monitord.detect.group import Group, Judge
-from monitord.detect.judges import ALWAYS, NEVER, OfPart, Unknown, WithOutcome, all_of, any_of, opposite_of
+from monitord.detect.judges import ALWAYS, NEVER, OfPart, Unknown, all_of, any_of, opposite_of
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
 from monitord.detect.question import Question
 from monitord.model.interest import Outcome
-from monitord.rules.ast import And, Check, FieldRef, Node, Not, Operand, Or
+from monitord.rules.ast import And, Check, FieldRef, Node, Not, Op, Operand, Or
 from monitord.rules.ruleset import Rule
 from monitord.tables.syscalls import Syscall
 
@@ -23,6 +24,13 @@ class PlannedRule:
 
     rule: Rule
     judge: Judge
+
+
+_FAILED = Check(FieldRef("evt.failed"), Op.EQ, ("true",))
+_FOREIGN = Check(FieldRef("evt.is_foreign_abi"), Op.EQ, ("true",))
+_WAYS: Mapping[Outcome, Node] = MappingProxyType(
+    {Outcome.SUCCESS: Not(_FAILED), Outcome.FAILURE: _FAILED, Outcome.FOREIGN: _FOREIGN}
+)
 
 
 class Plan:
@@ -40,14 +48,17 @@ class Plan:
         self.codebooks: Mapping[Part, Codebook] = defaultdict(lambda: Codebook(ledger))
         self._syscall = syscall
         self._sample = sample
-        self._judges: dict[Node | Outcome, Judge] = {}
+        self._judges: dict[Node, Judge] = {}
+        self._parts: dict[Part, Part] = {}
         planned = (PlannedRule(rule, self._rule_judge(rule.condition, outcome)) for rule, outcome in candidates)
         self.rules = tuple(one for one in planned if one.judge is not NEVER)
 
     def _rule_judge(self, condition: Node, outcome: Outcome) -> Judge:
+        """The condition, for events that the kernel delivers for an outcome, as `Interest.admits` has it."""
         if outcome & Outcome.ANY == Outcome.ANY:
             return self._judge(condition)
-        return all_of((self._judges.setdefault(outcome, WithOutcome(outcome)), self._judge(condition)))
+        ways = [self._judge(way) for bit, way in _WAYS.items() if outcome & bit]
+        return all_of((any_of(ways), self._judge(condition)))
 
     def _judge(self, node: Node) -> Judge:
         """Equal parts of conditions, macros above all, get one judge, so that a batch is asked about them once."""
@@ -79,9 +90,8 @@ class Plan:
             return Unknown(question)
         if origin.part is None:
             return ALWAYS if question.about(self._sample, 0) else NEVER
-        return OfPart(
-            origin.part, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None
-        )
+        part = self._parts.setdefault(origin.part, origin.part)  # one object is found faster than equal ones
+        return OfPart(part, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None)
 
 
 def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:

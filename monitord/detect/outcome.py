@@ -21,8 +21,19 @@ def returned(batch: EventBatch) -> NDArray[np.bool_]:
 
 def failed(batch: EventBatch) -> NDArray[np.bool_]:
     """(n,) where the call returned an error."""
+    return _is_error(batch.records["ret"]) & returned(batch)
+
+
+def results(batch: EventBatch) -> NDArray[np.int64]:
+    """(n,) minus the errno, 0 for success, 1 where the call did not return."""
     ret = batch.records["ret"]
-    mask: NDArray[np.bool_] = (ret < 0) & (ret >= -_MAX_ERRNO) & returned(batch)
+    numbers: NDArray[np.int64] = np.where(_is_error(ret), ret, 0)
+    numbers[~returned(batch)] = 1
+    return numbers
+
+
+def _is_error(ret: NDArray[np.int64]) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = (ret < 0) & (ret >= -_MAX_ERRNO)
     return mask
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from monitord.abi.event import CELL_BYTES, DATA_BYTES, EVENT
-from monitord.detect.outcome import failed, foreign, returned
+from monitord.detect.outcome import foreign, results
 from monitord.model.event import EventBatch
 
 
@@ -71,9 +71,7 @@ class Result:
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """Minus the errno, 0 for success, 1 for a call that did not return."""
-        results = np.where(failed(batch), batch.records["ret"], 0)
-        results[~returned(batch)] = 1
-        keys: list[Hashable] = results.tolist()
+        keys: list[Hashable] = results(batch).tolist()
         return keys
 
 

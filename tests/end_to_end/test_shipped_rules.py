@@ -16,6 +16,9 @@ pytestmark = pytest.mark.bpf
 
 AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 
+ELSEWHERE = "/var/tmp/zz-monitord-test"
+"""On the file system of /etc and /usr, where /tmp need not be: `mv` between file systems copies."""
+
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
@@ -452,7 +455,9 @@ class TestPrivilegeConfigurationChanged:
         assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
 
     def test_names_the_file_that_is_replaced(self, watched, place):
-        alerts = watched.alerts_of(f"touch {place}/x && cd /etc/pam.d && mv {place}/x {self.FILE.name}; rm {self.FILE}")
+        alerts = watched.alerts_of(
+            f"touch {ELSEWHERE} && cd /etc/pam.d && mv {ELSEWHERE} {self.FILE.name}; rm {self.FILE}"
+        )
 
         assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
 
@@ -475,7 +480,7 @@ class TestCronJobChanged:
         assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
 
     def test_names_the_file_that_is_moved_there(self, watched, place):
-        alerts = watched.alerts_of(f"touch {place}/x && mv {place}/x {self.FILE}; rm {self.FILE}")
+        alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {self.FILE}; rm {self.FILE}")
 
         assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
 
@@ -530,7 +535,7 @@ class TestWriteBelowEtc:
         assert str(in_etc) == only(self.RULE, watched.alerts_of(command.format(in_etc)))["fd.name"]
 
     def test_names_the_file_that_is_moved_there(self, watched, in_etc, place):
-        alerts = watched.alerts_of(f"touch {place}/x && mv {place}/x {in_etc}")
+        alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {in_etc}")
 
         assert str(in_etc) == only(self.RULE, alerts)["evt.arg.newpath"]
 
@@ -551,7 +556,7 @@ class TestWriteBelowAProgramDirectory:
         assert str(in_bin) == only(self.RULE, watched.alerts_of(f"cp /bin/true {in_bin}"))["fd.name"]
 
     def test_names_the_file_that_is_moved_there(self, watched, in_bin, place):
-        alerts = watched.alerts_of(f"touch {place}/x && mv {place}/x {in_bin}")
+        alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {in_bin}")
 
         assert str(in_bin) == only(self.RULE, alerts)["evt.arg.newpath"]
 

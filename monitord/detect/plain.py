@@ -34,7 +34,7 @@ def plain_path(key: bytes, arg: int) -> str | None:
         return None
     if not path.startswith(b"/"):
         below = _from_inside_out(key, Capture.DIRECTORY << 4 | arg)
-        if below is None or not path:
+        if below is None:
             return None
         path = below + b"/" + path
     return None if _NOT_NORMAL.search(path) else text_of(path)

@@ -152,13 +152,13 @@ def text_of(pick: random.Random, arg: int, capture: Capture) -> Text:
 
 def directory_of(pick: random.Random, path: Text) -> Text:
     """Where a relative path starts, or why that is not known."""
-    start = directory(path.arg, pick.choice((b"/", b"/etc", b"/root/.ssh", b"/home/" + b"d" * 50)))
+    start = directory(path.arg, pick.choice((b"/", b"/etc", b"/root/.ssh", b"/home/" + b"d" * 70)))
     return replace(start, flags=pick.choice((0, 0, 0, TextFlag.TRUNCATED, TextFlag.FAULT)))
 
 
 def executable_of(pick: random.Random) -> Text:
     """What an exec runs, a file or a memfd, or why that is not known."""
-    file = executable(pick.choice((b"/", b"/usr/bin/cat", b"/memfd:x", b"/home/" + b"d" * 50)))
+    file = executable(pick.choice((b"/", b"/", b"/usr/bin/cat", b"/memfd:x", b"/home/" + b"d" * 70)))
     memfd = Text(file.arg, b"memfd:x\0", Capture.EXE, TextFlag.FAULT)
     return pick.choice((file, file, memfd, replace(memfd, data=b""), replace(file, flags=TextFlag.TRUNCATED)))
 
@@ -168,7 +168,7 @@ def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
     texts = [text_of(pick, one.arg, one.capture) for one in (captures_of(call) if call else ())]
     # Where the relative paths start and what is executed come last, and not always.
     starts = [directory_of(pick, text) for text in texts if text.capture is Capture.STR and text.data[:1] != b"/"]
-    if call and call.name in ("execve", "execveat") and pick.random() < 0.7:
+    if call and call.name in ("execve", "execveat"):
         starts.append(executable_of(pick))
     texts = (texts + starts if pick.random() < 0.5 else texts)[: pick.choice((4, 4, 4, 1, 0))]
     foreign = 0 if abi is Abi.X86_64 else pick.choice((0, Flag.FOREIGN))

@@ -23,6 +23,7 @@ PATHS = (
     *("/etc/", "/etc/.", "/etc/..", "/etc/../shadow", "/etc/...", "/.shadow", "/etc/shadow.", "/..shadow", "//"),
     *("shadow", "./shadow", "shadow/", "cron.d/../shadow", "../root/x", "x/..", "", ".", "..", "b" * 80),
 )
+LONG = (b"/" + b"d" * 70, b"/etc/" + b"d" * 70)  # not in the head cell, and so lost at times
 DIRECTORIES = ("/etc", "/", "/root/.ssh")
 FILENAMES = ("shadow", "dow", "authorized_keys", "/shadow", "")
 NUMBERS = ("0", "-1", "-2", "3", "1000", "4242", "4294967295", "0x10", "1.5", "1e3", "18446744073709551615", "-9e18")
@@ -152,13 +153,13 @@ def text_of(pick: random.Random, arg: int, capture: Capture) -> Text:
 
 def directory_of(pick: random.Random, path: Text) -> Text:
     """Where a relative path starts, or why that is not known."""
-    start = directory(path.arg, pick.choice((b"/", b"/etc", b"/root/.ssh", b"/home/" + b"d" * 70)))
+    start = directory(path.arg, pick.choice((b"/", b"/etc", b"/root/.ssh", *LONG)))
     return replace(start, flags=pick.choice((0, 0, 0, TextFlag.TRUNCATED, TextFlag.FAULT)))
 
 
 def executable_of(pick: random.Random) -> Text:
     """What an exec runs, a file or a memfd, or why that is not known."""
-    file = executable(pick.choice((b"/", b"/", b"/usr/bin/cat", b"/memfd:x", b"/home/" + b"d" * 70)))
+    file = executable(pick.choice((b"/", b"/", b"/usr/bin/cat", b"/memfd:x", *LONG)))
     memfd = Text(file.arg, b"memfd:x\0", Capture.EXE, TextFlag.FAULT)
     return pick.choice((file, file, memfd, replace(memfd, data=b""), replace(file, flags=TextFlag.TRUNCATED)))
 

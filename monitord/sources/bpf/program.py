@@ -17,6 +17,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,10 @@ def load(settings: Settings) -> tuple[Mapping[str, int], Mapping[str, int]]:
     except OSError as error:
         raise LoadError(f"libbpf.so.1 cannot be loaded ({error}): install python3-bpfcc, which brings it") from error
     bpf = _compile(flags)
-    programs = {name: _load(bpf, name, type_id) for name, type_id in types.items()}
+    # Side by side: the verifier takes tenths of a second for the large ones, and the interpreter is not held meanwhile.
+    with ThreadPoolExecutor() as pool:
+        loading = {name: pool.submit(_load, bpf, name, type_id) for name, type_id in types.items()}
+        programs = {name: future.result() for name, future in loading.items()}
     return {name: bpf[name.encode()].map_fd for name in _maps(settings)}, programs
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitord.abi.event import CELL_BYTES
 from monitord.decode.decoder import Decoder, events_in
 from monitord.model.event import RawBatch
 from monitord.model.value import Missing
@@ -117,8 +118,13 @@ class TestManyRings:
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=2048))
-def test_any_bytes_decode_without_an_exception(data):
-    Decoder().decode([RawBatch(0, data)])
+def test_of_any_bytes_what_is_decoded_is_counted(data):
+    """Odd bytes are no exception; what comes out is counted, and no more is counted than there was."""
+    decoder = Decoder()
+    batch = decoder.decode([RawBatch(0, data)])
+
+    assert len(batch) == decoder.events
+    assert decoder.events + decoder.undecoded <= -(-len(data) // CELL_BYTES)
 
 
 @settings(max_examples=200, deadline=None)

@@ -104,7 +104,7 @@ class TestPasswordFileRead:
         "command",
         [
             "cat /etc/shadow",
-            "cat //etc/./cron.d/..//shadow",
+            "cat //etc/./apt/..//shadow",
             "cd /etc && cat shadow",
             "cd /usr/share && cat ../../etc/shadow",
             python("import os; os.open('shadow', os.O_RDONLY, dir_fd=os.open('/etc', os.O_PATH))"),

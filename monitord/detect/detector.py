@@ -41,7 +41,8 @@ class RuleDetector:
     logged once; the events that it could not judge are counted at `Stage.RULES`, and the other rules go on.
 
     :param hostname: stamped on alerts.
-    :param match_all: False stops at the first rule that matches an event.
+    :param match_all: False stops at the first rule that matches an event; True goes on, but leaves out the rules for
+        any call where one that names the type matched.
     :param memory_bytes: of what is remembered of events; all of it is forgotten when it is more.
     """
 
@@ -57,7 +58,8 @@ class RuleDetector:
         memory_bytes: int = MEMORY_BYTES,
         catalogue: Mapping[str, Field] = CATALOGUE,
     ) -> None:
-        self._rules = [rule for rule in rules.rules if rule.enabled]
+        # As in Falco: rules that name types of calls come before those for any call.
+        self._rules = sorted((rule for rule in rules.rules if rule.enabled), key=lambda rule: not rule.typed)
         self._interest = rules.interest
         self._table = table
         self._context = context
@@ -107,7 +109,10 @@ class RuleDetector:
     def _judge_group(self, plan: Plan, group: Group, lost: int, unjudged: set[int]) -> Iterator[_Found]:
         """The alerts of a group's rows, in their order; rows that a rule failed to judge go to `unjudged`."""
         for row, rules in sorted(self._possible(plan, group, unjudged).items()):
+            matched_typed = False
             for planned in rules:
+                if matched_typed and not planned.rule.typed:
+                    break
                 before = perf_counter()
                 try:
                     alert = self._judge_row(planned, group, row, lost)
@@ -121,6 +126,7 @@ class RuleDetector:
                     yield row, alert
                     if not self._match_all:
                         break
+                    matched_typed = matched_typed or planned.rule.typed
 
     def _possible(self, plan: Plan, group: Group, unjudged: set[int]) -> Mapping[int, list[PlannedRule]]:
         """By row, the rules in their order that may match it."""

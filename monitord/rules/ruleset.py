@@ -23,6 +23,7 @@ from monitord.rules.output import Output, parse_output
 from monitord.rules.parser import parse_condition
 from monitord.rules.reader import read, rule_files
 from monitord.rules.text import Text
+from monitord.rules.typed import Typing
 from monitord.tables.syscalls import SyscallTable
 
 SOURCE = "syscall"
@@ -39,6 +40,7 @@ class Rule:
 
     :ivar condition: checked, lists and macros put in.
     :ivar interest: the calls it can be true for.
+    :ivar typed: whether the condition says which types of calls it is about; these rules are asked first.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Rule:
     source: str
     enabled: bool
     interest: Interest
+    typed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class RuleSet:
     """
     What the rules files hold.
 
-    :ivar rules: in the order of evaluation, disabled ones included.
+    :ivar rules: in the order of definition, disabled ones included.
     :ivar macros: how many there are; `lists` likewise.
     """
 
@@ -121,6 +124,7 @@ class _Compiler:
         self.used_macros: set[str] = set()
         self.vocabulary = Vocabulary(CATALOGUE, table.names(), argument_names(table))
         self.finder = InterestFinder(table)
+        self.typing = Typing(table.names())
         self.lists = self._lists()
         self.macros: dict[str, _Macro] = {}
         self.expanded: dict[str, Expanded] = {}
@@ -264,6 +268,7 @@ class _Compiler:
             source=definition.source,
             enabled=definition.enabled,
             interest=interest,
+            typed=self.typing.is_typed(expanded.node),
         )
 
     def _output(self, definition: RuleDef) -> Output | None:

@@ -24,7 +24,7 @@ EVERY_CALL = Interest({(abi, nr): Outcome.ANY for abi in ABIS for nr in range(NR
 
 
 def rule(name: str, condition: Node, interest: Interest) -> Rule:
-    return Rule(name, name, condition, parse_output(name), Priority.NOTICE, (), "syscall", True, interest)
+    return Rule(name, name, condition, parse_output(name), Priority.NOTICE, (), "syscall", True, interest, True)
 
 
 def detector_of(rules: list[Rule]) -> RuleDetector:

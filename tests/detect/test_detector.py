@@ -98,6 +98,17 @@ class TestOrder:
 
         assert ["first", "first", "second"] == names(stand.judge(open_of(b"/b"), open_of(b"/etc/shadow")))
 
+    @pytest.mark.parametrize("match_all", [False, True])
+    def test_a_rule_for_any_call_is_tried_only_when_none_for_a_type_of_call_matched(self, match_all):
+        stand = Stand(rules_of(TABLE, any="proc.name=cat", shadow=SHADOW), match_all=match_all)
+
+        assert ["any", "shadow"] == names(stand.judge(open_of(b"/b"), open_of(b"/etc/shadow")))
+
+    def test_all_rules_for_any_call_match_in_their_order_when_asked_to(self):
+        stand = Stand(rules_of(TABLE, one="proc.name=cat", two="evt.failed=false"), match_all=True)
+
+        assert ["one", "two"] == names(stand.judge(open_of(b"/b")))
+
 
 class TestWhatIsJudged:
     def test_no_events_give_no_alerts(self):

@@ -13,6 +13,7 @@ from monitord.rules.interest import interest_of
 from monitord.rules.output import parse_output
 from monitord.rules.parser import parse_condition
 from monitord.rules.ruleset import Rule, RuleSet
+from monitord.rules.typed import Typing
 from monitord.tables.syscalls import Syscall, SyscallTable
 
 ABIS = (Abi.X86_64, Abi.I386, Abi.X32)
@@ -102,6 +103,7 @@ def rule_of(
         source="syscall",
         enabled=enabled,
         interest=interest_of(node, table) if interest is None else interest,
+        typed=Typing(table.names()).is_typed(node),
     )
 
 

@@ -7,6 +7,9 @@ Nodes are values: equal conditions compare equal and hash alike, so that a test 
 import enum
 from dataclasses import dataclass, field
 
+MAX_DEPTH = 100
+"""Nesting of a tree, a single test having 1: every walk over it recurses, and Python's stack ends at 1000."""
+
 
 class Op(enum.StrEnum):
     """Falco's operators, as they are written."""

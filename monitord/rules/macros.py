@@ -3,10 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from monitord.rules.ast import And, Check, Macro, Node, Not, Or
-
-MAX_DEPTH = 100
-"""Nesting of a condition once written out: every walk over it recurses, and Python's stack ends at 1000."""
+from monitord.rules.ast import MAX_DEPTH, And, Check, Macro, Node, Not, Or
 
 MAX_CHECKS = 20_000
 """Tests in a condition once written out. Macros can double at each step; people's longest have some hundred."""

@@ -1,13 +1,29 @@
-"""Falco's condition grammar, by recursive descent: one method per rule of the grammar."""
+"""Falco's condition grammar."""
+
+from dataclasses import dataclass, field
 
 from monitord.rules import lexer
-from monitord.rules.ast import And, Check, FieldRef, Macro, Node, Not, Op, Operand, Or, Quantifier, Transformed
+from monitord.rules.ast import (
+    MAX_DEPTH,
+    And,
+    Check,
+    FieldRef,
+    Macro,
+    Node,
+    Not,
+    Op,
+    Operand,
+    Or,
+    Quantifier,
+    Transformed,
+)
 from monitord.rules.lexer import ConditionError, Scanner
 
-MAX_DEPTH = 100
-"""
-Nesting of parentheses. Falco stops at 1000, Python's own stack before that; what people write has five.
-"""
+MAX_PARENTHESES = 1000
+"""Open at a time, as in Falco; what people write has five."""
+
+MAX_TRANSFORMERS = 50
+"""Transformers in transformers."""
 
 _FREE_TAILS = ("evt.arg.", "evt.rawarg.")
 
@@ -19,7 +35,7 @@ def parse_condition(text: str) -> Node:
     :raises ConditionError: the text is not a condition; time is linear in the text either way.
     """
     parser = Parser(text)
-    node = parser.expression()
+    node = parser.condition()
     parser.scanner.skip_blanks()
     if parser.scanner.at < len(text):
         raise ConditionError(f"expected 'and', 'or' or the end, found {parser.scanner.peek()}", parser.scanner.at)
@@ -40,62 +56,104 @@ def parse_operand(text: str, at: int) -> tuple[Operand, int]:
     return operand, parser.scanner.at
 
 
+@dataclass(slots=True)
+class _Group:
+    """
+    The inside of a parenthesis, or the whole condition, as far as it is read.
+
+    :ivar at: where it begins.
+    :ivar negated: whether a ``not`` stands before it.
+    :ivar alternatives: what stood before each ``or``.
+    :ivar parts: what stood before each ``and`` since then.
+    """
+
+    at: int
+    negated: bool
+    alternatives: list[tuple[Node, int]] = field(default_factory=list)
+    parts: list[tuple[Node, int]] = field(default_factory=list)
+
+    def end_alternative(self) -> None:
+        """An ``or`` or the end is met."""
+        self.alternatives.append(_together(And, self.parts))
+        self.parts = []
+
+    def end(self) -> tuple[Node, int]:
+        """All of it, and its depth."""
+        self.end_alternative()
+        return _together(Or, self.alternatives)
+
+
+def _together(kind: type[And | Or], parts: list[tuple[Node, int]]) -> tuple[Node, int]:
+    """The parts as one node; an `And` in an `And` is the same as its parts in there, and so with `Or`."""
+    if len(parts) == 1:
+        return parts[0]
+    children: list[Node] = []
+    for node, _ in parts:
+        children.extend(node.children if isinstance(node, kind) else (node,))
+    depth = max(depth if isinstance(node, kind) else depth + 1 for node, depth in parts)
+    return kind(tuple(children)), depth
+
+
+def _negated(node: Node, depth: int) -> tuple[Node, int]:
+    return (node.child, depth - 1) if isinstance(node, Not) else (Not(node), depth + 1)
+
+
 class Parser:
     """One text being parsed."""
 
     def __init__(self, text: str) -> None:
         self.scanner = Scanner(text)
-        self.depth = 0
+        self.transformers = 0
 
-    def expression(self) -> Node:
-        """``And ('or' And)*``"""
-        children = [self.conjunction()]
-        while self.scanner.take(lexer.OR):
-            children.append(self.conjunction())
-        return children[0] if len(children) == 1 else Or(tuple(children))
+    def condition(self) -> Node:
+        """
+        ``Expr := And ('or' And)*``, ``And := Not ('and' Not)*``, ``Not := ('not ')* ('(' Expr ')' | Test)``.
 
-    def conjunction(self) -> Node:
-        """``Not ('and' Not)*``"""
-        children = [self.negation()]
-        while self.scanner.take(lexer.AND):
-            children.append(self.negation())
-        return children[0] if len(children) == 1 else And(tuple(children))
-
-    def negation(self) -> Node:
-        """``('not ')* Check``; two negations cancel each other."""
-        negated = False
-        while self.scanner.take(lexer.NOT):
-            negated = not negated
-        node = self.check()
-        if not negated:
-            return node
-        return node.child if isinstance(node, Not) else Not(node)
-
-    def check(self) -> Node:
-        """``'(' Expr ')' | (Field|Transformer) Cond | Identifier``"""
+        The parentheses that are open are on a list of ours, not on Python's stack, which is too short for them.
+        """
         scanner = self.scanner
-        scanner.skip_blanks()
-        at = scanner.at
-        if scanner.take_char("("):
-            self.deeper(at)
-            node = self.expression()
-            scanner.expect_char(")", "to close the parenthesis")
-            self.depth -= 1
-            return node
+        groups = [_Group(0, False)]
+        while True:
+            negated = False
+            while scanner.take(lexer.NOT):
+                negated = not negated
+            scanner.skip_blanks()
+            at = scanner.at
+            if scanner.take_char("("):
+                if len(groups) > MAX_PARENTHESES:
+                    raise ConditionError(
+                        f"more than {MAX_PARENTHESES} parentheses are open; move a part to a macro", at
+                    )
+                groups.append(_Group(at, negated))
+                continue
+            read: tuple[Node, int] = self.test(at), 1
+            while True:
+                group = groups[-1]
+                group.parts.append(_negated(*read) if negated else read)
+                if scanner.take(lexer.AND):
+                    break
+                if scanner.take(lexer.OR):
+                    group.end_alternative()
+                    break
+                read = group.end()
+                if read[1] > MAX_DEPTH:
+                    raise ConditionError(f"'and', 'or' and 'not' are nested more than {MAX_DEPTH} deep", group.at)
+                if len(groups) == 1:
+                    return read[0]
+                scanner.expect_char(")", "to close the parenthesis")
+                negated = groups.pop().negated
+
+    def test(self, at: int) -> Node:
+        """``(Field|Transformer) Cond | Identifier``, beginning here."""
         operand = self.operand()
         if operand is not None:
             return self.comparison(operand, at)
+        scanner = self.scanner
         name = scanner.take(lexer.IDENTIFIER)
         if name is None or name in ("and", "or", "not"):
             scanner.at = at
             raise ConditionError(f"expected a field, a macro or '(', found {scanner.peek()}", at)
         return Macro(name, at)
-
-    def deeper(self, at: int) -> None:
-        """Count one more level of nesting."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise ConditionError(f"parentheses are nested more than {MAX_DEPTH} deep; move a part to a macro", at)
 
     def operand(self) -> Operand | None:
         """``Field | Transformer``, or None when neither stands here."""
@@ -130,12 +188,14 @@ class Parser:
     def transformer(self, function: str) -> Transformed:
         """``name( args ) ['[' arg ']']``, the name and parenthesis being taken."""
         scanner = self.scanner
-        self.deeper(scanner.at)
+        self.transformers += 1
+        if self.transformers > MAX_TRANSFORMERS:
+            raise ConditionError(f"transformers are nested more than {MAX_TRANSFORMERS} deep", scanner.at)
         args = [self.transformer_argument()]
         while scanner.take_char(","):
             args.append(self.transformer_argument())
         scanner.expect_char(")", f"to close '{function}('")
-        self.depth -= 1
+        self.transformers -= 1
         return Transformed(function, tuple(args), self.argument())
 
     def transformer_argument(self) -> Operand | str | tuple[str, ...]:

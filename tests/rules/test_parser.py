@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.rules.ast import And, Check, FieldRef, Macro, Not, Op, Or, Quantifier, Transformed
+from monitord.rules.ast import MAX_DEPTH, And, Check, FieldRef, Macro, Not, Op, Or, Quantifier, Transformed
 from monitord.rules.lexer import ConditionError
-from monitord.rules.parser import MAX_DEPTH, parse_condition
+from monitord.rules.parser import MAX_PARENTHESES, parse_condition
 from tests.support.conditions import parsed_trees, written
 
 A, B, C = Macro("a"), Macro("b"), Macro("c")
@@ -131,11 +131,24 @@ def test_what_does_not_parse_says_what_was_expected_and_where(text, message, at)
     assert at == caught.value.at
 
 
-def test_parentheses_may_nest_to_the_limit_and_not_beyond():
-    assert A == parse_condition("(" * MAX_DEPTH + "a" + ")" * MAX_DEPTH)
+@pytest.mark.parametrize("inside", ["a", "not a and b"])
+def test_parentheses_may_be_open_to_the_limit_and_not_beyond(inside):
+    assert parse_condition(inside) == parse_condition("(" * MAX_PARENTHESES + inside + ")" * MAX_PARENTHESES)
+
+    with pytest.raises(ConditionError, match="parentheses are open"):
+        parse_condition("(" * 100_000 + "a")
+
+
+def test_parentheses_that_change_nothing_are_gone():
+    assert And((A, B, Not(C), Or((A, B, C)))) == parse_condition("(a and (b)) and (not (c) and (a or ((b or c))))")
+
+
+def test_what_nests_nevertheless_is_limited():
+    levels = MAX_DEPTH // 2 - 1  # of two each
+    parse_condition("a and (b or (" * levels + "a" + "))" * levels)
 
     with pytest.raises(ConditionError, match="nested more than"):
-        parse_condition("(" * 100_000 + "a")
+        parse_condition("not (a and " * 600 + "b" + ")" * 600)
 
 
 def test_nested_transformers_are_limited_too():

@@ -68,7 +68,14 @@ _checks = st.one_of(
 def _grown(children):
     several = st.lists(children, min_size=2, max_size=3).map(tuple)
     negatable = children.filter(lambda child: not isinstance(child, Not))
-    return st.builds(And, several) | st.builds(Or, several) | st.builds(Not, negatable)
+    return several.map(_joined(And)) | several.map(_joined(Or)) | st.builds(Not, negatable)
+
+
+def _joined(kind):
+    """A node of these children, where those of its own kind are replaced by theirs."""
+    return lambda parts: kind(
+        tuple(child for part in parts for child in (part.children if isinstance(part, kind) else (part,)))
+    )
 
 
 parsed_trees = st.recursive(_checks | _macros, _grown, max_leaves=8)

@@ -8,6 +8,7 @@ import numpy as np
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.abi.event import Capture, Flag
+from monitord.enrich.cgroups import Cgroups
 from monitord.enrich.clock import WallClock
 from monitord.enrich.names import group_names, user_names
 from monitord.enrich.path import normalise
@@ -15,6 +16,7 @@ from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.enrich.program import Program, Programs, argv_of
 from monitord.model.event import Event, EventBatch, ProcessKey, text_of
 from monitord.model.interest import Interest, Outcome
+from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall, SyscallTable
@@ -53,6 +55,7 @@ class ProcContext:
         self._table = table
         self._procfs = Procfs(proc_root)
         self._programs = Programs(programs)
+        self._cgroups = Cgroups(self._procfs)
         self._users = user_names()
         self._groups = group_names()
         self._clock = WallClock()
@@ -121,6 +124,11 @@ class ProcContext:
                 if isinstance(directory, str):
                     return _below(directory, text)
         return _below(self.process(event).cwd if dirfd == AT_FDCWD else self._fd(event, dirfd), text)
+
+    def placement(self, event: Event) -> Placement | Missing:
+        """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
+        program, _ = self._programs.at(self._identity(event.key), event.ts_ns)
+        return self._cgroups.placement(event, program.since_ns if program else 0)
 
     def user_name(self, uid: int) -> Value:
         """The name of a user, host view."""

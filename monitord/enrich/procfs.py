@@ -17,6 +17,9 @@ from monitord.model.value import Missing
 STAT_BYTES = 4096
 """More than a line of /proc/PID/stat can have: 52 numbers of 20 digits and a comm of 64 bytes."""
 
+CGROUP_BYTES = 65536
+"""Of /proc/PID/cgroup: a dozen hierarchies with the longest paths, 4096 bytes each."""
+
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 
 DELETED = " (deleted)"
@@ -93,6 +96,18 @@ class Procfs:
         if isinstance(stat, Missing):
             return stat
         return link if self.tick(start_ns) == self.tick(stat.start_ns) else Missing.LATE
+
+    def cgroups(self, pid: int, start_ns: int) -> tuple[str, ...] | Missing:
+        """The paths of a process's cgroups, that of cgroup v2 first, where it is mounted; each as /proc has it."""
+        data = self._read(pid, b"cgroup", CGROUP_BYTES)
+        stat = self._stat(pid)
+        if isinstance(data, Missing) or isinstance(stat, Missing):
+            return Missing.LATE
+        if self.tick(start_ns) != self.tick(stat.start_ns):
+            return Missing.LATE
+        lines = (line.split(":", 2) for line in text_of(data).splitlines())
+        paths = {number: path for number, _, path in (line for line in lines if len(line) == 3)}
+        return tuple(path for _, path in sorted(paths.items(), key=lambda line: int(line[0])))
 
     def _stat(self, pid: int) -> Stat | Missing:
         line = self._read(pid, b"stat", STAT_BYTES)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from monitord.model.event import Event, ProcessKey
+from monitord.model.placement import Placement
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall
 
@@ -50,6 +51,9 @@ class Context(Protocol):
         :param dirfd: the descriptor it is relative to, or AT_FDCWD (-100).
         :param text: the path as the caller passed it.
         """
+
+    def placement(self, event: Event) -> Placement | Missing:
+        """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
 
     def user_name(self, uid: int) -> Value:
         """The name of a user, host view."""

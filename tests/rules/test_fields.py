@@ -4,6 +4,7 @@ import pytest
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
+from monitord.model.placement import Placement
 from monitord.model.value import Missing
 from monitord.rules.evaluate import CATALOGUE
 from monitord.rules.operand import value_of
@@ -177,3 +178,20 @@ def test_every_field_has_a_value_or_a_reason_for_any_call(name):
         value = field.extract(event, FakeContext(), "1" if field.argument.value == "required" else None)
 
         assert isinstance(value, str | int | tuple | Missing)
+
+
+def test_where_a_process_runs():
+    event = make_event("openat")
+    inside = FakeContext(where=Placement("4f0c" * 16, "docker", unit="docker.service", slice="system.slice"))
+
+    def shown(name, context=inside):
+        return value_of(parse_operand(name, 0)[0], event, context, CATALOGUE)
+
+    assert ["4f0c4f0c4f0c", "4f0c" * 16] == [shown("container.id"), shown("container.full_id")]
+    assert ["docker", "docker.service", "system.slice"] == [
+        shown("container.type"),
+        shown("systemd.unit"),
+        shown("systemd.slice"),
+    ]
+    assert "host" == shown("container.id", CONTEXT)
+    assert Missing.LATE is shown("container.id", FakeContext(where=Missing.LATE))

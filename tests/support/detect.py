@@ -7,6 +7,7 @@ from monitord.abi.event import Capture
 from monitord.model.alert import Priority
 from monitord.model.event import Event
 from monitord.model.interest import Interest
+from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.value import Missing, Value
 from monitord.rules.interest import interest_of
@@ -69,6 +70,10 @@ class FixedContext:
         if event.pid % 2:
             return Missing.LATE
         return "/etc" if dirfd == -100 else f"/fd{dirfd}"
+
+    def placement(self, event: Event) -> Placement | Missing:
+        """A unit for each cgroup."""
+        return Placement(unit=f"{event.cgroup_id}.service")
 
     def user_name(self, uid: int) -> Value:
         """Root has a name."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
 from monitord.model.event import Captured, Event, ProcessKey
+from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
@@ -61,6 +62,7 @@ class FakeContext:
 
     line: list = field(default_factory=list)
     cwd: str = "/home/ann"
+    where: object = Placement()
     users: dict = field(default_factory=lambda: {0: "root", 1000: "ann"})
     groups: dict = field(default_factory=lambda: {1009: "staff"})
 
@@ -75,6 +77,9 @@ class FakeContext:
 
     def path(self, event, dirfd, text):
         return text if text.startswith("/") else f"{self.cwd if dirfd == -100 else f'/fd{dirfd}'}/{text}"
+
+    def placement(self, event):
+        return self.where
 
     def user_name(self, uid):
         return self.users.get(uid, Missing.UNKNOWN)

@@ -1,0 +1,144 @@
+"""From the cgroup that an event names to where its process runs; worked out once for each cgroup."""
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from monitord.enrich.placement import placement_of
+from monitord.enrich.procfs import Procfs
+from monitord.model.event import Event, text_of
+from monitord.model.placement import HOST, Placement
+from monitord.model.value import Missing
+
+CGROUPS = 16384
+"""Cgroups that are remembered, dead ones included: some 500 bytes each. The one that came first goes first."""
+
+SEARCH_EVERY_S = 1.0
+"""A search reads every directory of the hierarchy: 30 us each here."""
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Bounded(OrderedDict[K, V], Generic[K, V]):
+    """A dict of at most so many keys; the oldest one makes room."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self._capacity = capacity
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        if len(self) > self._capacity:
+            self.popitem(last=False)
+
+
+class Cgroups:
+    """
+    The placements of processes. Used by one thread.
+
+    An id is that of a cgroup v2. Its path comes from /proc while the process of the event lives, else from a search of
+    the hierarchy. Where cgroup v1 is mounted too, containers can be in its hierarchies alone: then each process is
+    asked for, once for each program that it runs, because a runtime moves itself before it executes the container's.
+
+    :param procfs: of the initial pid namespace.
+    :param mountinfo: the mounts of this process, see proc(5).
+    :param clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        procfs: Procfs,
+        mountinfo: Path = Path("/proc/self/mountinfo"),
+        capacity: int = CGROUPS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._procfs = procfs
+        self._clock = clock
+        self._mount, self._v1 = _mounts(mountinfo)
+        self._of_id: _Bounded[int, Placement | Missing] = _Bounded(capacity)
+        self._of_process: _Bounded[Hashable, Placement | Missing] = _Bounded(capacity)
+        self._searched_s = float("-inf")
+        if self._mount is not None:
+            self._of_id[os.stat(self._mount).st_ino] = placement_of(())
+
+    def placement(self, event: Event, since_ns: int) -> Placement | Missing:
+        """
+        Where the process of an event runs.
+
+        :param since_ns: when it began to execute its program; any number for each program will do.
+        """
+        by_id = self.of_id(event.cgroup_id, event)
+        if not self._v1 or (isinstance(by_id, Placement) and by_id.full_id != HOST):
+            return by_id
+        process = (event.key, since_ns)
+        found = self._of_process.get(process)
+        if found is None:
+            paths = self._procfs.cgroups(event.pid, event.start_ns)
+            found = self._of_process[process] = paths if isinstance(paths, Missing) else placement_of(paths)
+        return by_id if isinstance(found, Missing) else found
+
+    def of_id(self, cgroup_id: int, event: Event | None = None) -> Placement | Missing:
+        """
+        Where a cgroup v2 is.
+
+        :param event: of a process that was in it.
+        :return: LATE when the cgroup was gone before it was asked for.
+        """
+        found = self._of_id.get(cgroup_id)
+        if found is not None:
+            return found
+        if self._mount is None or not cgroup_id:
+            return Missing.UNKNOWN
+        if event is not None and (path := self._path(cgroup_id, event)) is not None:
+            found = self._of_id[cgroup_id] = placement_of((path,))
+            return found
+        now_s = self._clock()
+        if now_s - self._searched_s < SEARCH_EVERY_S:
+            return Missing.LATE  # asked again later, it may be found
+        self._searched_s = now_s
+        self._search(self._mount)
+        if cgroup_id not in self._of_id:
+            self._of_id[cgroup_id] = Missing.LATE  # an id is never given again
+        return self._of_id[cgroup_id]
+
+    def _path(self, cgroup_id: int, event: Event) -> str | None:
+        """The path of the cgroup of an event's process, if it is still in that cgroup."""
+        paths = self._procfs.cgroups(event.pid, event.start_ns)
+        if isinstance(paths, Missing) or not paths:
+            return None
+        try:
+            inode = os.stat(os.fsdecode(self._mount or b"") + paths[0]).st_ino
+        except (OSError, ValueError):
+            return None
+        return paths[0] if inode == cgroup_id else None
+
+    def _search(self, mount: bytes) -> None:
+        """Learn of every cgroup that there is."""
+        waiting = [mount]
+        while waiting:
+            directory = waiting.pop()
+            try:
+                with os.scandir(directory) as entries:
+                    found = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue  # removed meanwhile
+            for entry in found:
+                waiting.append(entry.path)
+                if entry.inode() not in self._of_id:
+                    self._of_id[entry.inode()] = placement_of((text_of(entry.path[len(mount) :]),))
+
+
+def _mounts(mountinfo: Path) -> tuple[bytes | None, bool]:
+    """Where cgroup v2 is mounted, and whether cgroup v1 is mounted anywhere."""
+    mount, has_v1 = None, False
+    for line in mountinfo.read_bytes().splitlines():
+        before, _, after = line.partition(b" - ")
+        kind = after.split(b" ", 1)[0]
+        has_v1 = has_v1 or kind == b"cgroup"
+        if kind == b"cgroup2" and mount is None:
+            mount = before.split(b" ")[4]
+    return mount, has_v1

@@ -2,15 +2,31 @@
  * header and compares every offset. */
 
 #define CELL_PAYLOAD 244 /* + 8 bytes perf_event_header + 4 bytes raw size = one cell of 256 */
-#define HEAD_DATA 68     /* bytes of string data in the head cell */
+#define HEAD_DATA 60     /* bytes of string data in the head cell */
 #define MORE_DATA 228    /* bytes of string data in a continuation cell */
-#define TEXTS 4
-#define TEXT_CAP 8192 /* bytes of string data in one event */
+#define TEXTS 6
+#define ARG_TEXTS 4       /* the first ones: strings of the caller, the directories they start from, the executable */
+#define DESCRIPTOR_TEXT 4 /* CAPTURE_FILE or CAPTURE_SOCKET; after an exec CAPTURE_PROGRAM */
+#define TASK_TEXT 5       /* CAPTURE_TASK */
+#define TEXT_CAP 8192     /* bytes of string data in one event */
 
-enum { KIND_EVENT = 1, KIND_MORE = 2 };
+enum { KIND_EVENT = 1, KIND_MORE = 2, KIND_FORK = 3, KIND_EXIT = 4 };
 enum { ABI_X86_64, ABI_I386, ABI_X32, ABI_ARM64, ABI_ARM };
 enum { FLAG_UNFINISHED = 1, FLAG_NO_RETURN = 2, FLAG_NO_START = 4, FLAG_FOREIGN = 8 };
-enum { CAPTURE_NONE, CAPTURE_STR, CAPTURE_ARGV, CAPTURE_SOCKADDR, CAPTURE_BYTES, CAPTURE_DIRECTORY, CAPTURE_EXE };
+enum {
+    CAPTURE_NONE,
+    CAPTURE_STR,
+    CAPTURE_ARGV,
+    CAPTURE_SOCKADDR,
+    CAPTURE_BYTES,
+    CAPTURE_DIRECTORY,
+    CAPTURE_EXE,
+    CAPTURE_FILE,
+    CAPTURE_SOCKET,
+    CAPTURE_PROGRAM,
+    CAPTURE_TASK,
+};
+#define NO_ARGUMENT 15 /* the index of what is of no argument: a descriptor that the call returned, the executable */
 enum { TEXT_TRUNCATED = 1, TEXT_FAULT = 2, TEXT_LATE = 4, TEXT_NULL = 8 };
 
 struct text {
@@ -50,6 +66,79 @@ struct more {
     u16 index;
     u32 pad;
     u64 seq;
+};
+
+/* The file behind a descriptor; its path follows as in CAPTURE_DIRECTORY, and TEXT_* say how that was read. */
+struct file_facts {
+    u64 ino;
+    u32 magic; /* of the file system: what tells anonymous inodes, pipes, memory files */
+    u32 dev;   /* the kernel's major << 20 | minor */
+    u32 flags; /* O_*, as fcntl(F_GETFL) has them */
+    u32 f_mode;
+    u32 nlink;
+    u16 mode; /* S_IF* and permissions */
+    u16 pad;
+};
+
+enum { SOCKET_COMPARED = 1, SOCKET_CHANGED = 2 };
+
+/* A socket. For unix sockets the ports are the lengths of the two names that follow: its own, its peer's. */
+struct socket_facts {
+    u64 ino;
+    u32 flags; /* O_* */
+    u16 family;
+    u16 type;
+    u16 protocol;
+    u8 state; /* of sk_state: TCP_*, also for other protocols */
+    u8 bits;  /* SOCKET_* */
+    u16 local_port;
+    u16 remote_port;
+    u8 local[16]; /* network order; IPv4 in the first four bytes */
+    u8 remote[16];
+};
+
+enum { PROGRAM_WRITABLE = 1, PROGRAM_OVERLAY = 2, PROGRAM_UPPER = 4, PROGRAM_UPPER_UNKNOWN = 8 };
+
+/* The file that a successful exec runs. */
+struct program_facts {
+    u64 ino;
+    s64 ctime_ns;
+    s64 mtime_ns;
+    u32 dev;
+    u32 uid;
+    u32 gid;
+    u32 nlink;
+    u16 mode;
+    u16 bits; /* PROGRAM_* */
+    u32 pad;
+};
+
+/* What the head does not say of the thread that makes the call, when the event is sent. */
+struct task_facts {
+    u64 cap_effective;
+    u64 cap_permitted;
+    u64 cap_inheritable;
+    u64 cap_bounding;
+    u64 cap_ambient;
+    u32 euid;
+    u32 egid;
+    u32 suid;
+    u32 sgid;
+    u32 fsuid;
+    u32 fsgid;
+    u32 loginuid;  /* ~0: none */
+    u32 sessionid; /* audit's; ~0: none */
+    u32 sid;       /* session and process group, in the initial pid namespace */
+    u32 pgid;
+    u32 tty;  /* as stat(2) encodes a device; 0: none */
+    u32 vpid; /* in the pid namespace of the task */
+    u32 vtid;
+    u32 vppid;
+    u32 vpgid;
+    u32 vsid;
+    u32 pid_ns; /* its inode number */
+    u32 pad;
+    char session_comm[16]; /* of the session's leader; empty when it has gone */
 };
 
 _Static_assert(sizeof(struct event) + HEAD_DATA == CELL_PAYLOAD, "a head cell is 256 bytes");

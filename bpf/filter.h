@@ -6,18 +6,27 @@ enum { WANT_SUCCESS = 1, WANT_FAILURE = 2, WANT_FOREIGN = 4 }; /* monitord.model
 /* Calls whose registers at exit do not tell what was called, or that do not return. */
 enum { SPECIAL_TRACK = 1, SPECIAL_FORK = 2, SPECIAL_NO_RETURN = 4, SPECIAL_EXEC = 8 };
 
+/* What is sent along that the caller did not pass. */
+enum {
+    EXTRA_TASK = 1,     /* struct task_facts */
+    EXTRA_FD = 2,       /* the file or socket behind the descriptor, when the call returns */
+    EXTRA_FD_ENTER = 4, /* it is gone then, or another: read at enter */
+    EXTRA_FD_CHANGE = 8 /* a socket whose addresses the call may change: compared with those at enter */
+};
+
 /* At most the first two texts of a plan are paths. */
 #define PATHS 2
 enum { DIRFD_NONE = 254, DIRFD_CWD = 255 }; /* not a path; relative to the working directory only */
 
 struct plan {
-    u8 want;          /* WANT_* */
-    u8 special;       /* SPECIAL_* */
-    u8 at_exit;       /* the kernel fills the buffers in: nothing to read at enter */
-    u8 size;          /* of a CAPTURE_BYTES */
-    u8 source[TEXTS]; /* CAPTURE_* << 4 | argument, 0 behind the last one */
-    u8 dirfd[PATHS];  /* for the first texts: what a path is relative to, an argument or one of DIRFD_* */
-    u8 pad[2];
+    u8 want;              /* WANT_* */
+    u8 special;           /* SPECIAL_* */
+    u8 at_exit;           /* the kernel fills the buffers in: nothing to read at enter */
+    u8 size;              /* of a CAPTURE_BYTES */
+    u8 source[ARG_TEXTS]; /* CAPTURE_* << 4 | argument, 0 behind the last one */
+    u8 dirfd[PATHS];      /* for the first texts: what a path is relative to, an argument or one of DIRFD_* */
+    u8 extras;            /* EXTRA_* */
+    u8 fd;                /* the argument with the descriptor of EXTRA_FD; NO_ARGUMENT: the one that it returns */
 };
 
 BPF_ARRAY(plans, struct plan, SLOTS); /* 31 KiB */

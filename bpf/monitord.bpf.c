@@ -30,6 +30,7 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     if (plan->want) {
         call->event.abi = abi;
         call->event.data_len = 0;
+        call->event.text[DESCRIPTOR_TEXT].source = call->event.text[TASK_TEXT].source = 0;
         arch_args(abi, regs, call->event.args);
         if (!plan->at_exit) {
             capture_texts(call, plan, 0);
@@ -111,6 +112,7 @@ static __always_inline bool end(u64 *ctx, void *task, struct call *call, u32 *ab
         call->start.abi = *abi;
         call->start.nr = *nr;
         call->event.abi = *abi;
+        call->event.text[DESCRIPTOR_TEXT].source = call->event.text[TASK_TEXT].source = 0;
         arch_args(*abi, (void *)ctx[0], call->event.args);
         flags |= FLAG_NO_START;
         late = true;

@@ -1,5 +1,5 @@
 """
-The event record as the kernel side writes it, byte for byte. bpf/include/event.h is the other side; a test
+The event record as the kernel side writes it, byte for byte. bpf/event.h is the other side; a test
 compiles that header and compares every offset.
 
 A perf sample is one *cell* of 256 bytes: 8 bytes of perf_event_header, 4 bytes of raw size, 244 bytes of ours.
@@ -17,10 +17,22 @@ PAYLOAD_BYTES = CELL_BYTES - PERF_PREFIX_BYTES
 MORE_PREFIX_BYTES = 16
 MORE_BYTES = PAYLOAD_BYTES - MORE_PREFIX_BYTES
 
-TEXTS = 4
+TEXTS = 6
 """Strings and blobs one event can carry."""
 
-DATA_BYTES = 68
+ARG_TEXTS = 4
+"""The first of them: strings of the caller, the directories that paths start from, the executable."""
+
+DESCRIPTOR_TEXT = 4
+"""The slot of `Capture.FILE`, `SOCKET` or `PROGRAM`."""
+
+TASK_TEXT = 5
+"""The slot of `Capture.TASK`."""
+
+NO_ARGUMENT = 15
+"""The argument index of what is of no argument: a descriptor that the call returned, the executable."""
+
+DATA_BYTES = 60
 """Bytes of string data in the head cell."""
 
 TEXT_CAP_BYTES = 8192
@@ -28,10 +40,29 @@ TEXT_CAP_BYTES = 8192
 
 
 class Kind(enum.IntEnum):
-    """What a cell holds."""
+    """
+    What a cell holds.
+
+    FORK and EXIT are records of processes, not of calls: `nr` is -1, `abi` the native one, no rule sees them. They
+    come when `Interest.lifecycle` asks for them, and are numbered with the events. Threads make none.
+
+    FORK: a process was made, and has not run yet. pid, tid, start_ns, uid, gid, cgroup_id and comm are the new
+    process's; ppid and parent_comm its real parent's (CLONE_PARENT: not the caller's). args: pid and start_ns of
+    the process that made the call and was copied; start_ns of the real parent; the new process's pid in its own
+    pid namespace; its session and process group, in the initial pid namespace.
+
+    EXIT: the last thread of a process is about to end; `ret` is the status that wait(2) gives. It can come twice
+    when the last two threads end at the same time.
+    """
 
     EVENT = 1
     MORE = 2
+    FORK = 3
+    EXIT = 4
+
+
+NO_CALL = -1
+"""`nr` of the records that are of no call."""
 
 
 class Flag(enum.IntFlag):
@@ -53,6 +84,26 @@ class Capture(enum.IntEnum):
     BYTES = 4  # a fixed-size struct (open_how)
     DIRECTORY = 5  # where a relative path starts: names from the inside out, each with its NUL
     EXE = 6  # the file that a successful exec runs, likewise; a memfd is its name alone, with TextFlag.FAULT
+    FILE = 7  # the file behind a descriptor: `FILE`, then its path as in EXE
+    SOCKET = 8  # the socket behind a descriptor: `SOCKET`, for unix sockets two names
+    PROGRAM = 9  # the inode that a successful exec runs: `PROGRAM`
+    TASK = 10  # the thread: `TASK`
+
+
+class SocketBit(enum.IntFlag):
+    """`bits` of `SOCKET`."""
+
+    COMPARED = 1  # the addresses of before the call are known
+    CHANGED = 2  # and they were others
+
+
+class ProgramBit(enum.IntFlag):
+    """`bits` of `PROGRAM`."""
+
+    WRITABLE = 1  # the permissions let the thread write to it
+    OVERLAY = 2  # it is on an overlay file system
+    UPPER = 4  # in its upper layer: it was written or changed there
+    UPPER_UNKNOWN = 8  # this kernel does not tell which layer
 
 
 class TextFlag(enum.IntFlag):
@@ -102,6 +153,83 @@ EVENT = np.dtype(
         ("data", f"V{DATA_BYTES}"),
     ]
 )
+
+FILE = np.dtype(
+    [
+        ("ino", "<u8"),
+        ("magic", "<u4"),  # of the file system (include/uapi/linux/magic.h)
+        ("dev", "<u4"),  # the kernel's major << 20 | minor
+        ("flags", "<u4"),  # O_*, as fcntl(F_GETFL) has them
+        ("f_mode", "<u4"),  # FMODE_*
+        ("nlink", "<u4"),
+        ("mode", "<u2"),  # S_IF* and permissions
+        ("pad", "<u2"),
+    ]
+)
+"""struct file_facts."""
+
+SOCKET = np.dtype(
+    [
+        ("ino", "<u8"),
+        ("flags", "<u4"),  # O_*
+        ("family", "<u2"),  # AF_*
+        ("type", "<u2"),  # SOCK_*
+        ("protocol", "<u2"),  # IPPROTO_*, NETLINK_*, ...
+        ("state", "u1"),  # TCP_ESTABLISHED and so on, for all protocols
+        ("bits", "u1"),  # SocketBit
+        ("local_port", "<u2"),  # for unix sockets the length of the name
+        ("remote_port", "<u2"),
+        ("local", "V16"),  # network order; IPv4 in the first four bytes
+        ("remote", "V16"),
+    ]
+)
+"""struct socket_facts."""
+
+PROGRAM = np.dtype(
+    [
+        ("ino", "<u8"),
+        ("ctime_ns", "<i8"),  # since the Unix epoch
+        ("mtime_ns", "<i8"),
+        ("dev", "<u4"),
+        ("uid", "<u4"),
+        ("gid", "<u4"),
+        ("nlink", "<u4"),
+        ("mode", "<u2"),
+        ("bits", "<u2"),  # ProgramBit
+        ("pad", "<u4"),
+    ]
+)
+"""struct program_facts."""
+
+TASK = np.dtype(
+    [
+        ("cap_effective", "<u8"),
+        ("cap_permitted", "<u8"),
+        ("cap_inheritable", "<u8"),
+        ("cap_bounding", "<u8"),
+        ("cap_ambient", "<u8"),
+        ("euid", "<u4"),
+        ("egid", "<u4"),
+        ("suid", "<u4"),
+        ("sgid", "<u4"),
+        ("fsuid", "<u4"),
+        ("fsgid", "<u4"),
+        ("loginuid", "<u4"),  # 2^32 - 1: none
+        ("sessionid", "<u4"),  # audit's; 2^32 - 1: none
+        ("sid", "<u4"),  # in the initial pid namespace
+        ("pgid", "<u4"),
+        ("tty", "<u4"),  # as stat(2) encodes a device; 0: none
+        ("vpid", "<u4"),  # in the pid namespace of the task
+        ("vtid", "<u4"),
+        ("vppid", "<u4"),
+        ("vpgid", "<u4"),
+        ("vsid", "<u4"),
+        ("pid_ns", "<u4"),  # inode number
+        ("pad", "<u4"),
+        ("session_comm", "S16"),  # of the session's leader; empty when it has gone
+    ]
+)
+"""struct task_facts."""
 
 MORE = np.dtype(
     [

@@ -1,4 +1,4 @@
-"""Ring bytes into an EventBatch: whole events, sorted by time, losses counted by sequence number."""
+"""Ring bytes into an EventBatch: whole events and records of processes, in order, losses counted by number."""
 
 from collections.abc import Sequence
 
@@ -92,7 +92,7 @@ class Decoder:
         head = len(run) - 1
         while head > 0 and run["kind"][head] == Kind.MORE:
             head -= 1
-        if run["kind"][head] == Kind.EVENT and head + int(run["cells"][head]) > len(run):
+        if run["kind"][head] != Kind.MORE and head + int(run["cells"][head]) > len(run):
             self._cut[cpu] = run[head:].copy()
             return run[:head]
         return run
@@ -100,7 +100,7 @@ class Decoder:
 
 def events_in(data: bytes) -> int:
     """How many events a drain of one ring holds, without decoding them."""
-    return sum(int((run["kind"] == Kind.EVENT).sum()) for run in cells_of(data).runs)
+    return sum(int((run["kind"] != Kind.MORE).sum()) for run in cells_of(data).runs)
 
 
 def _together(runs: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
@@ -115,7 +115,7 @@ def _join(run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]) -> 
 
     An event that lacks a cell gets no entry: its long texts are lost, and say so.
     """
-    is_head = run["kind"] == Kind.EVENT
+    is_head = run["kind"] != Kind.MORE
     heads: NDArray[np.void] = run.view(CELL)[is_head].view(EVENT)
     if len(heads) == len(run):
         return heads

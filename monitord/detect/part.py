@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from monitord.abi.event import CELL_BYTES, DATA_BYTES, EVENT
+from monitord.abi.event import ARG_TEXTS, CELL_BYTES, DATA_BYTES, EVENT, TEXT
 from monitord.detect.outcome import foreign, results
 from monitord.model.event import EventBatch
 
@@ -19,8 +19,8 @@ def _bytes_of(name: str) -> slice:
     return slice(offset, offset + dtype.itemsize)
 
 
-_HEADERS_BYTES = EVENT["text"].itemsize
-_HEADERS = _bytes_of("text")
+_HEADERS_BYTES = ARG_TEXTS * TEXT.itemsize
+_HEADERS = slice(_bytes_of("text").start, _bytes_of("text").start + _HEADERS_BYTES)
 _DATA = _bytes_of("data")
 
 
@@ -87,17 +87,17 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """All that was copied from the caller's memory, and how it was read."""
+    """The first texts: all that was copied from the caller's memory, what it means there, and how it was read."""
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The headers of the texts, then their bytes; what was lost is missing at the end."""
         cells = np.ascontiguousarray(batch.records).view(np.uint8).reshape(-1, CELL_BYTES)
         whole = np.concatenate((cells[:, _HEADERS], cells[:, _DATA]), axis=1).tobytes()
         begins = range(0, len(whole), _HEADERS_BYTES + DATA_BYTES)
-        sizes = batch.records["text"]["len"].sum(axis=1, dtype=np.intp)
+        sizes = batch.records["text"]["len"][:, :ARG_TEXTS].sum(axis=1, dtype=np.intp)
         ends = (np.minimum(sizes, DATA_BYTES) + np.arange(_HEADERS_BYTES, len(whole), begins.step)).tolist()
         # A loop, because numpy has no texts of varying length that hash: 0.15 us per event.
         keys: list[Hashable] = [whole[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        for row, more in batch.overflow.items():
-            keys[row] = whole[begins[row] : ends[row]] + more
+        for row in np.flatnonzero(sizes > DATA_BYTES).tolist():
+            keys[row] += batch.overflow.get(row, b"")[: sizes[row] - DATA_BYTES]
         return keys

@@ -7,16 +7,16 @@ much.
 import re
 import struct
 
-from monitord.abi.event import TEXT, TEXTS, Capture, TextFlag
-from monitord.model.event import text_of
+from monitord.abi.event import ARG_TEXTS, NO_ARGUMENT, TEXT, Capture, TextFlag
+from monitord.model.text import text_of
 
 _HEADER = struct.Struct("<HBB")  # of `TEXT`: len, source, flags
-_HEADERS_BYTES = TEXTS * TEXT.itemsize
+_HEADERS_BYTES = ARG_TEXTS * TEXT.itemsize
 
 _UNREADABLE = int(TextFlag.FAULT | TextFlag.NULL)
 _PARTLY = int(TextFlag.FAULT | TextFlag.NULL | TextFlag.TRUNCATED)
 
-_EXE = Capture.EXE << 4 | 15  # it is of no argument
+_EXE = Capture.EXE << 4 | NO_ARGUMENT
 
 _NOT_NORMAL = re.compile(rb"/(?:\.{0,2}/|\.{0,2}\Z)")
 

@@ -14,10 +14,11 @@ from monitord.enrich.names import group_names, user_names
 from monitord.enrich.path import normalise
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.enrich.program import Program, Programs, argv_of
-from monitord.model.event import Event, EventBatch, ProcessKey, text_of
+from monitord.model.event import Event, EventBatch, ProcessKey
 from monitord.model.interest import Interest, Outcome
 from monitord.model.placement import Placement
 from monitord.model.process import Process
+from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall, SyscallTable
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from monitord.model.event import text_of
+from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 
 PROGRAMS_PER_PROCESS = 4

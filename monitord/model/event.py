@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import CELL, EVENT, Capture, Flag, TextFlag
+from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, Capture, Flag, TextFlag
+from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
+from monitord.model.task import TaskState, read_task
+from monitord.model.text import path_of_names
+from monitord.model.text import text_of as text_of
 from monitord.model.value import Missing, Value
+
+_OF_CALLER = frozenset((Capture.STR, Capture.ARGV, Capture.SOCKADDR, Capture.BYTES))
+"""What is copied from the caller's memory; all else is the kernel's own."""
 
 
 class ProcessKey(NamedTuple):
@@ -126,11 +133,6 @@ class EventBatch:
         )
 
 
-def text_of(data: bytes) -> str:
-    """Kernel bytes as text that compares exactly and comes back as it was."""
-    return data.decode("utf-8", "surrogateescape")
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """
@@ -182,7 +184,7 @@ class Event:
     def captured(self, arg: int) -> Captured | None:
         """What was copied for a syscall argument, if anything."""
         for text in self.texts:
-            if text.arg == arg and text.capture is not Capture.DIRECTORY:
+            if text.arg == arg and text.capture in _OF_CALLER:
                 return text
         return None
 
@@ -194,7 +196,7 @@ class Event:
         """
         for text in self.texts:
             if text.arg == arg and text.capture is Capture.DIRECTORY:
-                return text.missing or _outwards(text)
+                return text.missing or path_of_names(text.data, text.flags)
         return Missing.NOT_APPLICABLE
 
     @property
@@ -206,14 +208,38 @@ class Event:
         """
         for text in self.texts:
             if text.capture is Capture.EXE:
-                if text.flags & TextFlag.FAULT and text.data:  # it is in no directory
-                    return "/" + text_of(text.data.removesuffix(b"\0")) + " (deleted)"
-                return text.missing or _outwards(text)
+                return Missing.LOST if text.lost else path_of_names(text.data, text.flags)
         return Missing.NOT_APPLICABLE
 
+    def file(self, arg: int = NO_ARGUMENT) -> OpenFile | Missing:
+        """
+        The file behind a descriptor.
 
-def _outwards(text: Captured) -> Value:
-    """The path whose names were captured from the inside out."""
-    if text.flags & TextFlag.TRUNCATED:
-        return Missing.FAULT  # the outer names are not there
-    return "/" + text_of(b"/".join(reversed(text.data.split(b"\0")[:-1])))
+        :param arg: index of the argument that holds it; by default the descriptor that the call returned.
+        :return: NOT_APPLICABLE where it is a socket, or nothing was asked for; FAULT where it is not open.
+        """
+        text = self._of_kernel(arg, Capture.FILE)
+        return text if isinstance(text, Missing) else read_file(text.data, text.flags)
+
+    def socket(self, arg: int = NO_ARGUMENT) -> Socket | Missing:
+        """The socket behind a descriptor; as `file`."""
+        text = self._of_kernel(arg, Capture.SOCKET)
+        return text if isinstance(text, Missing) else read_socket(text.data)
+
+    @property
+    def program(self) -> ProgramFile | Missing:
+        """The inode of `executable`."""
+        text = self._of_kernel(NO_ARGUMENT, Capture.PROGRAM)
+        return text if isinstance(text, Missing) else read_program(text.data)
+
+    @property
+    def task(self) -> TaskState | Missing:
+        """More of the thread; NOT_APPLICABLE where nothing was asked for."""
+        text = self._of_kernel(NO_ARGUMENT, Capture.TASK)
+        return text if isinstance(text, Missing) else read_task(text.data)
+
+    def _of_kernel(self, arg: int, capture: Capture) -> Captured | Missing:
+        for text in self.texts:
+            if text.arg == arg and text.capture is capture:
+                return Missing.LOST if text.lost else text
+        return Missing.NOT_APPLICABLE

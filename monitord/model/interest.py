@@ -28,15 +28,18 @@ class Interest:
     The calls wanted as events, each with its outcome. Immutable; `|` makes a union.
 
     A sound interest may hold more calls than needed, never fewer: the kernel drops what is not in it.
+
+    :ivar lifecycle: whether processes that begin and end are wanted, too: `monitord.abi.event.Kind.FORK`, `EXIT`.
     """
 
     calls: Mapping[Call, Outcome] = field(default_factory=lambda: MappingProxyType({}))
+    lifecycle: bool = False
 
     def __or__(self, other: "Interest") -> "Interest":
         calls = dict(self.calls)
         for call, outcome in other.calls.items():
             calls[call] = calls.get(call, Outcome.NONE) | outcome
-        return Interest(MappingProxyType(calls))
+        return Interest(MappingProxyType(calls), self.lifecycle or other.lifecycle)
 
     @staticmethod
     def union(interests: "Iterable[Interest]") -> "Interest":

@@ -4,7 +4,7 @@ import ipaddress
 import sys
 from dataclasses import dataclass
 
-from monitord.model.event import text_of
+from monitord.model.text import text_of
 
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from monitord.model.event import text_of
+from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 from monitord.rules.field import FieldType
 

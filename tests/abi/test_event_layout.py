@@ -8,12 +8,13 @@ import pytest
 
 from monitord.abi import event
 from monitord.abi.arch import Abi
-from monitord.abi.event import EVENT, MORE, PERF_PREFIX_BYTES, TEXT
+from monitord.abi.event import EVENT, FILE, MORE, PERF_PREFIX_BYTES, PROGRAM, SOCKET, TASK, TEXT
 from monitord.shipped import shipped
 from monitord.sources.bpf.counts import STATS
 from monitord.sources.bpf.plan import PLAN
 
 HEADER = shipped("bpf") / "event.h"
+FACTS = {"file_facts": FILE, "socket_facts": SOCKET, "program_facts": PROGRAM, "task_facts": TASK}
 PERF_FIELDS = {"perf_type", "perf_misc", "perf_size", "raw_size"}
 
 
@@ -28,13 +29,21 @@ def c_values(tmp_path_factory) -> dict[str, int]:
         "HEAD_DATA": "HEAD_DATA",
         "MORE_DATA": "MORE_DATA",
         "TEXTS": "TEXTS",
+        "ARG_TEXTS": "ARG_TEXTS",
+        "DESCRIPTOR_TEXT": "DESCRIPTOR_SLOT",
+        "TASK_TEXT": "TASK_SLOT",
+        "NO_ARGUMENT": "NO_ARGUMENT",
         "TEXT_CAP": "TEXT_CAP",
     }
     fields = {"event": set(EVENT.names) - {"data"}, "more": set(MORE.names) - {"data", "_pad"}, "text": set(TEXT.names)}
+    fields |= {struct: set(dtype.names) for struct, dtype in FACTS.items()}
+    asked |= {f"sizeof(struct {struct})": struct for struct in FACTS}
     for struct, names in fields.items():
         for name in names - PERF_FIELDS:
             asked[f"__builtin_offsetof(struct {struct}, {name})"] = f"{struct}.{name}"
-    for name in re.findall(r"\b(?:KIND|ABI|FLAG|CAPTURE|TEXT)_[A-Z0-9_]+(?= *[,=} ])", HEADER.read_text()):
+    for name in re.findall(
+        r"\b(?:KIND|ABI|FLAG|CAPTURE|TEXT|SOCKET|PROGRAM)_[A-Z0-9_]+(?= *[,=} ])", HEADER.read_text()
+    ):
         asked[name] = name
     prints = "".join(f'printf("{label} %ld\\n", (long)({value}));' for value, label in asked.items())
     types = shipped("bpf") / "kernel" / "include" / "linux" / "types.h"
@@ -62,6 +71,16 @@ def test_text_fields_are_where_the_kernel_writes_them(c_values, name):
     assert c_values[f"text.{name}"] == TEXT.fields[name][1]
 
 
+@pytest.mark.parametrize("struct", FACTS)
+def test_facts_are_where_the_kernel_writes_them(c_values, struct):
+    dtype = FACTS[struct]
+
+    assert c_values[struct] == dtype.itemsize
+    assert {name: c_values[f"{struct}.{name}"] for name in dtype.names} == {
+        name: dtype.fields[name][1] for name in dtype.names
+    }
+
+
 def test_string_data_follows_the_head(c_values):
     assert c_values["event"] == EVENT.fields["data"][1] - PERF_PREFIX_BYTES
     assert c_values["more"] == MORE.fields["data"][1] - PERF_PREFIX_BYTES
@@ -72,12 +91,24 @@ def test_sizes_are_the_same(c_values):
     assert c_values["HEAD_DATA"] == event.DATA_BYTES
     assert c_values["MORE_DATA"] == event.MORE_BYTES
     assert c_values["TEXTS"] == event.TEXTS
+    assert c_values["ARG_TEXTS"] == event.ARG_TEXTS
+    assert c_values["DESCRIPTOR_SLOT"] == event.DESCRIPTOR_TEXT
+    assert c_values["TASK_SLOT"] == event.TASK_TEXT
+    assert c_values["NO_ARGUMENT"] == event.NO_ARGUMENT
     assert c_values["TEXT_CAP"] == event.TEXT_CAP_BYTES
 
 
 @pytest.mark.parametrize(
     ("prefix", "members"),
-    [("KIND", event.Kind), ("ABI", Abi), ("FLAG", event.Flag), ("CAPTURE", event.Capture), ("TEXT", event.TextFlag)],
+    [
+        ("KIND", event.Kind),
+        ("ABI", Abi),
+        ("FLAG", event.Flag),
+        ("CAPTURE", event.Capture),
+        ("TEXT", event.TextFlag),
+        ("SOCKET", event.SocketBit),
+        ("PROGRAM", event.ProgramBit),
+    ],
 )
 def test_constants_are_the_same(c_values, prefix, members):
     in_c = {name.removeprefix(f"{prefix}_"): v for name, v in c_values.items() if name.startswith(f"{prefix}_")}

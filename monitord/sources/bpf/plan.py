@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, slot_of
-from monitord.abi.event import TEXTS
+from monitord.abi.event import ARG_TEXTS
 from monitord.model.interest import Interest, Outcome
 from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall
@@ -24,9 +24,10 @@ PLAN = np.dtype(
         ("special", "u1"),
         ("at_exit", "u1"),
         ("size", "u1"),
-        ("source", "u1", TEXTS),
+        ("source", "u1", ARG_TEXTS),
         ("dirfd", "u1", PATHS),
-        ("pad", "u1", 2),
+        ("extras", "u1"),
+        ("fd", "u1"),
     ]
 )
 """struct plan."""

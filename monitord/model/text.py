@@ -1,0 +1,22 @@
+"""Bytes from the kernel as text."""
+
+from monitord.abi.event import TextFlag
+from monitord.model.value import Missing, Value
+
+
+def text_of(data: bytes) -> str:
+    """Kernel bytes as text that compares exactly and comes back as it was."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def path_of_names(names: bytes, flags: TextFlag) -> Value:
+    """
+    The path whose names were read from the inside out, each with its NUL.
+
+    :return: ``/memfd:NAME (deleted)`` for a file that is in no directory, as /proc shows it.
+    """
+    if flags & TextFlag.TRUNCATED:
+        return Missing.FAULT  # the outer names are not there
+    if flags & TextFlag.FAULT:
+        return "/" + text_of(names.removesuffix(b"\0")) + " (deleted)" if names else Missing.FAULT
+    return "/" + text_of(b"/".join(reversed(names.split(b"\0")[:-1])))

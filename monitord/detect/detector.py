@@ -19,6 +19,7 @@ from monitord.model.event import Event, EventBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Stage
 from monitord.model.process import Context
+from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.output import render
@@ -162,6 +163,7 @@ class RuleDetector:
             tags=rule.tags,
             fields=fields,
             event=event,
+            context=snapshot_of(event, self._context),
             lost_before=lost,
         )
 

@@ -11,11 +11,11 @@ from monitord.abi.event import Capture, Flag
 from monitord.enrich.cgroups import Cgroups
 from monitord.enrich.clock import WallClock
 from monitord.enrich.names import group_names, user_names
-from monitord.enrich.path import normalise
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.enrich.program import Program, Programs, argv_of
 from monitord.model.event import Event, EventBatch, ProcessKey
 from monitord.model.interest import Interest, Outcome
+from monitord.model.path import below, normalise
 from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.text import text_of
@@ -123,8 +123,8 @@ class ProcContext:
             if captured.capture is Capture.STR and captured.text == text:
                 directory = event.directory(captured.arg)
                 if isinstance(directory, str):
-                    return _below(directory, text)
-        return _below(self.process(event).cwd if dirfd == AT_FDCWD else self._fd(event, dirfd), text)
+                    return below(directory, text)
+        return below(self.process(event).cwd if dirfd == AT_FDCWD else self._fd(event, dirfd), text)
 
     def placement(self, event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
@@ -223,17 +223,4 @@ def _executed(program: Program, cwd: Value) -> Value:
         return program.filename
     if program.filename.startswith(_LINKS):
         return Missing.LATE
-    return _below(cwd if program.dirfd == AT_FDCWD else Missing.LATE, program.filename)
-
-
-def _below(base: Value, text: str) -> Value:
-    """
-    A path, relative to another.
-
-    :param base: an absolute path, what a descriptor refers to if it has no path, or why it is not known.
-    """
-    if text.startswith("/"):
-        return normalise(text)
-    if not text or not isinstance(base, str):
-        return base
-    return normalise(f"{base}/{text}") if base.startswith("/") else Missing.NOT_APPLICABLE
+    return below(cwd if program.dirfd == AT_FDCWD else Missing.LATE, program.filename)

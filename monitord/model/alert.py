@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitord.model.event import Event
+from monitord.model.process import Context
 from monitord.model.value import Value
 
 
@@ -40,6 +41,7 @@ class Alert:
     :ivar time_ns: wall clock (Unix epoch) of the event.
     :ivar output: the rule's output template, filled in; control characters are still in it.
     :ivar fields: the value of each field in the output template, by its name there.
+    :ivar context: answers about the event as they were when the alert was made, from any thread.
     :ivar lost_before: events that this daemon had lost when it made the alert: context may be missing.
     """
 
@@ -52,4 +54,5 @@ class Alert:
     tags: tuple[str, ...]
     fields: Mapping[str, Value]
     event: Event
+    context: Context
     lost_before: int = 0

@@ -5,7 +5,6 @@ import re
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
-from monitord.tables.arguments import AT_FDCWD
 from monitord.tables.captures import ArgCapture, captures_of
 
 _SLASHES = re.compile("/+")
@@ -27,10 +26,7 @@ def path_argument(event: Event, context: Context, path: ArgCapture) -> Value:
     text = captured.text
     if isinstance(text, Missing):
         return text
-    dirfd = AT_FDCWD if path.dirfd is None else event.args[path.dirfd] & 0xFFFFFFFF
-    if dirfd >> 31:
-        dirfd -= 1 << 32
-    return context.path(event, dirfd, str(text))
+    return context.path(event, path.descriptor(event.args), str(text))
 
 
 def raw_path(event: Event, path: ArgCapture) -> Value:

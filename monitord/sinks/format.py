@@ -14,6 +14,7 @@ from typing import Any
 
 from monitord.model.alert import Alert
 from monitord.model.value import Missing, Value
+from monitord.recording.record import to_object
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -36,7 +37,8 @@ def alert_object(alert: Alert) -> dict[str, Any]:
 
     `output` is the rule's message alone: time and priority, which Falco puts in front of it, have their own keys. In
     `output_fields` a missing value is null and `evt.time` is always there, in nanoseconds. Ours are `pid` and `tid` (in
-    the initial pid namespace), `abi`, `nr`, and `lost_before`, the events lost up to then: context may be missing.
+    the initial pid namespace), `abi`, `nr`, `lost_before`, the events lost up to then: context may be missing, and
+    `event`, from which the rule can be judged again.
     """
     fields = {name: _json_value(value) for name, value in alert.fields.items()}
     return {
@@ -53,6 +55,7 @@ def alert_object(alert: Alert) -> dict[str, Any]:
         "abi": alert.event.abi.label,
         "nr": alert.event.nr,
         "lost_before": alert.lost_before,
+        "event": to_object(alert.event, alert.context),
     }
 
 

@@ -7,12 +7,9 @@ from types import MappingProxyType
 
 from monitord.abi.arch import Abi
 from monitord.tables.canonical import canonical
-from monitord.tables.captures import OPEN_HOW_BYTES, captures_of
+from monitord.tables.captures import AT_FDCWD, OPEN_HOW_BYTES, captures_of
 from monitord.tables.constants import names_of, text_of_flags
 from monitord.tables.syscalls import Syscall
-
-AT_FDCWD = -100
-"""The descriptor number that stands for the working directory."""
 
 
 @dataclass(frozen=True, slots=True)

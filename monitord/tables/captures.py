@@ -13,6 +13,9 @@ from monitord.abi.arch import Abi
 from monitord.abi.event import Capture
 from monitord.tables.syscalls import Syscall
 
+AT_FDCWD = -100
+"""The descriptor number that stands for the working directory."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArgCapture:
@@ -32,6 +35,17 @@ class ArgCapture:
     dirfd: int | None = None
     size_bytes: int = 0
     filled_at_exit: bool = False
+
+    def descriptor(self, args: tuple[int, ...]) -> int:
+        """
+        What a path is relative to: a descriptor, or AT_FDCWD.
+
+        :param args: the registers of the call, unsigned.
+        """
+        if self.dirfd is None:
+            return AT_FDCWD
+        number = args[self.dirfd] & 0xFFFFFFFF
+        return number - (1 << 32) if number >> 31 else number
 
 
 Captures = tuple[ArgCapture, ...]

@@ -10,9 +10,10 @@ from monitord.abi.arch import Abi
 from monitord.abi.event import Flag
 from monitord.detect.detector import RuleDetector
 from monitord.model.alert import Alert, Priority
-from monitord.model.event import EventBatch
+from monitord.model.event import Event, EventBatch
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
+from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field, FieldType
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.ruleset import RuleSet
@@ -50,6 +51,8 @@ class TestAnAlert:
         row = open_of(b"/etc/shadow", ts_ns=23, comm=b"cat")
         stand = Stand(RuleSet((rule_of(TABLE, "Shadow", SHADOW, "%proc.name read %fd.name"),)))
 
+        event = batch_of(row).event(0)
+
         [alert] = stand.judge(row, lost=7)
 
         assert alert == Alert(
@@ -61,7 +64,8 @@ class TestAnAlert:
             output="cat read /etc/shadow",
             tags=("test",),
             fields={"proc.name": "cat", "fd.name": "/etc/shadow"},
-            event=batch_of(row).event(0),
+            event=event,
+            context=snapshot_of(event, FixedContext(TABLE)),
             lost_before=7,
         )
 
@@ -151,7 +155,15 @@ class TestWhatIsJudged:
 
 
 class TestWhatIsAskedOfTheContext:
-    """It reads /proc, so nothing is asked that the record tells."""
+    """It reads /proc, so nothing is asked that the record tells, until there is an alert."""
+
+    @staticmethod
+    def asked_to_judge(stand: Stand, alerts: list[Alert]) -> list[Event]:
+        """Without what alerts record of the context."""
+        to_record = FixedContext(TABLE)
+        for alert in alerts:
+            snapshot_of(alert.event, to_record)
+        return stand.context.asked[: len(stand.context.asked) - len(to_record.asked)]
 
     @pytest.mark.parametrize(
         ("path", "below"),
@@ -160,12 +172,16 @@ class TestWhatIsAskedOfTheContext:
     def test_nothing_for_a_path_that_came_whole(self, path, below):
         stand = Stand(rules_of(TABLE, shadow=SHADOW))
 
-        assert (["shadow"], []) == (names(stand.judge(open_of(path, below=below))), stand.context.asked)
+        alerts = stand.judge(open_of(path, below=below))
+
+        assert (["shadow"], []) == (names(alerts), self.asked_to_judge(stand, alerts))
 
     def test_nothing_for_an_executable_that_came_along(self):
         stand = Stand(rules_of(TABLE, cat=f"{EXECUTED} and proc.exepath=/bin/cat and proc.is_exe_from_memfd=false"))
 
-        assert (["cat"], []) == (names(stand.judge(exec_of(b"c", b"c", exe=b"/bin/cat"))), stand.context.asked)
+        alerts = stand.judge(exec_of(b"c", b"c", exe=b"/bin/cat"))
+
+        assert (["cat"], []) == (names(alerts), self.asked_to_judge(stand, alerts))
 
     def test_the_directory_of_a_relative_path_that_came_without(self):
         stand = Stand(rules_of(TABLE, shadow=SHADOW))

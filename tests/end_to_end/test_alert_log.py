@@ -39,7 +39,7 @@ def test_an_alert_has_the_keys_of_falco_and_ours(watched):
     alert = daemon.alerts()[-1]
 
     falco = ("time", "rule", "priority", "source", "hostname", "output", "tags", "output_fields")
-    assert [*falco, "pid", "tid", "abi", "nr", "lost_before"] == list(alert)
+    assert [*falco, "pid", "tid", "abi", "nr", "lost_before", "event"] == list(alert)
     assert ("Nowhere", "Notice", "syscall", os.uname().nodename, "/nowhere/7 by cat", ["T1000"]) == tuple(
         alert[key] for key in ("rule", "priority", "source", "hostname", "output", "tags")
     )

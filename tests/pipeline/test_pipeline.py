@@ -148,7 +148,7 @@ class TestStart:
         source.ring.extend([event_cells(1), event_cells(9)])
         pipeline.stop(10)
 
-        assert '"lost_before":7}' in (tmp_path / "log").read_text().splitlines()[1]
+        assert '"lost_before":7,' in (tmp_path / "log").read_text().splitlines()[1]
 
 
 class TestStop:

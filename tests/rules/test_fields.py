@@ -195,3 +195,9 @@ def test_where_a_process_runs():
     ]
     assert "host" == shown("container.id", CONTEXT)
     assert Missing.LATE is shown("container.id", FakeContext(where=Missing.LATE))
+
+
+def test_a_relative_path_of_a_call_without_descriptor_starts_at_the_working_directory():
+    event = make_event("open", texts=((0, b"notes"),))
+
+    assert "/home/ann/notes" == CATALOGUE["fd.name"].extract(event, FakeContext(), None)

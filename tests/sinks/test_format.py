@@ -6,6 +6,7 @@ import pytest
 
 from monitord.model.alert import Priority
 from monitord.model.value import Missing
+from monitord.recording.record import to_object
 from monitord.sinks.format import console_line, iso_time, json_line
 from tests.support.alerts import make_alert
 
@@ -15,7 +16,7 @@ NOT_UTF8 = b"/tmp/\xff\xc3\xa9".decode("utf-8", "surrogateescape")
 class TestJsonLine:
     def test_keys_are_falcos_in_falcos_order_and_then_ours(self):
         falcos = ["time", "rule", "priority", "source", "hostname", "output", "tags", "output_fields"]
-        ours = ["pid", "tid", "abi", "nr", "lost_before"]
+        ours = ["pid", "tid", "abi", "nr", "lost_before", "event"]
 
         assert falcos + ours == list(json.loads(json_line(make_alert())))
 
@@ -34,6 +35,7 @@ class TestJsonLine:
             "abi": "i386",
             "nr": 295,
             "lost_before": 13,
+            "event": to_object(make_alert().event, make_alert().context),
         } == json.loads(json_line(make_alert()))
 
     def test_evt_time_is_a_number_also_where_the_output_shows_it(self):

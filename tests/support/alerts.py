@@ -6,6 +6,8 @@ from monitord.abi.arch import Abi
 from monitord.abi.event import Flag
 from monitord.model.alert import Alert, Priority
 from monitord.model.event import Event
+from monitord.model.process import Process
+from monitord.recording.snapshot import Snapshot
 
 
 def make_alert(**changes: Any) -> Alert:
@@ -41,6 +43,7 @@ def make_alert(**changes: Any) -> Alert:
         "tags": ("T1003.008", "files"),
         "fields": {"proc.name": "cat"},
         "event": event,
+        "context": Snapshot(None, (Process(event.key, event.comm, event.ppid),)),
         "lost_before": 13,
     }
     return Alert(**{**values, **changes})

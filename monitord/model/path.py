@@ -2,6 +2,8 @@
 
 import posixpath
 
+from monitord.model.value import Missing, Value
+
 
 def normalise(path: str) -> str:
     """
@@ -13,3 +15,16 @@ def normalise(path: str) -> str:
     """
     # POSIX lets exactly two leading slashes mean something else, and normpath keeps them; Linux does not.
     return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def below(base: Value, text: str) -> Value:
+    """
+    A path, relative to another.
+
+    :param base: an absolute path, what a descriptor refers to if it has no path, or why it is not known.
+    """
+    if text.startswith("/"):
+        return normalise(text)
+    if not text or not isinstance(base, str):
+        return base
+    return normalise(f"{base}/{text}") if base.startswith("/") else Missing.NOT_APPLICABLE

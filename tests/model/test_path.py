@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitord.enrich.path import normalise
+from monitord.model.path import normalise
 
 
 @pytest.mark.parametrize(

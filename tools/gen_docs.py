@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from monitord.abi.arch import Abi  # noqa: E402
+from monitord.cli.fields import written  # noqa: E402
 from monitord.model.interest import Outcome  # noqa: E402
-from monitord.rules.field import Argument, Field  # noqa: E402
+from monitord.rules.field import Field  # noqa: E402
 from monitord.rules.fields import CATALOGUE  # noqa: E402
 from monitord.rules.ruleset import Rule, load  # noqa: E402
 from monitord.tables.canonical import canonical  # noqa: E402
@@ -25,11 +26,16 @@ RULES = ROOT / "config" / "rules"
 MANY_CALLS = 12
 """More names than these say less than their number."""
 
+_FIELD_HEAD = ("field", "type", "meaning", "from", "missing when")
 FIELDS_INTRO = """\
 # Fields
 
 What a condition can test and an output can show, by `%` and the name. How a test reads its value: [rules](rules.md).
 A value can be missing, for the reason given: then every comparison is false, `!=` too, and an output shows `<NA>`.
+A field in *italics* has no source in this version and is always missing; rules that lean on one load, and are
+[reported](rules.md#fields-that-are-not-supplied). `monitord fields PATTERN` searches this list.
+
+An argument in brackets that may be left out is in parentheses. A duration is a number of nanoseconds.
 """
 RULES_INTRO = """\
 # Shipped rules
@@ -45,21 +51,13 @@ def fields_page() -> str:
     classes: dict[str, list[Field]] = {}
     for field in CATALOGUE.values():
         classes.setdefault(field.name.partition(".")[0], []).append(field)
-    sections = [
-        f"## {name}\n" + _table(("field", "type", "meaning", "missing when"), map(_field_row, fields))
-        for name, fields in classes.items()
-    ]
+    sections = [f"## {name}\n" + _table(_FIELD_HEAD, map(_field_row, fields)) for name, fields in classes.items()]
     return _page("monitord/rules/fields", FIELDS_INTRO, sections)
 
 
 def _field_row(field: Field) -> tuple[str, ...]:
-    index = "n" if field.numbered else "x"
-    shown = {
-        Argument.NONE: f"`{field.name}`",
-        Argument.OPTIONAL: f"`{field.name}`, `{field.name}[{index}]`",
-        Argument.REQUIRED: f"`{field.name}[{index}]`, `{field.name}.{index}`",
-    }
-    return shown[field.argument], field.type.value, field.meaning, field.missing
+    name = f"`{written(field)}`" if field.supplied else f"*`{written(field)}`*"
+    return name, field.type.value, field.meaning, field.source, field.missing
 
 
 def rules_page() -> str:

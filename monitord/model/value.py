@@ -21,7 +21,7 @@ class Missing(enum.Enum):
         return "<NA>"
 
 
-Value = str | int | bool | tuple[str, ...] | Missing
+Value = str | int | bool | tuple[str, ...] | tuple[int, ...] | Missing
 """
 A field's value. Text from the kernel is decoded as UTF-8 with surrogateescape, so that odd bytes compare
 exactly and come back as they were; sinks replace the surrogates when they write.

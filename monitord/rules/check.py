@@ -8,24 +8,39 @@ from monitord.rules.code import Code
 from monitord.rules.compare import read_literal
 from monitord.rules.field import Argument, Field, FieldType
 from monitord.rules.items import nearest
-from monitord.rules.operand import is_any_of, type_of
+from monitord.rules.operand import fields_of, type_of
 from monitord.rules.regex import Regex, RegexError
 
 _SETS = frozenset((Op.IN, Op.INTERSECTS, Op.EXISTS))
 _EQUAL = _SETS | {Op.EQ, Op.NE}
 _ORDER = frozenset((Op.LT, Op.LE, Op.GT, Op.GE))
+_ANY_BYTES = frozenset((Op.CONTAINS, Op.STARTSWITH, Op.ENDSWITH, Op.BCONTAINS, Op.BSTARTSWITH))
 _OPERATORS: Mapping[FieldType, frozenset[Op]] = {
     FieldType.NUMBER: _EQUAL | _ORDER,
+    FieldType.DURATION: _EQUAL | _ORDER,
+    FieldType.PORT: _EQUAL | _ORDER,
     FieldType.BOOL: _EQUAL,
     FieldType.TEXT: frozenset(Op) - _ORDER,
+    FieldType.BYTES: _EQUAL | _ANY_BYTES,
+    FieldType.ADDRESS: _EQUAL,
+    FieldType.NET: _EQUAL,
     FieldType.LIST: _SETS,
 }
+_WANTED: Mapping[FieldType, str] = {
+    FieldType.NUMBER: "a number",
+    FieldType.DURATION: "a number of nanoseconds",
+    FieldType.PORT: "a port: a number from 0 to 65535, or a service that /etc/services of this machine names",
+    FieldType.BOOL: "true or false",
+    FieldType.ADDRESS: "an IP address; networks are compared with fd.net, fd.snet and the like",
+    FieldType.NET: "a network such as 10.0.0.0/8 or fd00::/8",
+}
+"""What the literals of a type have to be, for those that not every text is."""
 _ARGUMENTS: Mapping[str, tuple[tuple[FieldType, ...], ...]] = {
     "tolower": ((FieldType.TEXT,),),
     "toupper": ((FieldType.TEXT,),),
-    "b64": ((FieldType.TEXT,),),
+    "b64": ((FieldType.TEXT, FieldType.BYTES),),
     "basename": ((FieldType.TEXT,),),
-    "len": ((FieldType.TEXT, FieldType.LIST),),
+    "len": ((FieldType.TEXT, FieldType.BYTES, FieldType.LIST),),
     "join": ((FieldType.TEXT,), (FieldType.LIST,)),
     "getopt": ((FieldType.TEXT, FieldType.LIST), (FieldType.TEXT,)),
 }
@@ -152,8 +167,10 @@ def _other_mistakes(check: Check, other: Operand, type_: FieldType, vocabulary: 
     right = type_of(other, vocabulary.fields)
     if check.op in (Op.REGEX, Op.PMATCH):
         yield Mistake(check.at, Code.OPERATOR, f"'{check.op}' takes no field on its right side, only texts")
-    elif is_any_of(other, vocabulary.fields):
-        message = f"'{_shown(other)}' has several values and cannot stand on the right side; give it an index"
+    elif type_ is FieldType.NET:
+        yield Mistake(check.at, Code.OPERATOR, f"'{_shown(check.operand)}' is compared with networks, not with fields")
+    elif any(vocabulary.fields[field.name].left_only for field in fields_of(other)):
+        message = f"'{_shown(other)}' cannot stand on the right side; put it on the left one"
         yield Mistake(check.at, Code.OPERATOR, message)
     elif check.op in (Op.IN, Op.INTERSECTS):
         if right is not FieldType.LIST or type_ not in (FieldType.TEXT, FieldType.LIST):
@@ -167,7 +184,7 @@ def _literal_mistakes(check: Check, type_: FieldType) -> Iterator[Mistake]:
     for text in check.values:
         if read_literal(text, check.op, type_) is None:
             wanted = "a hex string such as 7f454c46" if check.op in (Op.BCONTAINS, Op.BSTARTSWITH) else None
-            wanted = wanted or ("true or false" if type_ is FieldType.BOOL else "a number")
+            wanted = wanted or _WANTED[type_]
             yield Mistake(check.at, Code.LITERAL, f"'{text}' is not {wanted}, which '{check.op}' needs here")
         elif check.op is Op.REGEX:
             try:

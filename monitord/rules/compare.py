@@ -1,5 +1,6 @@
 """What the operators mean: a test made of an operator and its literals, to be asked about any number of values."""
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -7,10 +8,10 @@ from monitord.model.value import Missing, Value
 from monitord.rules.ast import Op, Quantifier
 from monitord.rules.field import FieldType
 from monitord.rules.glob import glob_test, path_prefix_test
-from monitord.rules.literal import bool_of, bytes_of, number_of
+from monitord.rules.literal import Network, address_of, bool_of, bytes_of, network_of, number_of, port_of
 from monitord.rules.regex import Regex
 
-Literal = str | int | float | bool | bytes
+Literal = str | int | float | bool | bytes | Network
 Test = Callable[[Value], bool]
 """False for a `Missing`, whatever the operator: not even ``!=`` holds of what is not there."""
 
@@ -19,11 +20,21 @@ def read_literal(text: str, op: Op, type_: FieldType) -> Literal | None:
     """A literal as the operator compares it with a field of this type, or None when it does not read so."""
     if op in (Op.BCONTAINS, Op.BSTARTSWITH):
         return bytes_of(text)
-    if type_ is FieldType.NUMBER:
-        return number_of(text)
-    if type_ is FieldType.BOOL:
-        return bool_of(text)
-    return text
+    read = _READERS.get(type_)
+    return text if read is None else read(text)
+
+
+_READERS: Mapping[FieldType, Callable[[str], Literal | None]] = MappingProxyType(
+    {
+        FieldType.NUMBER: number_of,
+        FieldType.DURATION: number_of,
+        FieldType.PORT: port_of,
+        FieldType.BOOL: bool_of,
+        FieldType.ADDRESS: address_of,
+        FieldType.NET: network_of,
+    }
+)
+"""Of the types whose literals are more than text."""
 
 
 def make_test(op: Op, literals: tuple[Literal, ...], quantifier: Quantifier | None = None) -> Test:
@@ -48,6 +59,9 @@ def make_test(op: Op, literals: tuple[Literal, ...], quantifier: Quantifier | No
 def _scalar_test(op: Op, literals: tuple[Literal, ...], quantifier: Quantifier | None) -> Test:
     if op is Op.EXISTS:
         return lambda value: not isinstance(value, Missing)
+    networks = tuple(literal for literal in literals if isinstance(literal, Network))
+    if networks:
+        return _network_test(networks, inside=op is not Op.NE)
     if op in (Op.IN, Op.INTERSECTS):
         wanted = frozenset(literals)
         return lambda value: value in wanted
@@ -67,6 +81,18 @@ def _scalar_test(op: Op, literals: tuple[Literal, ...], quantifier: Quantifier |
         if quantifier is Quantifier.ONEOF:
             return held == 1
         return held > 0 if quantifier is Quantifier.ANYOF else held == len(tests)
+
+    return test
+
+
+def _network_test(networks: tuple[Network, ...], inside: bool) -> Test:
+    """Whether an address is in one of the networks, or for `inside` False in none."""
+
+    def test(value: Value) -> bool:
+        if not isinstance(value, str):
+            return False
+        address = ipaddress.ip_address(value)
+        return any(address in network for network in networks) is inside
 
     return test
 

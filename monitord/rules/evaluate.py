@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
-from monitord.rules.ast import And, Check, Macro, Node, Not, Or
+from monitord.rules.ast import And, Check, Macro, Node, Not, Op, Or
 from monitord.rules.compare import Test, make_test, read_literal
 from monitord.rules.field import Field
 from monitord.rules.fields import CATALOGUE
-from monitord.rules.operand import is_any_of, type_of, value_of
+from monitord.rules.operand import has_sides, is_any_of, type_of, value_of
 
 
 def evaluate(node: Node, event: Event, context: Context, catalogue: Mapping[str, Field] = CATALOGUE) -> bool:
@@ -36,7 +36,7 @@ def _holds(check: Check, event: Event, context: Context, catalogue: Mapping[str,
     if isinstance(other, Missing):
         return False
     test = make_test(check.op, other if isinstance(other, tuple) else (other,), check.quantifier)
-    return _any_test(test)(value) if is_any_of(check.operand, catalogue) else test(value)
+    return _of_candidates(test, check, catalogue)(value)
 
 
 def check_test(check: Check, catalogue: Mapping[str, Field] = CATALOGUE) -> Test:
@@ -44,11 +44,16 @@ def check_test(check: Check, catalogue: Mapping[str, Field] = CATALOGUE) -> Test
     type_ = type_of(check.operand, catalogue)
     literals = (read_literal(text, check.op, type_) for text in check.values)
     test = make_test(check.op, tuple(literal for literal in literals if literal is not None), check.quantifier)
-    return _any_test(test) if is_any_of(check.operand, catalogue) else test
+    return _of_candidates(test, check, catalogue)
 
 
-def _any_test(test: Test) -> Test:
-    def any_test(value: Value) -> bool:
-        return any(map(test, value)) if isinstance(value, tuple) else test(value)
+def _of_candidates(test: Test, check: Check, catalogue: Mapping[str, Field]) -> Test:
+    """The test of a value that may be several, one of which makes it hold; or all, for ``!=`` of two sides."""
+    if not is_any_of(check.operand, catalogue):
+        return test
+    some = all if check.op is Op.NE and has_sides(check.operand, catalogue) else any
 
-    return any_test
+    def candidates_test(value: Value) -> bool:
+        return some(map(test, value)) if isinstance(value, tuple) else test(value)
+
+    return candidates_test

@@ -1,6 +1,6 @@
 """What stands left or right of an operator: its type, and its value for an event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from monitord.model.event import Event
 from monitord.model.process import Context
@@ -30,9 +30,23 @@ def is_any_of(operand: Operand, catalogue: Mapping[str, Field]) -> bool:
     :raises KeyError: a field that is not in the catalogue.
     """
     if isinstance(operand, FieldRef):
-        return operand.arg is None and catalogue[operand.name].any_of
+        return catalogue[operand.name].any_of
     first = operand.args[0]
     return operand.function in ONE_TO_ONE and not isinstance(first, (str, tuple)) and is_any_of(first, catalogue)
+
+
+def has_sides(operand: Operand, catalogue: Mapping[str, Field]) -> bool:
+    """Whether ``!=`` has to hold for all of the operand's values."""
+    return isinstance(operand, FieldRef) and catalogue[operand.name].sides
+
+
+def fields_of(*operands: Operand | str | tuple[str, ...] | None) -> Iterator[FieldRef]:
+    """The fields in operands, those in transformers included."""
+    for operand in operands:
+        if isinstance(operand, FieldRef):
+            yield operand
+        elif operand is not None and not isinstance(operand, (str, tuple)):
+            yield from fields_of(*operand.args)
 
 
 def value_of(

@@ -100,5 +100,5 @@ def text_of_value(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return f"({','.join(value)})"
+        return f"({','.join(map(str, value))})"
     return str(value) if not isinstance(value, Missing) else "<NA>"

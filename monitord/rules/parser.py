@@ -25,7 +25,7 @@ MAX_PARENTHESES = 1000
 MAX_TRANSFORMERS = 50
 """Transformers in transformers."""
 
-_FREE_TAILS = ("evt.arg.", "evt.rawarg.")
+_FREE_TAILS = ("evt.arg.", "evt.rawarg.", "thread.cgroup.", "container.label.", "k8s.pod.label.")
 
 
 def parse_condition(text: str) -> Node:

@@ -14,7 +14,7 @@ class Sockaddr:
     """
     An address.
 
-    :ivar family: AF_*.
+    :ivar family: AF_*; AF_INET for an IPv4 address in IPv6's form (``::ffff:10.0.0.1``).
     :ivar host: the IP address as text; empty for other families.
     :ivar path: of a unix socket, ``@`` standing for the NUL of an abstract one; empty for other families.
     """
@@ -54,6 +54,9 @@ def read_sockaddr(data: bytes) -> Sockaddr:
     if family == _AF_INET and len(data) >= 8:
         return Sockaddr(family, str(ipaddress.IPv4Address(data[4:8])), port)
     if family == _AF_INET6 and len(data) >= 24:
+        mapped = ipaddress.IPv6Address(data[8:24]).ipv4_mapped
+        if mapped is not None:  # an IPv6 socket talks IPv4: rules see IPv4, as in Falco
+            return Sockaddr(_AF_INET, str(mapped), port)
         return Sockaddr(family, str(ipaddress.IPv6Address(data[8:24])), port)
     if family == _AF_UNIX:
         path = data[2:]

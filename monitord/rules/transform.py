@@ -40,7 +40,7 @@ def transform(function: str, args: list[Value], option: str | None) -> Value:
     if function in ONE_TO_ONE:
         make = _TEXT_FUNCTIONS[function]
         if isinstance(args[0], tuple):
-            made = tuple(value for element in args[0] if isinstance(value := make(element), str))
+            made = tuple(value for element in args[0] if isinstance(value := make(str(element)), str))
             return made or Missing.NOT_APPLICABLE
         return make(str(args[0]))
     if function == "len":
@@ -57,7 +57,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _words(value: Value) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else tuple(str(value).split())
+    return tuple(map(str, value)) if isinstance(value, tuple) else tuple(str(value).split())
 
 
 def _b64(text: str) -> Value:

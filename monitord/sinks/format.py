@@ -82,7 +82,7 @@ def _json_value(value: Value) -> Any:
     if isinstance(value, str):
         return valid_text(value)
     if isinstance(value, tuple):
-        return [valid_text(item) for item in value]
+        return [valid_text(item) if isinstance(item, str) else item for item in value]
     return None if isinstance(value, Missing) else value
 
 

@@ -94,4 +94,4 @@ def _field_name(field: str) -> str:
 def _field_text(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return " ".join(value) if isinstance(value, tuple) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -256,7 +256,7 @@ class TestARuleThatFails:
         def extract(event, context, arg):
             return 1 // (event.comm != "odd")
 
-        field = Field("proc.broken", FieldType.NUMBER, "", "", extract)
+        field = Field("proc.broken", FieldType.NUMBER, "", "", "", extract)
         catalogue = MappingProxyType({**CATALOGUE, field.name: field})
         rules = rules_of(TABLE, broken=f"{OPENED} and proc.broken=0", shadow=SHADOW)
         return Stand(rules, catalogue=catalogue)

@@ -20,6 +20,7 @@ CONTEXT = FakeContext(
 )
 HOW = struct.pack("<QQQ", 0o1101, 0o755, 8)
 INET = struct.pack("<HH", 2, 0xBB01) + bytes([192, 0, 2, 7]) + bytes(8)
+MAPPED = struct.pack("<HHI", 10, 0xBB01, 0) + bytes(10) + b"\xff\xff" + bytes([192, 0, 2, 7]) + bytes(4)
 INET6 = struct.pack("<HHI", 10, 0x5000, 0) + bytes(15) + b"\1" + bytes(4)
 
 
@@ -35,6 +36,8 @@ RENAME = make_event("renameat2", args=(3, 1, 4, 1, 0), texts=[(1, b"a"), (3, b"b
 SYMLINK = make_event("symlinkat", args=(1, 3, 1), texts=[(2, b"b"), (0, b"../a")])
 CONNECT = make_event("connect", args=(3, 1, 16), texts=[(1, INET, Capture.SOCKADDR)])
 CONNECT_UNIX = make_event("connect", args=(3, 1, 16), texts=[(1, b"\1\0\0bus", Capture.SOCKADDR)])
+CONNECT_MAPPED = make_event("connect", args=(3, 1, 28), texts=[(1, MAPPED, Capture.SOCKADDR)])
+BIND = make_event("bind", args=(3, 1, 16), texts=[(1, INET, Capture.SOCKADDR)])
 ACCEPT6 = make_event("accept4", args=(3, 1, 1, 0), texts=[(1, INET6, Capture.SOCKADDR)], ret=8)
 FAULTY = make_event("openat", texts=[make_text(1, b"", flags=TextFlag.FAULT)], ret=-14)
 GONE = make_event("openat", flags=Flag.UNFINISHED)
@@ -55,6 +58,25 @@ UNKNOWN = make_event(600)
         ("evt.dir", OPENAT, "<"),
         ("evt.cpu", OPENAT, 1),
         ("evt.latency", OPENAT, 700),
+        ("evt.latency.s", OPENAT, 0),
+        ("evt.latency.ns", OPENAT, 700),
+        ("evt.rawtime.s", OPENAT, 1_700_000_005),
+        ("evt.rawtime.ns", OPENAT, 0),
+        ("evt.count", OPENAT, 1),
+        ("evt.source", OPENAT, "syscall"),
+        ("evt.category", OPENAT, "file"),
+        ("evt.category", CONNECT, "net"),
+        ("evt.category", UNKNOWN, Missing.UNKNOWN),
+        ("syscall.type", OPENAT, "openat"),
+        ("evt.info", make_event("kill", args=(7, 9)), "pid=7 sig=SIGKILL"),
+        ("evt.is_io", OPENAT, False),
+        ("evt.is_io_read", make_event("recvmsg"), True),
+        ("evt.is_io_write", make_event("recvmsg"), False),
+        ("evt.io_dir", make_event("sendfile64", abi=Abi.I386), "write"),
+        ("evt.io_dir", OPENAT, Missing.NOT_APPLICABLE),
+        ("evt.buflen", make_event("read", ret=41), 41),
+        ("evt.buflen", make_event("read", ret=-4), Missing.NOT_APPLICABLE),
+        ("evt.buffer", make_event("read", ret=41), Missing.UNKNOWN),
         ("evt.latency", GONE, Missing.UNFINISHED),
         ("evt.rawtime", OPENAT, 1_700_000_005_000_000_000),
         ("evt.time.iso8601", OPENAT, "2023-11-14T22:13:25.000000000+0000"),
@@ -117,6 +139,24 @@ UNKNOWN = make_event(600)
         ("proc.aname[2]", OPENAT, "sshd"),
         ("proc.aname[3]", OPENAT, Missing.NOT_APPLICABLE),
         ("proc.pcmdline", OPENAT, "bash -l"),
+        ("proc.apid", OPENAT, (97, 101)),
+        ("proc.apid[0]", OPENAT, 101),
+        ("proc.apid[1]", OPENAT, 97),
+        ("proc.apid[3]", OPENAT, Missing.NOT_APPLICABLE),
+        ("proc.aexe", OPENAT, ("-bash",)),
+        ("proc.aexe[0]", OPENAT, "/bin/cat"),
+        ("proc.aexe[2]", OPENAT, Missing.LATE),
+        ("proc.aexepath", OPENAT, ("/memfd:x",)),
+        ("proc.acmdline", OPENAT, ("bash -l",)),
+        ("proc.acmdline[0]", OPENAT, "cat -n x y"),
+        ("proc.cmdnargs", OPENAT, 2),
+        ("proc.cmdlenargs", OPENAT, 5),
+        ("proc.duration", OPENAT, 2_000_000_000),
+        ("proc.pid.ts", OPENAT, 1_700_000_003_000_000_000),
+        ("proc.ppid.duration", OPENAT, 2_000_000_000),
+        ("proc.ppid.ts", OPENAT, 1_700_000_003_000_000_000),
+        ("thread.ismain", OPENAT, False),
+        ("thread.nametid", OPENAT, "cat103"),
         ("proc.pexe", OPENAT, "-bash"),
         ("proc.pexepath", OPENAT, "/memfd:x"),
         ("proc.is_exe_from_memfd", OPENAT, False),
@@ -149,6 +189,34 @@ UNKNOWN = make_event(600)
         ("fd.cip", ACCEPT6, "::1"),
         ("fd.cport", ACCEPT6, 80),
         ("fd.rip", ACCEPT6, "::1"),
+        ("fd.ip", ACCEPT6, ("::1",)),
+        ("fd.port", CONNECT, (443,)),
+        ("fd.net", CONNECT, ("192.0.2.7",)),
+        ("fd.ip", CONNECT_UNIX, Missing.NOT_APPLICABLE),
+        ("fd.sip", CONNECT_MAPPED, "192.0.2.7"),
+        ("fd.typechar", CONNECT_MAPPED, "4"),
+        ("fd.name", CONNECT_MAPPED, "192.0.2.7:443"),
+        ("fd.snet", CONNECT, "192.0.2.7"),
+        ("fd.sproto", CONNECT, "https"),
+        ("fd.lip", CONNECT, Missing.NOT_APPLICABLE),
+        ("fd.lport", BIND, 443),
+        ("fd.is_server", CONNECT, False),
+        ("fd.is_server", BIND, True),
+        ("fd.l4proto", make_event("socket", args=(2, 1 | 0o2000000, 0)), "tcp"),
+        ("fd.l4proto", make_event("socket", args=(10, 2, 0)), "udp"),
+        ("fd.l4proto", make_event("socket", args=(10, 2, 58)), "icmp"),
+        ("fd.l4proto", make_event("socket", args=(2, 3, 1)), "raw"),
+        ("fd.l4proto", make_event("socket", args=(17, 3, 0)), Missing.NOT_APPLICABLE),
+        ("fd.l4proto", CONNECT, Missing.NOT_APPLICABLE),
+        ("fs.path.name", CREAT, "/x"),
+        ("fs.path.name", RENAME, Missing.NOT_APPLICABLE),
+        ("fs.path.source", RENAME, "/fd3/a"),
+        ("fs.path.target", RENAME, "/fd4/b"),
+        ("fs.path.targetraw", RENAME, "b"),
+        ("fs.path.source", SYMLINK, "../a"),
+        ("fs.path.target", SYMLINK, "/fd3/b"),
+        ("fs.path.name", SYMLINK, Missing.NOT_APPLICABLE),
+        ("fs.path.name", CONNECT, Missing.NOT_APPLICABLE),
         ("fd.num", ACCEPT6, 8),
         ("fd.sip", ACCEPT6, Missing.NOT_APPLICABLE),
     ],

@@ -1,53 +1,46 @@
 """``proc.*`` and ``thread.*``: who made the call."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from monitord.model.event import Event
 from monitord.model.process import Context, Process
 from monitord.model.value import Missing, Value
 from monitord.rules.field import Argument, Extract, Field, FieldType
-
-MAX_GENERATIONS = 64
-"""Ancestors that ``proc.aname`` without an index looks at; a line this long is a loop or an attack."""
-
-_LATE = "the process was gone before it was asked"
-_NO_PARENT = "there is no such ancestor, or it was gone before it was asked"
+from monitord.rules.fields import sources
 
 
-def _of_process(part: Callable[[Process], Value]) -> Extract:
+def of_process(part: Callable[[Process], Value]) -> Extract:
+    """A field that is a part of what is known of the process."""
     return lambda event, context, _arg: part(context.process(event))
 
 
-def _of_ancestor(generation: int, part: Callable[[Process], Value]) -> Extract:
-    def extract(event: Event, context: Context, _arg: str | None) -> Value:
-        ancestor = context.ancestor(event, generation)
-        return ancestor if isinstance(ancestor, Missing) else part(ancestor)
-
-    return extract
-
-
-def _exe(process: Process) -> Value:
+def exe(process: Process) -> Value:
+    """argv[0]"""
     if isinstance(process.argv, Missing):
         return process.argv
     return process.argv[0] if process.argv else Missing.NOT_APPLICABLE
 
 
-def _args(process: Process) -> Value:
-    return process.argv if isinstance(process.argv, Missing) else " ".join(process.argv[1:])
+def exepath(process: Process) -> Value:
+    """The resolved path of the executable."""
+    return process.exepath
 
 
-def _arg(event: Event, context: Context, arg: str | None) -> Value:
-    process = context.process(event)
-    if arg is None or isinstance(process.argv, Missing):
-        return _args(process)
-    index = int(arg) + 1
-    return process.argv[index] if index < len(process.argv) else Missing.NOT_APPLICABLE
-
-
-def _cmdline(process: Process) -> Value:
+def cmdline(process: Process) -> Value:
+    """comm and arguments."""
     if isinstance(process.argv, Missing):
         return process.argv
     return process.comm if isinstance(process.comm, Missing) else " ".join((str(process.comm), *process.argv[1:]))
+
+
+def _args(event: Event, context: Context, arg: str | None) -> Value:
+    argv = context.process(event).argv
+    if isinstance(argv, Missing):
+        return argv
+    if arg is None:
+        return " ".join(argv[1:])
+    index = int(arg) + 1
+    return argv[index] if index < len(argv) else Missing.NOT_APPLICABLE
 
 
 def _own_cmdline(event: Event, context: Context, _arg: str | None) -> Value:
@@ -59,121 +52,195 @@ def _exeline(process: Process) -> Value:
     return process.argv if isinstance(process.argv, Missing) else " ".join(process.argv)
 
 
+def _count(process: Process) -> Value:
+    return process.argv if isinstance(process.argv, Missing) else max(len(process.argv) - 1, 0)
+
+
+def _length(process: Process) -> Value:
+    if isinstance(process.argv, Missing):
+        return process.argv
+    return sum(len(word.encode("utf-8", "surrogateescape")) for word in process.argv[1:])
+
+
 def _cwd(process: Process) -> Value:
     if isinstance(process.cwd, Missing):
         return process.cwd
     return f"{str(process.cwd).rstrip('/')}/"
 
 
-def _from_memfd(process: Process) -> Value:
+def is_from_memfd(process: Process) -> Value:
+    """By the name of the executable; a file can have such a name, too."""
     path = process.exepath
     return path if isinstance(path, Missing) else str(path).startswith(("memfd:", "/memfd:"))
 
 
-def _ancestor_names(event: Event, context: Context, arg: str | None) -> Value:
-    if arg is not None:
-        generation = int(arg)
-        if generation == 0:
-            return event.comm
-        return event.parent_comm if generation == 1 else _of_ancestor(generation, _comm)(event, context, None)
-    return tuple(_names(event, context)) or Missing.NOT_APPLICABLE
-
-
-def _names(event: Event, context: Context) -> Iterator[str]:
-    if event.ppid:
-        yield event.parent_comm
-    for generation in range(2, MAX_GENERATIONS):
-        ancestor = context.ancestor(event, generation)
-        if isinstance(ancestor, Missing):
-            return
-        if isinstance(ancestor.comm, str):
-            yield ancestor.comm
-
-
-def _comm(process: Process) -> Value:
-    return process.comm
-
-
 PROCESS_FIELDS = (
-    Field(
-        "thread.tid",
-        FieldType.NUMBER,
-        "thread id, in the initial pid namespace",
-        "never",
-        lambda event, _context, _arg: event.tid,
-    ),
     Field(
         "proc.pid",
         FieldType.NUMBER,
         "process id (tgid), in the initial pid namespace",
-        "never",
+        sources.EVENT,
+        sources.NEVER,
         lambda event, _context, _arg: event.pid,
-    ),
-    Field(
-        "proc.ppid",
-        FieldType.NUMBER,
-        "process id of the parent",
-        "never",
-        lambda event, _context, _arg: event.ppid,
     ),
     Field(
         "proc.name",
         FieldType.TEXT,
         "name (comm, 15 bytes) of the process; after exec, of the new program",
-        "never",
+        sources.EVENT,
+        sources.NEVER,
         lambda event, _context, _arg: event.comm,
     ),
     Field(
-        "proc.pname",
+        "proc.exe",
         FieldType.TEXT,
-        "name of the parent",
-        "there is no parent",
-        lambda event, _context, _arg: event.parent_comm if event.ppid else Missing.NOT_APPLICABLE,
+        "first argument (argv[0]) of the program",
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        of_process(exe),
     ),
-    Field(
-        "proc.aname",
-        FieldType.TEXT,
-        "name of the n-th ancestor, [0] being the process; without index, of any ancestor",
-        _NO_PARENT,
-        _ancestor_names,
-        Argument.OPTIONAL,
-        numbered=True,
-        any_of=True,
-    ),
-    Field("proc.exe", FieldType.TEXT, "first argument (argv[0]) of the program", _LATE, _of_process(_exe)),
     Field(
         "proc.exepath",
         FieldType.TEXT,
         "resolved path of the executable",
-        _LATE,
-        _of_process(lambda process: process.exepath),
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        of_process(exepath),
     ),
     Field(
         "proc.args",
         FieldType.TEXT,
         "arguments behind argv[0], joined by blanks; [n] for one of them",
-        _LATE,
-        _arg,
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        _args,
         Argument.OPTIONAL,
         numbered=True,
     ),
-    Field("proc.cmdline", FieldType.TEXT, "proc.name and proc.args", _LATE, _own_cmdline),
-    Field("proc.exeline", FieldType.TEXT, "proc.exe and proc.args", _LATE, _of_process(_exeline)),
-    Field("proc.cwd", FieldType.TEXT, "working directory, with a slash at the end", _LATE, _of_process(_cwd)),
-    Field("proc.pcmdline", FieldType.TEXT, "proc.cmdline of the parent", _NO_PARENT, _of_ancestor(1, _cmdline)),
-    Field("proc.pexe", FieldType.TEXT, "proc.exe of the parent", _NO_PARENT, _of_ancestor(1, _exe)),
     Field(
-        "proc.pexepath",
+        "proc.cmdline",
         FieldType.TEXT,
-        "proc.exepath of the parent",
-        _NO_PARENT,
-        _of_ancestor(1, lambda process: process.exepath),
+        "proc.name and proc.args",
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        _own_cmdline,
     ),
     Field(
-        "proc.is_exe_from_memfd",
+        "proc.exeline",
+        FieldType.TEXT,
+        "proc.exe and proc.args",
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        of_process(_exeline),
+    ),
+    Field(
+        "proc.cmdnargs",
+        FieldType.NUMBER,
+        "how many arguments there are behind argv[0]",
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        of_process(_count),
+    ),
+    Field(
+        "proc.cmdlenargs",
+        FieldType.NUMBER,
+        "bytes of those arguments, without what separates them",
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        of_process(_length),
+    ),
+    Field(
+        "proc.cwd",
+        FieldType.TEXT,
+        "working directory, with a slash at the end",
+        sources.PROC,
+        sources.LATE,
+        of_process(_cwd),
+    ),
+    Field(
+        "proc.env",
+        FieldType.TEXT,
+        "environment as NAME=value, joined by blanks; [NAME] for one value",
+        sources.EXEC_OR_PROC,
+        "no such variable, or the process was gone before it was asked",
+        argument=Argument.OPTIONAL,
+    ),
+    Field(
+        "proc.tty",
+        FieldType.NUMBER,
+        "device number of the controlling terminal; 0 for none",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field(
+        "proc.loginshellid",
+        FieldType.NUMBER,
+        "process id of the oldest shell among the ancestors",
+        sources.PROC,
+        "no ancestor is a shell",
+    ),
+    Field(
+        "proc.duration",
+        FieldType.DURATION,
+        "nanoseconds since the process started",
+        sources.EVENT,
+        sources.NEVER,
+        lambda event, _context, _arg: max(event.ts_ns - event.start_ns, 0),
+    ),
+    Field(
+        "proc.pid.ts",
+        FieldType.NUMBER,
+        "when the process started, in nanoseconds since the Unix epoch",
+        sources.EVENT,
+        sources.NEVER,
+        lambda event, context, _arg: context.wall_ns(event.start_ns),
+    ),
+    Field(
+        "thread.tid",
+        FieldType.NUMBER,
+        "thread id, in the initial pid namespace",
+        sources.EVENT,
+        sources.NEVER,
+        lambda event, _context, _arg: event.tid,
+    ),
+    Field(
+        "thread.ismain",
         FieldType.BOOL,
-        "the executable is a memory file without a name in a filesystem",
-        _LATE,
-        _of_process(_from_memfd),
+        "the thread is the main one of its process",
+        sources.EVENT,
+        sources.NEVER,
+        lambda event, _context, _arg: event.tid == event.pid,
+    ),
+    Field(
+        "thread.nametid",
+        FieldType.TEXT,
+        "proc.name and thread.tid",
+        sources.EVENT,
+        sources.NEVER,
+        lambda event, _context, _arg: f"{event.comm}{event.tid}",
+    ),
+    Field(
+        "thread.cap_effective",
+        FieldType.TEXT,
+        "effective capabilities, joined by blanks: CAP_SYS_ADMIN CAP_NET_RAW",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field("thread.cap_permitted", FieldType.TEXT, "permitted capabilities", sources.PROC, sources.LATE),
+    Field("thread.cap_inheritable", FieldType.TEXT, "inheritable capabilities", sources.PROC, sources.LATE),
+    Field(
+        "thread.cgroups",
+        FieldType.TEXT,
+        "all cgroups as controller=path, joined by blanks",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field(
+        "thread.cgroup",
+        FieldType.TEXT,
+        "path of the cgroup of one controller: thread.cgroup.cpuset",
+        sources.PROC,
+        sources.LATE,
+        argument=Argument.REQUIRED,
     ),
 )

@@ -1,0 +1,66 @@
+"""``proc.is_exe_*`` and ``proc.exe_ino*``: the file that the process executes."""
+
+from monitord.rules.field import Field, FieldType
+from monitord.rules.fields import sources
+from monitord.rules.fields.process import is_from_memfd, of_process
+
+EXECUTABLE_FIELDS = (
+    Field(
+        "proc.is_exe_from_memfd",
+        FieldType.BOOL,
+        "the executable is a memory file without a name in a filesystem",
+        sources.EXEC_OR_PROC,
+        sources.LATE,
+        of_process(is_from_memfd),
+    ),
+    Field(
+        "proc.is_exe_writable",
+        FieldType.BOOL,
+        "the user of the process may write to the executable",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field(
+        "proc.is_exe_upper_layer",
+        FieldType.BOOL,
+        "the executable is in the upper layer of an overlay: it was added or changed since the container started",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field(
+        "proc.is_exe_lower_layer",
+        FieldType.BOOL,
+        "the executable is in a lower layer of an overlay: it comes from the image",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field("proc.exe_ino", FieldType.NUMBER, "inode number of the executable", sources.PROC, sources.LATE),
+    Field(
+        "proc.exe_ino.ctime",
+        FieldType.NUMBER,
+        "last change of the executable's inode, in nanoseconds since the Unix epoch",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field(
+        "proc.exe_ino.mtime",
+        FieldType.NUMBER,
+        "last change of the executable's content, in nanoseconds since the Unix epoch",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field(
+        "proc.exe_ino.ctime_duration_proc_start",
+        FieldType.DURATION,
+        "nanoseconds from proc.exe_ino.ctime to the start of the process",
+        sources.PROC,
+        sources.LATE,
+    ),
+    Field(
+        "proc.exe_ino.ctime_duration_pidns_start",
+        FieldType.DURATION,
+        "nanoseconds from the start of the pid namespace to proc.exe_ino.ctime",
+        sources.PROC,
+        sources.LATE,
+    ),
+)

@@ -19,12 +19,27 @@ static __always_inline void emit_identity(struct event *event, void *task) {
     bpf_probe_read_kernel(event->parent_comm, 16, parent_leader + OFF_task_struct__comm);
 }
 
-/* Every event gets a number, sent or not: a gap that the daemon sees is a loss, counted here by its reason. */
-static __always_inline void emit(void *ctx, struct call *call, void *task, s64 ret, u16 flags) {
-    struct event *event = &call->event;
+/* Every event gets a number, sent or not: a gap that the daemon sees is a loss, counted here by its reason. Data of
+ * data_len bytes follows the event; sends what of it is in the head cell. */
+static __always_inline bool emit_head(void *ctx, struct event *event) {
     struct stats *s = my_stats();
     if (!s)
-        return;
+        return false;
+    u32 size = event->data_len, cells = 1;
+    if (size > HEAD_DATA)
+        cells += (size - HEAD_DATA + MORE_DATA - 1) / MORE_DATA;
+    event->cells = cells;
+    event->seq = ++s->seq;
+    long failed = events.perf_submit(ctx, event, CELL_PAYLOAD);
+    if (failed == -28) /* ENOSPC */
+        s->lost_ring++;
+    else if (failed)
+        s->lost_no_ring++;
+    return !failed;
+}
+
+static __always_inline void emit(void *ctx, struct call *call, void *task, s64 ret, u16 flags) {
+    struct event *event = &call->event;
     u64 now = bpf_ktime_get_boot_ns();
     emit_identity(event, task);
     event->kind = KIND_EVENT;
@@ -34,20 +49,10 @@ static __always_inline void emit(void *ctx, struct call *call, void *task, s64 r
     event->ret = ret;
     event->ts_ns = now;
     event->duration_ns = flags & (FLAG_UNFINISHED | FLAG_NO_RETURN | FLAG_NO_START) ? 0 : now - call->start.ts_ns;
-    event->seq = ++s->seq;
-    u32 size = event->data_len, cells = 1;
-    if (size > HEAD_DATA)
-        cells += (size - HEAD_DATA + MORE_DATA - 1) / MORE_DATA;
-    event->cells = cells;
-    long failed = events.perf_submit(ctx, event, CELL_PAYLOAD);
-    if (failed) {
-        if (failed == -28) /* ENOSPC */
-            s->lost_ring++;
-        else
-            s->lost_no_ring++;
+    if (!emit_head(ctx, event))
         return;
-    }
     /* Each continuation header is written over the end of what was just sent. */
+    u32 cells = event->cells;
     for (u32 i = 1; i <= (TEXT_CAP - HEAD_DATA + MORE_DATA - 1) / MORE_DATA; i++) {
         if (i >= OPAQUE(cells))
             return;
@@ -58,7 +63,9 @@ static __always_inline void emit(void *ctx, struct call *call, void *task, s64 r
         more->index = i;
         more->seq = event->seq;
         if (events.perf_submit(ctx, more, CELL_PAYLOAD)) {
-            s->lost_texts++;
+            struct stats *s = my_stats();
+            if (s)
+                s->lost_texts++;
             return;
         }
     }

@@ -13,6 +13,8 @@
 #include "capture.h"   /* strings and structs of the caller */
 #include "directory.h" /* where relative paths start */
 #include "emit.h"      /* into the ring */
+#include "pids.h"      /* pids in their namespaces */
+#include "lifecycle.h" /* processes that begin and end */
 
 /* A call with a plan begins: remember it, with the caller's strings. */
 static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
@@ -181,6 +183,7 @@ int on_process_exit(u64 *ctx) {
     struct call *call = inflight_take((u64)task);
     if (call && call->start.want & (WANT_SUCCESS | WANT_FAILURE) && in_scope(ctx, task))
         emit(ctx, call, task, 0, call->start.flags | FLAG_UNFINISHED);
+    lifecycle_exit(ctx, task);
 #ifdef SCOPE_PID
     void *signal = TASK_LOAD(void *, task, task_struct__signal);
     u32 tgid = task_tgid(task);
@@ -210,15 +213,18 @@ int on_process_exec(u64 *ctx) {
     return 0;
 }
 
-#ifdef SCOPE_PID
-/* sched:sched_process_fork (struct task_struct *parent, struct task_struct *child): descendants are in scope. */
+/* sched:sched_process_fork (struct task_struct *parent, struct task_struct *child): the child has not run yet. The
+ * first is the caller, whoever the child's parent will be. */
 int on_process_fork(u64 *ctx) {
-    u32 parent = LOAD(u32, ctx[0], task_struct__tgid), child = LOAD(u32, ctx[1], task_struct__tgid);
-    u8 *marked = scope_pids.lookup(&parent);
-    if (marked && *marked) {
+    void *caller = (void *)ctx[0], *child = (void *)ctx[1];
+#ifdef SCOPE_PID
+    u32 ancestor = LOAD(u32, caller, task_struct__tgid), tgid = LOAD(u32, child, task_struct__tgid);
+    u8 *marked = scope_pids.lookup(&ancestor);
+    if (marked && *marked) { /* descendants are in scope */
         u8 one = 1;
-        scope_pids.update(&child, &one);
+        scope_pids.update(&tgid, &one);
     }
+#endif
+    lifecycle_fork(ctx, caller, child);
     return 0;
 }
-#endif

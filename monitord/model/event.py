@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, Capture, Flag, TextFlag
+from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, Capture, Flag, Kind, TextFlag
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
 from monitord.model.text import path_of_names
@@ -62,7 +62,7 @@ class Captured:
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """
-    Events as columns.
+    Events as columns; among them records of processes (`Kind.FORK`, `Kind.EXIT`), if somebody asked for them.
 
     :ivar records: (n,) of `monitord.abi.event.EVENT`, unaligned view; ``batch.records["nr"]`` is a column.
     :ivar cpu: (n,) u2, the CPU each record came from.
@@ -81,6 +81,12 @@ class EventBatch:
     def empty() -> "EventBatch":
         """No events."""
         return EventBatch(np.empty(0, EVENT), np.empty(0, np.uint16))
+
+    @property
+    def calls(self) -> "EventBatch":
+        """The system calls alone: what rules judge."""
+        are_calls = self.records["kind"] == Kind.EVENT
+        return self if are_calls.all() else self.take(np.flatnonzero(are_calls))
 
     def take(self, rows: NDArray[np.intp]) -> "EventBatch":
         """

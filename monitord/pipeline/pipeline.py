@@ -180,7 +180,7 @@ class Pipeline:
         self._telemetry.lost[Stage.DECODE] = self._decoder.undecoded
         self._enricher.observe(batch)
         unjudged = self._telemetry.lost[Stage.RULES]
-        for alert in self._detector.judge(batch, self._decoder.missed + unjudged):
+        for alert in self._detector.judge(batch.calls, self._decoder.missed + unjudged):
             for sink in self._sinks:
                 sink.put(alert)
         # What a rule failed on is counted as lost, and so not here: received is judged and lost.

@@ -76,11 +76,10 @@ def load(settings: Settings) -> tuple[Mapping[str, int], Mapping[str, int]]:
         raise LoadError(f"no register layout for {platform.machine()}: monitord runs on x86_64 and aarch64")
     if not _may_load():
         raise LoadError("loading BPF needs root, or CAP_BPF and CAP_PERFMON")
-    names = [n for n in TRACEPOINTS if n != "on_process_fork" or settings.scope is ScopeKind.PID]
     try:
         with Btf() as btf:
             flags = list(defines(settings, btf))
-            types = {name: btf.tracepoint(TRACEPOINTS[name]) for name in names}
+            types = {name: btf.tracepoint(TRACEPOINTS[name]) for name in TRACEPOINTS}
     except OSError as error:
         raise LoadError(f"libbpf.so.1 cannot be loaded ({error}): install python3-bpfcc, which brings it") from error
     bpf = _compile(flags)
@@ -93,7 +92,7 @@ def load(settings: Settings) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 def _maps(settings: Settings) -> Iterator[str]:
     """The maps that the daemon reads or writes; the programs hold the others."""
-    yield from ("calls", "errors", "stats", "plans", "gates", "events")
+    yield from ("calls", "errors", "stats", "plans", "gates", "lifecycle", "events")
     if settings.latency:
         yield "latencies"
     if settings.scope is ScopeKind.PID:

@@ -76,6 +76,7 @@ class BpfSource:
             self._update("plans", slot, plans[slot].tobytes())
         self._plans = plans
         self._write_gates(gates)
+        self._update("lifecycle", 0, bytes([interest.lifecycle]))
 
     def drain(self, timeout_s: float) -> Sequence[RawBatch]:
         """Wait until a ring is a quarter full or the time is over, and take what all rings hold."""

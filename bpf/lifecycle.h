@@ -1,0 +1,79 @@
+/* Processes that begin and end, as records among the events. monitord.abi.event.Kind says what is in them. */
+
+BPF_ARRAY(lifecycle, u8, 1); /* whether somebody wants them */
+
+struct lifecycle_cell {
+    struct event event;
+    char data[HEAD_DATA];
+};
+/* The CPU's slot may hold the call that the process is in. 244 bytes x CPUs. */
+BPF_PERCPU_ARRAY(lifecycle_cells, struct lifecycle_cell, 1);
+
+#define SIGNAL_GROUP_EXIT 4
+
+/* The record of a process, `task` being its leader; NULL when nobody wants it. */
+static __always_inline struct event *lifecycle_begin(void *ctx, void *task, u8 kind) {
+    int zero = 0;
+    u8 *wanted = lifecycle.lookup(&zero);
+    struct lifecycle_cell *cell = lifecycle_cells.lookup(&zero);
+    if (!wanted || !*wanted || !cell || !in_scope(ctx, task))
+        return NULL;
+    struct event *event = &cell->event;
+    void *parent = TASK_LOAD(void *, task, task_struct__real_parent);
+    void *parent_leader = TASK_LOAD(void *, parent, task_struct__group_leader);
+    void *cred = TASK_LOAD(void *, task, task_struct__cred);
+    void *css_set = TASK_LOAD(void *, task, task_struct__cgroups);
+    void *cgroup = TASK_LOAD(void *, css_set, css_set__dfl_cgrp);
+    void *node = TASK_LOAD(void *, cgroup, cgroup__kn);
+    event->kind = kind;
+    event->abi = NATIVE;
+    event->flags = 0;
+    event->nr = -1;
+    event->ts_ns = bpf_ktime_get_boot_ns();
+    event->duration_ns = 0;
+    event->start_ns = TASK_LOAD(u64, task, task_struct__start_boottime);
+    event->cgroup_id = TASK_LOAD(u64, node, kernfs_node__id);
+    event->pid = event->tid = task_tgid(task);
+    event->ppid = task_tgid(parent);
+    event->uid = TASK_LOAD(u32, cred, cred__uid);
+    event->gid = TASK_LOAD(u32, cred, cred__gid);
+    event->data_len = 0;
+    bpf_probe_read_kernel(event->comm, 16, task + OFF_task_struct__comm);
+    bpf_probe_read_kernel(event->parent_comm, 16, parent_leader + OFF_task_struct__comm);
+    return event;
+}
+
+static __always_inline void lifecycle_fork(void *ctx, void *caller, void *child) {
+    if (TASK_LOAD(u32, child, task_struct__pid) != task_tgid(child))
+        return; /* a thread */
+    struct event *event = lifecycle_begin(ctx, child, KIND_FORK);
+    if (!event)
+        return;
+    void *parent = TASK_LOAD(void *, child, task_struct__real_parent);
+    event->ret = 0;
+    event->args[0] = task_tgid(caller);
+    event->args[1] = TASK_LOAD(u64, TASK_LOAD(void *, caller, task_struct__group_leader), task_struct__start_boottime);
+    event->args[2] = TASK_LOAD(u64, TASK_LOAD(void *, parent, task_struct__group_leader), task_struct__start_boottime);
+    event->args[3] = pids_nr((u64)TASK_LOAD(void *, child, task_struct__thread_pid), pids_space(child));
+    event->args[4] = pids_host_nr(pids_of(child, PID_OF_SESSION));
+    event->args[5] = pids_host_nr(pids_of(child, PID_OF_GROUP));
+    emit_head(ctx, event);
+}
+
+static __always_inline void lifecycle_exit(void *ctx, void *task) {
+    void *signal = TASK_LOAD(void *, task, task_struct__signal);
+    if (TASK_LOAD(u32, signal, signal_struct__live))
+        return; /* other threads go on */
+    void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
+    struct event *event = lifecycle_begin(ctx, leader, KIND_EXIT);
+    if (!event)
+        return;
+    if (TASK_LOAD(u32, signal, signal_struct__flags) & SIGNAL_GROUP_EXIT)
+        event->ret = TASK_LOAD(u32, signal, signal_struct__group_exit_code);
+    else
+        event->ret = TASK_LOAD(u32, leader, task_struct__exit_code);
+#pragma unroll
+    for (int i = 0; i < 6; i++)
+        event->args[i] = 0;
+    emit_head(ctx, event);
+}

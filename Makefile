@@ -9,7 +9,8 @@ RUNARGS ?=
 
 # What Debian ships of what the daemon needs, and of what the tests talk to.
 PACKAGES      := python3-bpfcc python3-numpy python3-yaml python3-prometheus-client python3-systemd python3-venv python3-pip
-TEST_PACKAGES := python3-pytest python3-hypothesis prometheus strace gcc libc6-dev procps util-linux systemd runc busybox-static
+TEST_PACKAGES := python3-pytest python3-hypothesis prometheus prometheus-alertmanager rsyslog openssl strace gcc libc6-dev procps \
+                 util-linux systemd runc busybox-static
 BENCH_PACKAGES := bpftrace linux-perf
 
 .PHONY: setup run test bench lint format clean

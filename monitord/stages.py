@@ -1,7 +1,7 @@
 """The stages of the pipeline as Protocols: what the pipeline asks of each, and no more."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from monitord.model.alert import Alert
 from monitord.model.counts import CountTable
@@ -49,18 +49,24 @@ class Detector(Protocol):
         """
 
 
-class Sink(Protocol):
+Item = TypeVar("Item", contravariant=True)
+"""What a sink takes: alerts, or alerts as bytes where they can have waited on disk."""
+
+
+class Sink(Protocol[Item]):
     """Somewhere alerts go. Each runs on a thread of its own behind a bounded queue."""
 
     @property
     def name(self) -> str:
-        """The name in metrics: ``alert_log``, ``console``, ``journald``."""
+        """The name in metrics: ``alert_log``, ``console``, ``webhook``."""
 
-    def write(self, alert: Alert) -> None:
+    def write(self, item: Item, /) -> None:
         """
         Write one alert.
 
         :raises SinkError: it was not written now; the caller counts it and tries again.
+        :raises UnsureError: it may have been written; the caller tries again, and counts it as sent again.
+        :raises RefusedError: the other side never takes this one; the caller gives it up.
         """
 
     def reopen(self) -> None:
@@ -72,3 +78,11 @@ class Sink(Protocol):
 
 class SinkError(Exception):
     """A sink could not write; the message says what and where."""
+
+
+class UnsureError(SinkError):
+    """A sink has sent an alert and does not know whether it arrived."""
+
+
+class RefusedError(SinkError):
+    """The other side has read an alert and does not want it, now or later."""

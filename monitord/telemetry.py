@@ -29,11 +29,13 @@ class SinkCounts:
     :ivar written: alerts that arrived.
     :ivar failed: attempts that did not succeed; an alert that is tried again can fail more than once.
     :ivar dropped: alerts given up.
+    :ivar resent: alerts written again although the time before may have succeeded.
     """
 
     written: int = 0
     failed: int = 0
     dropped: int = 0
+    resent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

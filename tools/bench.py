@@ -91,7 +91,7 @@ class Daemon:
         (work / "rules.yaml").write_text(rules)
         config.write_text(
             f"bpf: {{latency: {str(latency).lower()}, ring_pages: 2048}}\nrules: {{paths: [rules.yaml]}}\n"
-            f"outputs: {{console: false, alert_log: {self.log}}}\nmetrics: {{address: '127.0.0.1:0'}}\n"
+            f"outputs: {{console: false, alert_log: {{path: {self.log}}}}}\nmetrics: {{address: '127.0.0.1:0'}}\n"
         )
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             address = str(work / "notify")

@@ -18,3 +18,9 @@ class Code(enum.StrEnum):
     OUT_OF_RANGE = "C013"  # a number outside its range
     PRIORITY = "C014"  # not one of the priorities
     PATH = "C015"  # a text that cannot be a path
+    REQUIRED = "C030"  # a section without a key that it needs
+    CHOICE = "C031"  # not one of the words that a key takes
+    URL = "C032"  # a URL that nothing can be posted to
+    HEADER = "C033"  # a header that HTTP does not allow, or that is not the operator's to set
+    SYSLOG = "C034"  # a place where syslog cannot be
+    COMMAND = "C035"  # a command without a program

@@ -8,17 +8,16 @@ from typing import Any, TypeVar
 import yaml
 
 from monitord.config.codes import Code
-from monitord.config.schema import BpfConfig, Config, MetricsConfig, OutputsConfig, RulesConfig
+from monitord.config.load_outputs import outputs_keys
+from monitord.config.outputs import OutputsConfig
+from monitord.config.schema import BpfConfig, Config, MetricsConfig, RulesConfig
 from monitord.config.values import (
-    QUEUE_ALERTS_MAX,
     Read,
     WrongValueError,
     is_null,
     items_of,
-    optional,
     read_address,
     read_flag,
-    read_number,
     read_path,
     read_priority,
     read_ring_pages,
@@ -63,16 +62,7 @@ class _Reader:
                 RulesConfig,
                 {"paths": self._each("rules.paths", file), "priority": read_priority, "match_all": read_flag},
             ),
-            "outputs": self._section(
-                "outputs",
-                OutputsConfig,
-                {
-                    "alert_log": optional(file),
-                    "console": read_flag,
-                    "journald": read_flag,
-                    "queue_alerts": read_number(1, QUEUE_ALERTS_MAX),
-                },
-            ),
+            "outputs": self._section("outputs", OutputsConfig, outputs_keys(self._section, file)),
             "metrics": self._section("metrics", _metrics, {"enabled": read_flag, "address": read_address}),
         }
 
@@ -118,8 +108,17 @@ class _Reader:
                 self._read(name, value_node, keys[key], values, key)
         return values
 
-    def _section(self, name: str, make: Callable[..., Any], keys: Mapping[str, Read]) -> Read:
-        return lambda node: make(**self.values(name, node, keys))
+    def _section(self, name: str, make: Callable[..., Any], keys: Mapping[str, Read], required: str = "") -> Read:
+        def read(node: yaml.Node) -> Any:
+            before = len(self.problems)
+            values = self.values(name, node, keys)
+            if not required or required in values:
+                return make(**values)
+            if len(self.problems) == before:
+                self._report(node.start_mark, Code.REQUIRED, f"{name}: {required} is missing; add it, or write null")
+            return None
+
+        return read
 
     def _each(self, name: str, read: Read) -> Read:
         def read_all(node: yaml.Node) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monitord.config.outputs import OutputsConfig
 from monitord.model.alert import Priority
 
 
@@ -64,21 +65,6 @@ class RulesConfig:
     paths: tuple[Path, ...] = ()
     priority: Priority = Priority.DEBUG
     match_all: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OutputsConfig:
-    """
-    :ivar alert_log: the JSON Lines file; None for no log.
-    :ivar console: print alert lines on standard output.
-    :ivar journald: send to the journal where there is one; what goes there by itself is not printed as well.
-    :ivar queue_alerts: alerts that may wait for a sink; more are dropped and counted.
-    """
-
-    alert_log: Path | None = None
-    console: bool = True
-    journald: bool = True
-    queue_alerts: int = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """One YAML value to one Python value; what does not fit is a `WrongValueError`."""
 
+import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,6 @@ from monitord.model.alert import Priority
 
 RING_PAGES_MAX = 1 << 16
 """256 MiB per CPU: more is a slip of the pen."""
-
-QUEUE_ALERTS_MAX = 1 << 20
-"""An alert takes a few KiB."""
 
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null"))
 
@@ -75,6 +73,21 @@ def read_text(node: yaml.Node) -> str:
     if isinstance(value, str):
         return value
     raise _wrong_type(node, "a text")
+
+
+def read_choice(words: Iterable[str]) -> Callable[[yaml.Node], str]:
+    """One of some words."""
+    known = tuple(words)
+
+    def read(node: yaml.Node) -> str:
+        text = read_text(node)
+        if text not in known:
+            near = difflib.get_close_matches(text, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"write one of {', '.join(known)}"
+            raise WrongValueError(Code.CHOICE, f"{text!r} is unknown; {hint}")
+        return text
+
+    return read
 
 
 def read_scope(node: yaml.Node) -> Scope:

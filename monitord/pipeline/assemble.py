@@ -7,26 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monitord.abi.arch import NR_UNKNOWN, Abi
-from monitord.config.schema import Config, MetricsConfig, OutputsConfig
+from monitord.config.schema import Config, MetricsConfig
 from monitord.detect.detector import RuleDetector
 from monitord.enrich.context import ProcContext
 from monitord.model.problem import Problem, errors
 from monitord.pipeline.load import Overrides, load
+from monitord.pipeline.outputs import Outputs
 from monitord.pipeline.pipeline import Pipeline
 from monitord.rules.ruleset import RuleSet
-from monitord.sinks.alert_log import AlertLog
-from monitord.sinks.console import Console
 from monitord.sinks.http import MetricsServer
-from monitord.sinks.journald import Journald, available, is_journal
 from monitord.sinks.prometheus import Readings, renderer
-from monitord.sinks.worker import SinkWorker
 from monitord.sources.bpf.source import BpfSource
-from monitord.stages import Sink, SinkError
+from monitord.stages import SinkError
 from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import ProgramStats, Telemetry
-
-STDOUT = 1
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +56,8 @@ class Assembly:
         self._telemetry = telemetry
         self._hostname = socket.gethostname()
         self._context = ProcContext(table)
-        sinks = open_sinks(config.outputs, telemetry)
+        self._outputs = Outputs(telemetry)
+        workers = self._outputs.open(config.outputs)
         self.server = _listen(config.metrics, telemetry, table, lambda: self._source)
         try:
             self._source = BpfSource(table, config.scope, config.bpf)
@@ -69,7 +65,7 @@ class Assembly:
             if self.server:
                 self.server.close()
             raise
-        self.pipeline = Pipeline(self._source, self._context, self._detector(rules, config), sinks, telemetry)
+        self.pipeline = Pipeline(self._source, self._context, self._detector(rules, config), workers, telemetry)
         telemetry.reloaded(True, time.time())
         where = f", metrics on {self.server.url}" if self.server else ""
         enabled = sum(rule.enabled for rule in rules.rules)
@@ -82,10 +78,10 @@ class Assembly:
         :return: what is to be said of them; when errors are among it, nothing has changed.
         """
         config, rules, problems = load(self._path, self._overrides, self._table)
-        sinks = None
+        workers = None
         if not errors(problems) and config.outputs != self._config.outputs:
             try:
-                sinks = open_sinks(config.outputs, self._telemetry)
+                workers = self._outputs.open(config.outputs)
             except SinkError as error:
                 problems.append(Problem(str(self._path), 0, 0, "C020", str(error)))
         if errors(problems):
@@ -96,8 +92,8 @@ class Assembly:
             if getattr(config, name) != getattr(self._config, name)
         ]
         self.pipeline.replace(self._detector(rules, config))
-        if sinks is not None:
-            self.pipeline.replace_sinks(sinks)
+        if workers is not None:
+            self.pipeline.replace_sinks(workers)
         self._config = config
         return problems
 
@@ -126,24 +122,6 @@ class Assembly:
         return RuleDetector(
             rules, self._table, self._context, self._telemetry, self._hostname, match_all=config.rules.match_all
         )
-
-
-def open_sinks(config: OutputsConfig, telemetry: Telemetry) -> list[SinkWorker]:
-    """
-    The outputs that are switched on, open, not started.
-
-    :raises SinkError: one cannot be opened.
-    """
-    sinks: list[Sink] = []
-    if config.alert_log is not None:
-        sinks.append(AlertLog(config.alert_log))
-    journald = config.journald and available()
-    if journald:
-        sinks.append(Journald())
-    # As a service, standard output goes to the journal, too: an alert would be there twice.
-    if config.console and not (journald and is_journal(STDOUT)):
-        sinks.append(Console(STDOUT))
-    return [SinkWorker(sink, config.queue_alerts, telemetry) for sink in sinks]
 
 
 def _listen(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitord.config.load import load as load_config
+from monitord.config.outputs import AlertLogConfig
 from monitord.config.schema import Config, Scope
 from monitord.model.problem import Problem
 from monitord.rules.ruleset import RuleSet
@@ -28,7 +29,9 @@ class Overrides:
         if self.rules:
             config = replace(config, rules=replace(config.rules, paths=tuple(self.rules)))
         if self.alert_log is not None:
-            config = replace(config, outputs=replace(config.outputs, alert_log=self.alert_log))
+            log = config.outputs.alert_log
+            log = replace(log, path=self.alert_log) if log else AlertLogConfig(self.alert_log)
+            config = replace(config, outputs=replace(config.outputs, alert_log=log))
         if self.metrics is not None:
             address, port = self.metrics
             config = replace(config, metrics=replace(config.metrics, enabled=True, address=address, port=port))

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from monitord.decode.decoder import Decoder, events_in
 from monitord.model.event import EventBatch
@@ -50,7 +50,7 @@ class Pipeline:
         source: Source,
         enricher: Enricher,
         detector: Detector,
-        sinks: Sequence[SinkWorker],
+        sinks: Sequence[SinkWorker[Any]],
         telemetry: Telemetry,
     ) -> None:
         self._source = source
@@ -99,15 +99,21 @@ class Pipeline:
         self._detector = detector
         self._source.install(self._enricher.interest() | new)
 
-    def replace_sinks(self, sinks: Sequence[SinkWorker]) -> None:
-        """Write to other outputs from the next alert on; the old ones write what they have, within 5 s."""
+    def replace_sinks(self, sinks: Sequence[SinkWorker[Any]]) -> None:
+        """
+        Write to these outputs from the next alert on; those that go write what they have, within 5 s.
+
+        :param sinks: those among them that write already go on; the others are started.
+        """
         old, self._sinks = self._sinks, sinks
         for sink in sinks:
-            sink.start()
+            if sink not in old:
+                sink.start()
+        gone = [sink for sink in old if sink not in sinks]
         end_s = time.monotonic() + 5
-        for sink in old:
+        for sink in gone:
             sink.finish(end_s)
-        for sink in old:
+        for sink in gone:
             sink.join()
 
     def reopen(self) -> None:

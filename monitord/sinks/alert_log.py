@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from monitord.model.alert import Alert
+from monitord.sinks.encode import Encode
 from monitord.sinks.format import json_line
 from monitord.stages import SinkError
 
@@ -21,8 +22,9 @@ class AlertLog:
 
     name = "alert_log"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, encode: Encode = json_line) -> None:
         self._path = path
+        self._encode = encode
         self._fd: int | None = self._open()
 
     def write(self, alert: Alert) -> None:
@@ -34,7 +36,7 @@ class AlertLog:
         if self._fd is None or self._rotated(self._fd):
             self.reopen()
         assert self._fd is not None
-        line = json_line(alert)
+        line = self._encode(alert)
         written = 0
         try:
             while written < len(line):  # a disk that fills up takes a part first and says ENOSPC then
@@ -69,12 +71,12 @@ class AlertLog:
     def _why(self, err: OSError) -> str:
         directory = self._path.parent
         if err.errno == errno.ENOENT:
-            return f"there is no directory {directory}; create it, or change outputs.alert_log"
+            return f"there is no directory {directory}; create it, or change outputs.alert_log.path"
         if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return f"{err.strerror}; let uid {os.geteuid()} write there, or change outputs.alert_log"
+            return f"{err.strerror}; let uid {os.geteuid()} write there, or change outputs.alert_log.path"
         if err.errno == errno.EISDIR:
-            return "it is a directory; give a file in it as outputs.alert_log"
-        return f"{err.strerror}; change outputs.alert_log"
+            return "it is a directory; give a file in it as outputs.alert_log.path"
+        return f"{err.strerror}; change outputs.alert_log.path"
 
     def _rotated(self, fd: int) -> bool:
         # Asked before every line: 2 us beside the 16 us that making a line takes.

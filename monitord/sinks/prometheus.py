@@ -175,6 +175,12 @@ class _Metrics(Collector):
             ("sink",),
             [((name,), counts.dropped) for name, counts in sinks],
         )
+        yield _counter(
+            "monitord_alerts_resent_total",
+            "Alerts written again although the time before may have succeeded: the receiver can have them twice.",
+            ("sink",),
+            [((name,), counts.resent) for name, counts in sinks],
+        )
 
     def _programs(self) -> Iterator[Metric]:
         programs = self._readings.programs().items()

@@ -1,70 +1,81 @@
 """Each sink on a thread of its own, behind a bounded queue: a dead sink blocks nobody."""
 
 import logging
+import random
 import threading
 import time
-from collections import deque
+from typing import Generic, TypeVar
 
 from monitord.model.alert import Alert
-from monitord.stages import Sink, SinkError
+from monitord.sinks.backlog import Backlog
+from monitord.stages import RefusedError, Sink, SinkError, UnsureError
 from monitord.telemetry import Telemetry
+
+Item = TypeVar("Item")
 
 _CLOSING_S = 0.1
 """What a sink gets to close behind the deadline; enough for any that is not stuck."""
 
 
-class SinkWorker:
+class SinkWorker(Generic[Item]):
     """
-    Writes alerts to one sink, in order, from a thread of its own.
+    Writes alerts to one sink, in order, at least once each, from a thread of its own.
 
     An alert that the sink does not take is tried again, first after `first_retry_s` and then after twice as long each
-    time, up to `longest_retry_s`; newer alerts wait behind it. What does not fit in the queue is dropped and counted.
+    time, up to `longest_retry_s`, each time less a random part of up to a half: many machines are not to come
+    back to one receiver together. Newer alerts wait behind it. What does not fit in the backlog is dropped and counted,
+    and so is what the other side refuses for good. An alert that may have been written is written again and counted.
 
     :param sink: open; the worker closes it.
-    :param queue_alerts: how many alerts may wait.
+    :param backlog: where alerts wait; the worker closes it.
     """
 
     def __init__(
         self,
-        sink: Sink,
-        queue_alerts: int,
+        sink: Sink[Item],
+        backlog: Backlog[Item],
         telemetry: Telemetry,
         *,
         first_retry_s: float = 0.1,
         longest_retry_s: float = 5.0,
     ) -> None:
         self._sink = sink
-        self._capacity = queue_alerts
+        self._backlog = backlog
+        self._telemetry = telemetry
         self._counts = telemetry.register_sink(sink.name)
         self._first_retry_s = first_retry_s
         self._longest_retry_s = longest_retry_s
         self._log = logging.getLogger(__name__)
-        self._queue: deque[Alert] = deque()
-        self._changed = threading.Condition()
+        self._changed = backlog.changed
         self._reopen = False
+        self._refusing = False
         self._deadline_s: float | None = None
+        self._lost: int | None = None
         # A daemon thread: one that hangs in a write must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
-        telemetry.register_queue(sink.name, queue_alerts, self._queue.__len__)
 
     def start(self) -> None:
         """Begin to write."""
+        self._telemetry.register_queue(self._sink.name, self._backlog.capacity, self._backlog.in_memory)
+        self._backlog.start()
         self._thread.start()
+
+    def discard(self) -> None:
+        """Close what was opened; only before `start`."""
+        self._backlog.close()
+        self._sink.close()
 
     def put(self, alert: Alert) -> None:
         """Hand over an alert; never waits for the sink."""
         with self._changed:
-            if len(self._queue) < self._capacity and self._deadline_s is None:
-                self._queue.append(alert)
-                self._changed.notify()
-            else:
+            if self._deadline_s is not None or not self._backlog.put(alert):
                 self._counts.dropped += 1
 
     def reopen(self) -> None:
         """Have the sink opened again before the next write; returns at once."""
         with self._changed:
             self._reopen = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def finish(self, deadline_s: float) -> None:
         """
@@ -74,32 +85,36 @@ class SinkWorker:
         """
         with self._changed:
             self._deadline_s = deadline_s
-            self._changed.notify()
+            self._changed.notify_all()
 
     def join(self) -> int:
         """
         Wait for the end that `finish` asked for, but hardly longer than its deadline.
 
-        :return: alerts that were not written, the one included that the sink may hang in.
+        :return: alerts that were neither written nor kept for the next start, the one included that the sink may hang
+            in.
         """
         assert self._deadline_s is not None, "finish() comes first"
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()) + _CLOSING_S)
-        return len(self._queue)
+        return self._lost if self._lost is not None else self._backlog.in_memory()
 
     def _run(self) -> None:
         retry_s = 0.0  # how long the sink is left alone; 0 while it works
         while self._wait(retry_s):
             if self._reopen:
                 self._reopen_sink()
-            if not self._queue:
-                continue
-            if self._written(self._queue[0], retrying=retry_s > 0):
-                self._queue.popleft()
+            with self._changed:
+                if not self._backlog.ready():
+                    continue
+            if self._written(retrying=retry_s > 0):
+                self._backlog.pop()
                 retry_s = 0.0
             else:
                 retry_s = min(max(self._first_retry_s, 2 * retry_s), self._longest_retry_s)
+        lost = self._backlog.close()
         with self._changed:
-            self._counts.dropped += len(self._queue)
+            self._counts.dropped += lost
+        self._lost = lost
         self._sink.close()
 
     def _wait(self, retry_s: float) -> bool:
@@ -107,15 +122,27 @@ class SinkWorker:
         with self._changed:
             deadline_s = self._deadline_s
             if retry_s:
+                if deadline_s is not None and self._backlog.keeps:
+                    return False
+                wait_s = retry_s * random.uniform(0.5, 1)
                 # A new alert is no reason to try a broken sink earlier; the end, or a reopen, is.
                 if deadline_s is not None:
-                    retry_s = min(retry_s, max(0.0, deadline_s - time.monotonic()))
-                self._changed.wait_for(lambda: self._reopen or self._deadline_s != deadline_s, retry_s)
+                    wait_s = min(wait_s, max(0.0, deadline_s - time.monotonic()))
+                self._changed.wait_for(lambda: self._reopen or self._deadline_s != deadline_s, wait_s)
             else:
-                self._changed.wait_for(lambda: self._queue or self._reopen or self._deadline_s is not None)
+                self._changed.wait_for(self._something_to_do, self._left_s())
             if self._deadline_s is None:
                 return True
-            return bool(self._queue) and time.monotonic() < self._deadline_s
+            return len(self._backlog) > 0 and time.monotonic() < self._deadline_s
+
+    def _something_to_do(self) -> bool:
+        if self._backlog.ready() or self._reopen:
+            return True
+        # What is on its way to the disk is waited for, also at the end.
+        return self._deadline_s is not None and not len(self._backlog)
+
+    def _left_s(self) -> float | None:
+        return None if self._deadline_s is None else max(0.0, self._deadline_s - time.monotonic())
 
     def _reopen_sink(self) -> None:
         self._reopen = False
@@ -125,22 +152,36 @@ class SinkWorker:
             self._counts.failed += 1
             self._log.error("%s: %s", self._sink.name, err)
 
-    def _written(self, alert: Alert, retrying: bool) -> bool:
-        """Whether the alert is done with; if not, it heads the queue until it is."""
+    def _written(self, retrying: bool) -> bool:
+        """Whether the head of the backlog is done with; if not, it stays the head until it is."""
         try:
-            self._sink.write(alert)
+            item = self._backlog.head()
+            if self._backlog.sending():
+                self._counts.resent += 1
+            self._sink.write(item)
+        except RefusedError as err:
+            self._give_up()
+            if not self._refusing:
+                self._log.error("%s: %s; what it refuses is given up", self._sink.name, err)
+            self._refusing = True
+            return True
         except SinkError as err:
             self._counts.failed += 1
+            self._backlog.release(unsure=isinstance(err, UnsureError))
             if not retrying:
                 self._log.error("%s: %s; trying again until it works", self._sink.name, err)
             return False
         except Exception:  # noqa: BLE001 - the outer edge of the thread: a bug in one alert must not end it
-            self._counts.failed += 1
-            with self._changed:
-                self._counts.dropped += 1
-            self._log.exception("%s: an alert of the rule %r could not be written", self._sink.name, alert.rule)
+            self._give_up()
+            self._log.exception("%s: an alert could not be written", self._sink.name)
             return True
         self._counts.written += 1
+        self._refusing = False
         if retrying:
             self._log.warning("%s: writing again", self._sink.name)
         return True
+
+    def _give_up(self) -> None:
+        self._counts.failed += 1
+        with self._changed:
+            self._counts.dropped += 1

@@ -74,7 +74,10 @@ class TestValues:
         assert Priority.WARNING == load(write("rules: {priority: Warning}"))[0].rules.priority
 
     def test_a_relative_path_is_relative_to_the_file(self, write, tmp_path):
-        assert tmp_path / "alerts.jsonl" == load(write("outputs: {alert_log: alerts.jsonl}"))[0].outputs.alert_log
+        assert (
+            tmp_path / "alerts.jsonl"
+            == load(write("outputs: {alert_log: {path: alerts.jsonl}}"))[0].outputs.alert_log.path
+        )
 
     def test_an_absolute_path_stays(self, write):
         assert (Path("/etc/a"), Path("/etc/b")) == load(write("rules: {paths: [/etc/a, /etc/b]}"))[0].rules.paths
@@ -147,14 +150,14 @@ rules: {priority: high, paths: [1, ""]}
             (b"bpf: {ring_pages: !!timestamp x}", Code.WRONG_TYPE),
             (b"bpf: {ring_pages: 0b_}", Code.WRONG_TYPE),
             (b"rules: {paths: rules}", Code.WRONG_TYPE),
-            (b"outputs: {alert_log: true}", Code.WRONG_TYPE),
-            (b"outputs: &a {alert_log: *a}", Code.WRONG_TYPE),
+            (b"outputs: {alert_log: true}", Code.NOT_A_SECTION),
+            (b"outputs: &a {alert_log: {path: *a}}", Code.WRONG_TYPE),
             (b"bpf: {ring_pages: 0}", Code.OUT_OF_RANGE),
             (b"bpf: {ring_pages: 131072}", Code.OUT_OF_RANGE),
             (b"outputs: {queue_alerts: -1}", Code.OUT_OF_RANGE),
-            (b'outputs: {alert_log: ""}', Code.PATH),
-            (b'outputs: {alert_log: "a\\0b"}', Code.PATH),
-            (b'outputs: {alert_log: "\\ud800"}', Code.PATH),
+            (b'outputs: {alert_log: {path: ""}}', Code.PATH),
+            (b'outputs: {alert_log: {path: "a\\0b"}}', Code.PATH),
+            (b'outputs: {alert_log: {path: "\\ud800"}}', Code.PATH),
         ],
     )
     def test_each_has_its_code(self, write, text, code):

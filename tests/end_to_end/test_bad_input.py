@@ -131,17 +131,18 @@ class TestMetrics:
 
 class TestAlertLog:
     def test_a_directory_that_is_not_there_is_named(self, place):
-        assert "cannot open the alert log no/log: there is no directory no; create it, or change outputs.alert_log" == (
-            refused(place, "--alert-log", "no/log")
+        assert (
+            "cannot open the alert log no/log: there is no directory no; create it, or change outputs.alert_log.path"
+            == (refused(place, "--alert-log", "no/log"))
         )
 
     def test_a_file_is_no_directory(self, place):
-        assert "cannot open the alert log monitord.yaml/log: Not a directory; change outputs.alert_log" == (
+        assert "cannot open the alert log monitord.yaml/log: Not a directory; change outputs.alert_log.path" == (
             refused(place, "--alert-log", "monitord.yaml/log")
         )
 
     def test_a_directory_is_no_file(self, place):
-        assert "it is a directory; give a file in it as outputs.alert_log" in refused(place, "--alert-log", ".")
+        assert "it is a directory; give a file in it as outputs.alert_log.path" in refused(place, "--alert-log", ".")
 
     def test_a_read_only_file_system_is_said(self, place):
         read_only = f"mount --bind {place} {place} && mount -o remount,ro,bind {place} && cd {place}"

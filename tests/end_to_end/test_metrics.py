@@ -23,7 +23,7 @@ def scrape(tmp_path_factory):
     config.write_text(
         f"rules: {{paths: [{SHIPPED.parent}/rules]}}\n"
         "bpf: {latency: true, program_stats: true}\n"
-        "outputs: {alert_log: alerts.jsonl}\n"
+        "outputs: {alert_log: {path: alerts.jsonl}}\n"
         "metrics: {address: '127.0.0.1:0'}\n"
     )
     with shell() as opened, running(directory, opened.scope, config) as daemon:

@@ -121,7 +121,7 @@ class TestReloadOfOutputs:
         with running(tmp_path, opened.scope, configured(tmp_path, NARROW)) as daemon:
             opened.run("! cat /nowhere/before 2>&1")
             daemon.settle()
-            configured(tmp_path, NARROW, outputs={"alert_log": "other.jsonl"})
+            configured(tmp_path, NARROW, outputs={"alert_log": {"path": "other.jsonl"}})
             daemon.reload()
             old = daemon.alerts()
             opened.run("! cat /nowhere/after 2>&1")
@@ -135,7 +135,7 @@ class TestReloadOfOutputs:
 
     def test_a_log_that_cannot_be_opened_leaves_the_old_one(self, tmp_path, opened):
         with running(tmp_path, opened.scope, configured(tmp_path, NARROW)) as daemon:
-            configured(tmp_path, WIDE, outputs={"alert_log": "no/alerts.jsonl"})
+            configured(tmp_path, WIDE, outputs={"alert_log": {"path": "no/alerts.jsonl"}})
             daemon.reload()
             opened.run("! cat /nowhere/7 2>&1")
             daemon.settle()

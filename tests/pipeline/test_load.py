@@ -49,7 +49,7 @@ class TestOverrides:
         assert scope == Overrides(scope=scope).applied(Config()).scope
 
     def test_an_alert_log(self):
-        assert Path("x") == Overrides(alert_log=Path("x")).applied(Config()).outputs.alert_log
+        assert Path("x") == Overrides(alert_log=Path("x")).applied(Config()).outputs.alert_log.path
 
     def test_an_address_switches_metrics_on(self):
         off = Config(metrics=MetricsConfig(enabled=False))

@@ -11,6 +11,7 @@ from monitord.model.loss import Stage
 from monitord.pipeline import pipeline as module
 from monitord.pipeline.pipeline import Pipeline
 from monitord.sinks.alert_log import AlertLog
+from monitord.sinks.backlog import Backlog
 from monitord.sinks.worker import SinkWorker
 from monitord.telemetry import Telemetry
 from tests.support.alerts import make_alert
@@ -123,7 +124,7 @@ def started(tmp_path, source, telemetry):
 
 
 def sink_to(path, telemetry):
-    return SinkWorker(AlertLog(path), 4096, telemetry)
+    return SinkWorker(AlertLog(path), Backlog(4096, lambda alert: alert), telemetry)
 
 
 def alerts_in(path):

@@ -6,6 +6,7 @@ import pytest
 
 from monitord.model.alert import Alert
 from monitord.sinks.alert_log import AlertLog
+from monitord.sinks.backlog import Backlog
 from monitord.sinks.console import Console
 from monitord.sinks.worker import SinkWorker
 from monitord.stages import SinkError
@@ -58,7 +59,9 @@ def start(telemetry):
     workers = []
 
     def start(sink, queue_alerts=100) -> SinkWorker:
-        worker = SinkWorker(sink, queue_alerts, telemetry, first_retry_s=0.001, longest_retry_s=0.01)
+        worker = SinkWorker(
+            sink, Backlog(queue_alerts, lambda alert: alert), telemetry, first_retry_s=0.001, longest_retry_s=0.01
+        )
         workers.append(worker)
         worker.start()
         return worker
@@ -212,7 +215,9 @@ class TestReopen:
     def test_it_ends_a_long_wait(self, telemetry, tmp_path):
         path = tmp_path / "log"
         path.symlink_to("/dev/full")
-        worker = SinkWorker(AlertLog(path), 10, telemetry, first_retry_s=600, longest_retry_s=600)
+        worker = SinkWorker(
+            AlertLog(path), Backlog(10, lambda alert: alert), telemetry, first_retry_s=600, longest_retry_s=600
+        )
         worker.start()
         worker.put(make_alert(rule="a"))
         until(lambda: telemetry.sinks["alert_log"].failed)
@@ -243,7 +248,9 @@ class TestEnd:
     def test_it_ends_a_long_wait(self, telemetry, tmp_path):
         path = tmp_path / "log"
         path.symlink_to("/dev/full")
-        worker = SinkWorker(AlertLog(path), 10, telemetry, first_retry_s=600, longest_retry_s=600)
+        worker = SinkWorker(
+            AlertLog(path), Backlog(10, lambda alert: alert), telemetry, first_retry_s=600, longest_retry_s=600
+        )
         worker.start()
         worker.put(make_alert(rule="a"))
         until(lambda: telemetry.sinks["alert_log"].failed)

@@ -42,7 +42,7 @@ def configured(directory: Path, rules: str, **sections: Mapping[str, object]) ->
     (directory / "rules.yaml").write_text(rules)
     config: dict[str, Mapping[str, object]] = {
         "rules": {"paths": ["rules.yaml"]},
-        "outputs": {"alert_log": ALERTS, "console": False},
+        "outputs": {"alert_log": {"path": ALERTS}, "console": False},
         "metrics": {"address": "127.0.0.1:0"},
     }
     for name, values in sections.items():

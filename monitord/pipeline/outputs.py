@@ -1,0 +1,97 @@
+"""From the section ``outputs:`` to the workers that write."""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any
+
+from monitord.config.outputs import OutputsConfig, WebhookConfig
+from monitord.model.alert import Alert
+from monitord.sinks.alert_log import AlertLog
+from monitord.sinks.alertmanager import Alertmanager
+from monitord.sinks.backlog import Backlog, SpoolBacklog
+from monitord.sinks.console import Console
+from monitord.sinks.encode import ENCODERS
+from monitord.sinks.journald import Journald, available, is_journal
+from monitord.sinks.program import Program
+from monitord.sinks.syslog import Syslog
+from monitord.sinks.webhook import Webhook
+from monitord.sinks.worker import SinkWorker
+from monitord.stages import Sink
+from monitord.telemetry import Telemetry
+
+STDOUT = 1
+
+LOCAL_RETRY_S, NETWORK_RETRY_S = 5.0, 30.0
+"""The longest pause before a broken output is tried again."""
+
+Worker = SinkWorker[Any]
+
+Key = tuple[str, Hashable, int]
+"""An output's name, its configuration, and the size of its queue: a worker is of use as long as they stay."""
+
+
+class Outputs:
+    """Opens outputs, and on a reload those alone that have changed."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._open: dict[Key, Worker] = {}
+
+    def open(self, config: OutputsConfig) -> Sequence[Worker]:
+        """
+        The outputs that are switched on. Those of the call before whose configuration is the same are the same workers.
+
+        :return: new ones are open and not started.
+        :raises SinkError: one cannot be opened; then the call before still holds.
+        """
+        workers: dict[Key, Worker] = {}
+        try:
+            for key, make in self._wanted(config):
+                workers[key] = self._open.get(key) or make()
+        except BaseException:
+            for key, worker in workers.items():
+                if key not in self._open:
+                    worker.discard()
+            raise
+        self._open = workers
+        return list(workers.values())
+
+    def _wanted(self, config: OutputsConfig) -> Iterator[tuple[Key, Callable[[], Worker]]]:
+        """How to open each output that is switched on, by what it depends on."""
+        queue = config.queue_alerts
+        journald = config.journald and available()
+        # As a service, standard output goes to the journal, too: an alert would be there twice.
+        console = config.console and not (journald and is_journal(STDOUT))
+        if config.alert_log:
+            log = config.alert_log
+            yield ("alert_log", log, queue), lambda: self._plain(AlertLog(log.path, ENCODERS[log.format]), queue)
+        if journald:
+            yield ("journald", None, queue), lambda: self._plain(Journald(), queue)
+        if console:
+            yield ("console", None, queue), lambda: self._plain(Console(STDOUT), queue)
+        if config.syslog:
+            syslog = config.syslog
+            yield ("syslog", syslog, queue), lambda: self._plain(Syslog(syslog), queue)
+        if config.webhook:
+            webhook = config.webhook
+            yield ("webhook", webhook, queue), lambda: self._webhook(webhook, queue)
+        if config.alertmanager:
+            manager = config.alertmanager
+            yield ("alertmanager", manager, queue), lambda: self._plain(Alertmanager(manager), queue, NETWORK_RETRY_S)
+        if config.program:
+            program = config.program
+            yield ("program", program, queue), lambda: self._plain(Program(program), queue)
+
+    def _plain(self, sink: Sink[Alert], queue: int, longest_retry_s: float = LOCAL_RETRY_S) -> Worker:
+        return SinkWorker(sink, Backlog(queue, _unchanged), self._telemetry, longest_retry_s=longest_retry_s)
+
+    def _webhook(self, config: WebhookConfig, queue: int) -> Worker:
+        sink, encode = Webhook(config), ENCODERS[config.format]
+        backlog = Backlog(queue, encode)
+        if config.spool:
+            backlog = SpoolBacklog(queue, encode, config.spool, config.spool_mib << 20, sink.name)
+            self._telemetry.register_queue(f"{sink.name}_spool", config.spool_mib << 20, backlog.spool_bytes)
+        return SinkWorker(sink, backlog, self._telemetry, longest_retry_s=NETWORK_RETRY_S)
+
+
+def _unchanged(alert: Alert) -> Alert:
+    return alert

@@ -1,0 +1,172 @@
+"""Posting JSON to an HTTP server, over one connection that stays open."""
+
+import contextlib
+import http.client
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from monitord import __version__
+from monitord.config.load_outputs import wrong_header
+from monitord.config.outputs import HttpConfig
+from monitord.sinks.sockets import dead, why
+from monitord.stages import RefusedError, SinkError, UnsureError
+
+ANSWER_BYTES = 65536
+"""A longer answer is not read: the connection is closed instead."""
+
+REFUSALS = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431})
+"""These statuses are about the request itself, which stays the same: sending it again is of no use."""
+
+
+class HttpPost:
+    """
+    A connection to one server, made when it is needed, and made anew when it broke.
+
+    Certificates, keys and `headers_file` are read for every connection: new ones need no reload.
+
+    :param name: of the output, for messages.
+    :param path: behind the path of the URL.
+    :raises SinkError: one of the files cannot be used.
+    """
+
+    def __init__(self, name: str, config: HttpConfig, path: str = "") -> None:
+        self._name = name
+        self._config = config
+        parts = urlsplit(config.url)
+        self._tls = parts.scheme == "https"
+        self._host, self._port = parts.hostname or "", parts.port
+        self._target = (parts.path.rstrip("/") + path if path else parts.path or "/") + (
+            f"?{parts.query}" if parts.query else ""
+        )
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.where = f"{parts.scheme}://{host}" + (f":{self._port}" if self._port else "")
+        self._connection: http.client.HTTPConnection | None = None
+        self._headers: Mapping[str, str] = {}
+        self._connect()
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """
+        Send a document and wait for the answer.
+
+        :raises SinkError: the server did not take it now.
+        :raises UnsureError: the server did not answer: it may have taken it.
+        :raises RefusedError: the server will not take it, now or later.
+        """
+        connection = self._connection
+        if connection is not None and connection.sock is not None and dead(connection.sock):
+            self.close()
+            connection = None
+        if connection is None:
+            connection = self._connect()
+        answer = None
+        try:
+            if connection.sock is None:
+                connection.connect()
+            with self._unsure():
+                connection.request("POST", self._target, body, {**self._headers, **headers})
+                answer = connection.getresponse()
+                self._read(answer)
+        except ssl.SSLError as err:
+            raise SinkError(f"{self.where}: {_tls_trouble(err, self._name)}") from err
+        except (OSError, UnicodeError) as err:  # UnicodeError: not a host name
+            reason = why(err) if isinstance(err, OSError) else "not a host name"
+            raise SinkError(f"{self.where}: {reason}") from err
+        finally:
+            if answer is None or not answer.isclosed() or answer.will_close:
+                self.close()
+        self._judge(answer)
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        """A connection that is opened when it is used, with what the files say now."""
+        config = self._config
+        self._headers = {
+            "User-Agent": f"monitord/{__version__}",
+            "Content-Type": "application/json",
+            **dict(config.headers),
+            **(_headers_of(config.headers_file, self._name) if config.headers_file else {}),
+        }
+        if self._tls:
+            context = _context(config, self._name)
+            self._connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=config.timeout_s, context=context
+            )
+        else:
+            self._connection = http.client.HTTPConnection(self._host, self._port, timeout=config.timeout_s)
+        return self._connection
+
+    @contextlib.contextmanager
+    def _unsure(self) -> Iterator[None]:
+        """What goes wrong between the first byte of the request and the end of the answer."""
+        try:
+            yield
+        except ssl.SSLError:  # TLS 1.3: a server that refuses our certificate says so behind the request
+            raise
+        except (OSError, http.client.HTTPException) as err:
+            reason = "answers without HTTP" if isinstance(err, http.client.BadStatusLine) else "the connection broke"
+            if isinstance(err, TimeoutError):
+                reason = f"no answer within {self._config.timeout_s} s"
+            raise UnsureError(f"{self.where}: {reason}") from err
+
+    def _read(self, answer: http.client.HTTPResponse) -> None:
+        if answer.length is not None and answer.length <= ANSWER_BYTES:
+            answer.read()
+
+    def _judge(self, answer: http.client.HTTPResponse) -> None:
+        status = answer.status
+        if 200 <= status < 300:
+            return
+        message = f"{self.where}: answers {status} {answer.reason}"
+        if status in REFUSALS:
+            raise RefusedError(message)
+        if 300 <= status < 400:
+            message += f", which is not followed; change outputs.{self._name}.url"
+        elif status in (401, 403):
+            self.close()  # the next connection reads headers_file anew
+            message += f"; see outputs.{self._name}.headers_file"
+        raise SinkError(message)
+
+
+def _context(config: HttpConfig, name: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+    except OSError as err:  # ssl.SSLError is one
+        raise SinkError(f"cannot use {config.ca_file} as outputs.{name}.ca_file: {why(err)}") from err
+    if config.client_cert:
+        try:
+            context.load_cert_chain(config.client_cert, config.client_key, password=lambda: b"")
+        except OSError as err:
+            key = f" with {config.client_key}" if config.client_key else ""
+            raise SinkError(f"cannot use {config.client_cert}{key} as outputs.{name}.client_cert: {why(err)}") from err
+    return context
+
+
+def _headers_of(path: Path, name: str) -> Mapping[str, str]:
+    headers = {}
+    try:
+        lines = path.read_text("latin-1").splitlines()
+    except OSError as err:
+        raise SinkError(f"cannot read {path}, outputs.{name}.headers_file: {why(err)}") from err
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        header, colon, value = line.partition(":")
+        wrong = wrong_header(header, value.strip()) if colon else "not a line of the form 'Name: value'"
+        if wrong:
+            raise SinkError(f"{path}:{number}, outputs.{name}.headers_file: {wrong}")
+        headers[header] = value.strip()
+    return headers
+
+
+def _tls_trouble(error: ssl.SSLError, name: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}; see outputs.{name}.ca_file"
+    reason = (error.reason or str(error)).lower().replace("_", " ")
+    return f"no TLS: {reason}; see outputs.{name}.client_cert" if "alert" in reason else f"no TLS: {reason}"

@@ -1,0 +1,159 @@
+"""Alerts on a program's standard input."""
+
+import contextlib
+import fcntl
+import os
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections import deque
+
+from monitord.config.outputs import ProgramConfig
+from monitord.model.alert import Alert
+from monitord.sinks.encode import ENCODERS
+from monitord.stages import SinkError
+
+CLOSING_S = 1.0
+"""What a program gets to end once its input has ended, and again after SIGTERM."""
+
+PIPE_BYTES = 65536
+"""What a pipe holds, pipe(7)."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
+"""Between two starts; the pause doubles with every program that ends before `STEADY_S`."""
+
+STEADY_S = 10.0
+
+
+class Program:
+    """
+    Starts a program and writes one line of JSON per alert into its standard input.
+
+    When it has ended, it is started anew for the next alert, and gets again what it had left in the pipe. What it had
+    read is its own: that is lost if it dies before it has dealt with it.
+    """
+
+    name = "program"
+
+    def __init__(self, config: ProgramConfig) -> None:
+        self._config = config
+        self._encode = ENCODERS[config.format]
+        self._child: subprocess.Popen[bytes] | None = None
+        self._sent: deque[bytes] = deque()  # the last lines, as many as may still be in the pipe
+        self._again: deque[bytes] = deque()  # lines that a program before had not read
+        self._started_s = float("-inf")
+        self._pause_s = FIRST_PAUSE_S
+        self._child = self._start()
+
+    def write(self, alert: Alert) -> None:
+        """
+        Write the alert.
+
+        :raises SinkError: the program has ended, or does not read.
+        """
+        line = self._encode(alert)
+        child = self._child
+        if child is None or child.poll() is not None:
+            child = self._restarted()
+        while self._again:
+            self._put(child, self._again[0])
+            self._again.popleft()
+        self._put(child, line)
+
+    def reopen(self) -> None:
+        """The program keeps running."""
+
+    def close(self) -> None:
+        """End the input, wait for the program to end, and see to it that it does."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        assert child.stdin
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+        for end in (child.terminate, child.kill):
+            try:
+                child.wait(CLOSING_S)
+                return
+            except subprocess.TimeoutExpired:
+                end()
+        child.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        path = self._config.command[0]
+        try:
+            # Its output goes where the daemon's log goes: standard output may be the console's alerts.
+            child = subprocess.Popen(
+                self._config.command, stdin=subprocess.PIPE, stdout=2, bufsize=0, start_new_session=True
+            )
+        except OSError as err:
+            raise SinkError(f"cannot start {path}: {err.strerror}; change outputs.program.command") from err
+        assert child.stdin
+        os.set_blocking(child.stdin.fileno(), False)
+        return child
+
+    def _restarted(self) -> subprocess.Popen[bytes]:
+        """The program started anew, when it is time; what the one before did not read is to be written again."""
+        now_s = time.monotonic()
+        if now_s < self._started_s + self._pause_s:
+            raise SinkError(f"{self._config.command[0]} has ended{_how(self._child)}; it is started anew")
+        self._pause_s = FIRST_PAUSE_S if now_s > self._started_s + STEADY_S else min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._started_s = now_s
+        if self._child is not None:
+            assert self._child.stdin
+            self._again.extendleft(reversed(self._unread(self._child.stdin.fileno())))
+            self._sent.clear()
+            self._child.stdin.close()
+            self._child = None
+        self._child = self._start()
+        return self._child
+
+    def _unread(self, fd: int) -> list[bytes]:
+        """The lines of which something is still in the pipe; Linux keeps it until the last end is closed."""
+        left = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
+        unread: list[bytes] = []
+        for line in reversed(self._sent):
+            if left <= 0:
+                break
+            unread.insert(0, line)
+            left -= len(line)
+        return unread
+
+    def _put(self, child: subprocess.Popen[bytes], line: bytes) -> None:
+        assert child.stdin
+        fd, rest = child.stdin.fileno(), line
+        end_s = time.monotonic() + self._config.timeout_s
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        while rest:
+            try:
+                rest = rest[os.write(fd, rest) :]
+                end_s = time.monotonic() + self._config.timeout_s
+                continue
+            except BlockingIOError:
+                pass
+            except OSError as err:  # EPIPE: it has ended, or closed its input
+                child.kill()
+                child.wait()
+                raise SinkError(f"{self._config.command[0]} has ended{_how(child)}; it is started anew") from err
+            wait_s = end_s - time.monotonic()
+            if wait_s <= 0:
+                child.kill()  # a line may be there in part: only another program can begin with a whole one
+                child.wait()
+                raise SinkError(
+                    f"{self._config.command[0]} has not read for {self._config.timeout_s} s; it is started anew"
+                )
+            poll.poll(wait_s * 1000)
+        self._sent.append(line)
+        kept = sum(map(len, self._sent))
+        while kept - len(self._sent[0]) >= PIPE_BYTES:
+            kept -= len(self._sent.popleft())
+
+
+def _how(child: "subprocess.Popen[bytes] | None") -> str:
+    """How it ended."""
+    if child is None or child.returncode is None:
+        return ""
+    return f" by signal {-child.returncode}" if child.returncode < 0 else f" with exit code {child.returncode}"

@@ -31,3 +31,7 @@ class Code(enum.StrEnum):
     DEPRECATED = "R023"  # a key that Falco deprecated (warning)
     TOO_LARGE = "R024"  # a condition too deep or too long once written out
     SYSCALL = "R025"  # a name of a syscall that no ABI has (warning)
+    NEVER_FIRES = "R030"  # all of a rule hangs on a field that is not supplied (warning)
+    FIRES_OFTEN = "R031"  # a requirement of a rule does (warning)
+    WEAK_EXCEPTION = "R032"  # an exception of a rule does (warning)
+    MISSES_CASES = "R033"  # one of a rule's alternatives does (warning)

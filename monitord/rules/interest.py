@@ -124,6 +124,10 @@ class InterestFinder:
                 calls[call] = _OUTCOMES[int(digit, 16)]
         return Interest(MappingProxyType(calls))
 
+    def can_hold(self, node: Node) -> bool:
+        """Whether there is a call that a condition, macros put in, can be true for."""
+        return self._truth(node).true != 0
+
     def count_types(self, interest: Interest) -> int:
         """How many kinds of calls, by ``evt.type``, an interest holds."""
         return len({self._types.get(call) for call in interest.calls})

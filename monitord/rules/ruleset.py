@@ -1,7 +1,7 @@
 """From rules files to rules that can be evaluated, with every mistake of all files found in one pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitord.model.alert import Priority
@@ -21,7 +21,8 @@ from monitord.rules.lists import ListLoopError, TooLargeError, flattened, put_in
 from monitord.rules.macros import Expanded, NestingError, macros_in, put_in_macros
 from monitord.rules.output import Output, parse_output
 from monitord.rules.parser import parse_condition
-from monitord.rules.reader import read, rule_files
+from monitord.rules.polarity import Consequence, Consequences, Polarity
+from monitord.rules.reader import Scalar, read, rule_files
 from monitord.rules.text import Text
 from monitord.rules.typed import Typing
 from monitord.tables.syscalls import SyscallTable
@@ -33,6 +34,18 @@ MANY_CALLS = 100
 """Kinds of calls from which a rule is worth a warning, as in Falco."""
 
 
+_CONSEQUENCES: Mapping[Consequence, tuple[Code, str]] = {
+    Consequence.NEVER: (Code.NEVER_FIRES, "and all of the condition hangs on that; disable it, or do without"),
+    Consequence.OFTEN: (
+        Code.FIRES_OFTEN,
+        "so a requirement goes without saying; disable it, or require something else",
+    ),
+    Consequence.EXCEPTION: (Code.WEAK_EXCEPTION, "so nothing is excepted by that; expect more alerts"),
+    Consequence.MISSES: (Code.MISSES_CASES, "so only the other alternatives can match"),
+}
+"""Consequence -> its code, and the rest of the sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
@@ -40,6 +53,7 @@ class Rule:
 
     :ivar condition: checked, lists and macros put in.
     :ivar interest: the calls it can be true for.
+    :ivar consequences: what follows from fields in the condition that are not supplied.
     :ivar typed: whether the condition says which types of calls it is about; these rules are asked first.
     """
 
@@ -53,6 +67,7 @@ class Rule:
     enabled: bool
     interest: Interest
     typed: bool
+    consequences: Consequences = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,7 @@ class _Compiler:
         self.vocabulary = Vocabulary(CATALOGUE, table.names(), argument_names(table))
         self.finder = InterestFinder(table)
         self.typing = Typing(table.names())
+        self.polarity = Polarity(CATALOGUE, self.finder.can_hold)
         self.lists = self._lists()
         self.macros: dict[str, _Macro] = {}
         self.expanded: dict[str, Expanded] = {}
@@ -251,7 +267,10 @@ class _Compiler:
         expanded = self._expanded(text, tree)
         if expanded is None:
             return None
-        interest = self.finder.interest_of(expanded.node)
+        left, consequences = self.polarity.of(expanded.node)
+        if definition.enabled:
+            self._report(name, consequences)
+        interest = self.finder.interest_of(left)
         if definition.warn_evttypes and self.finder.count_types(interest) > MANY_CALLS:
             message = (
                 f"rule '{name.text}' can be true for more than {MANY_CALLS} kinds of calls, and all of them would be "
@@ -269,7 +288,19 @@ class _Compiler:
             enabled=definition.enabled,
             interest=interest,
             typed=self.typing.is_typed(expanded.node),
+            consequences=consequences,
         )
+
+    def _report(self, name: Scalar, consequences: Consequences) -> None:
+        """Say what a rule does because of fields that are not supplied."""
+        for consequence, fields in consequences.items():
+            code, why = _CONSEQUENCES[consequence]
+            are = "are" if len(fields) > 1 else "is"
+            self.problems.warn(
+                name.start,
+                code,
+                f"rule '{name.text}' {consequence.value}: {', '.join(fields)} {are} not supplied, {why}",
+            )
 
     def _output(self, definition: RuleDef) -> Output | None:
         text = definition.output

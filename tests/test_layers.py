@@ -15,6 +15,7 @@ LAYERS = {
     "stages": 1,
     "config": 1,
     "telemetry": 1,
+    "privacy": 2,
     "recording": 2,
     "rules": 2,
     "sources": 3,

@@ -17,6 +17,7 @@ class Code(enum.StrEnum):
     RING_PAGES = "C012"  # a ring size the kernel cannot map
     OUT_OF_RANGE = "C013"  # a number outside its range
     PRIORITY = "C014"  # not one of the priorities
+    MASK = "C017"  # a name of secrets that masks nothing, or everything
     PATH = "C015"  # a text that cannot be a path
     REQUIRED = "C030"  # a section without a key that it needs
     CHOICE = "C031"  # not one of the words that a key takes

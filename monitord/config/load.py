@@ -10,7 +10,7 @@ import yaml
 from monitord.config.codes import Code
 from monitord.config.load_outputs import outputs_keys
 from monitord.config.outputs import OutputsConfig
-from monitord.config.schema import BpfConfig, Config, MetricsConfig, RulesConfig
+from monitord.config.schema import BpfConfig, Config, MetricsConfig, PrivacyConfig, RulesConfig
 from monitord.config.values import (
     Read,
     WrongValueError,
@@ -18,6 +18,7 @@ from monitord.config.values import (
     items_of,
     read_address,
     read_flag,
+    read_mask,
     read_path,
     read_priority,
     read_ring_pages,
@@ -63,6 +64,9 @@ class _Reader:
                 {"paths": self._each("rules.paths", file), "priority": read_priority, "match_all": read_flag},
             ),
             "outputs": self._section("outputs", OutputsConfig, outputs_keys(self._section, file)),
+            "privacy": self._section(
+                "privacy", PrivacyConfig, {"mask": self._each("privacy.mask", read_mask), "mask_usual": read_flag}
+            ),
             "metrics": self._section("metrics", _metrics, {"enabled": read_flag, "address": read_address}),
         }
 

@@ -80,6 +80,19 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivacyConfig:
+    """
+    What is masked in all that is written.
+
+    :ivar mask: names and options of secrets, see `monitord.privacy.masks`.
+    :ivar mask_usual: those of `monitord.privacy.usual`, too.
+    """
+
+    mask: tuple[str, ...] = ()
+    mask_usual: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of monitord.yaml."""
 
@@ -88,3 +101,4 @@ class Config:
     rules: RulesConfig = field(default_factory=RulesConfig)
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)

@@ -11,6 +11,7 @@ from yaml.constructor import SafeConstructor
 
 from monitord.config.address import parse_address
 from monitord.config.codes import Code
+from monitord.config.mask import problem_of
 from monitord.config.schema import Scope
 from monitord.config.scope import parse_scope
 from monitord.model.alert import Priority
@@ -106,6 +107,14 @@ def read_address(node: yaml.Node) -> tuple[str, int]:
     if isinstance(address, str):
         raise WrongValueError(Code.ADDRESS, address)
     return address
+
+
+def read_mask(node: yaml.Node) -> str:
+    """What a secret is called, as `problem_of` allows it."""
+    item = read_text(node)
+    if problem := problem_of(item):
+        raise WrongValueError(Code.MASK, problem)
+    return item
 
 
 def read_priority(node: yaml.Node) -> Priority:

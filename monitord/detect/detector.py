@@ -19,6 +19,9 @@ from monitord.model.event import Event, EventBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Stage
 from monitord.model.process import Context
+from monitord.privacy.masks import Masks
+from monitord.privacy.usual import USUAL
+from monitord.privacy.view import masked_context, masked_event, masked_value
 from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field
 from monitord.rules.fields import CATALOGUE
@@ -44,6 +47,7 @@ class RuleDetector:
     :param hostname: stamped on alerts.
     :param match_all: False stops at the first rule that matches an event; True goes on, but leaves out the rules for
         any call where one that names the type matched.
+    :param masks: what alerts do not show; the usual secrets when not given.
     :param memory_bytes: of what is remembered of events; all of it is forgotten when it is more.
     """
 
@@ -58,6 +62,7 @@ class RuleDetector:
         match_all: bool = False,
         memory_bytes: int = MEMORY_BYTES,
         catalogue: Mapping[str, Field] = CATALOGUE,
+        masks: Masks | None = None,
     ) -> None:
         # As in Falco: rules that name types of calls come before those for any call.
         self._rules = sorted((rule for rule in rules.rules if rule.enabled), key=lambda rule: not rule.typed)
@@ -69,6 +74,7 @@ class RuleDetector:
         self._match_all = match_all
         self._catalogue = catalogue
         self._memory_bytes = memory_bytes
+        self._masks = masks or Masks(USUAL)
         self._ledger = Ledger(memory_bytes)
         self._plans: dict[tuple[Abi, int], Plan] = {}
         self._logged: set[str] = set()
@@ -152,7 +158,11 @@ class RuleDetector:
         return self._alert(planned.rule, group.event(row), lost) if group.holds(planned.judge, row) else None
 
     def _alert(self, rule: Rule, event: Event, lost: int) -> Alert:
-        output, fields = render(rule.output, event, self._context, self._catalogue)
+        masked = masked_event(event, self._masks)
+        context = masked_context(event, masked, self._context, self._masks)
+        output, fields = render(
+            rule.output, masked, context, self._catalogue, lambda value: masked_value(value, self._masks)
+        )
         return Alert(
             time_ns=self._context.wall_ns(event.ts_ns),
             rule=rule.name,
@@ -162,8 +172,8 @@ class RuleDetector:
             output=output,
             tags=rule.tags,
             fields=fields,
-            event=event,
-            context=snapshot_of(event, self._context),
+            event=masked,
+            context=snapshot_of(masked, context),
             lost_before=lost,
         )
 

@@ -14,6 +14,8 @@ from monitord.model.problem import Problem, errors
 from monitord.pipeline.load import Overrides, load
 from monitord.pipeline.outputs import Outputs
 from monitord.pipeline.pipeline import Pipeline
+from monitord.privacy.masks import Masks
+from monitord.privacy.usual import USUAL
 from monitord.rules.ruleset import RuleSet
 from monitord.sinks.http import MetricsServer
 from monitord.sinks.prometheus import Readings, renderer
@@ -120,7 +122,13 @@ class Assembly:
     def _detector(self, rules: RuleSet, config: Config) -> RuleDetector:
         self._telemetry.register_rules({rule.name: rule.priority for rule in rules.rules if rule.enabled})
         return RuleDetector(
-            rules, self._table, self._context, self._telemetry, self._hostname, match_all=config.rules.match_all
+            rules,
+            self._table,
+            self._context,
+            self._telemetry,
+            self._hostname,
+            match_all=config.rules.match_all,
+            masks=Masks((*config.privacy.mask, *(USUAL if config.privacy.mask_usual else ()))),
         )
 
 

@@ -1,7 +1,7 @@
 """Output templates: ``%field``, ``%field[arg]``, ``%transformer(...)``, ``%20field`` for a width."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -75,12 +75,18 @@ def parse_output(template: str) -> Output:
 
 
 def render(
-    output: Output, event: Event, context: Context, catalogue: Mapping[str, Field] = CATALOGUE
+    output: Output,
+    event: Event,
+    context: Context,
+    catalogue: Mapping[str, Field] = CATALOGUE,
+    shown: Callable[[Value], Value] = lambda value: value,
 ) -> tuple[str, Mapping[str, Value]]:
     """
     The text for an event, and the value of each field in it by its name there.
 
     Control characters stay as they are: sinks escape what they write.
+
+    :param shown: what is to be shown of a value.
     """
     values: dict[str, Value] = {}
     texts = []
@@ -89,7 +95,7 @@ def render(
             texts.append(piece)
             continue
         if piece.name not in values:
-            values[piece.name] = value_of(piece.operand, event, context, catalogue)
+            values[piece.name] = shown(value_of(piece.operand, event, context, catalogue))
         text = text_of_value(values[piece.name])
         texts.append(text[: piece.width].ljust(piece.width) if piece.width else text)
     return "".join(texts), MappingProxyType(values)

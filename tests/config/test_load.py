@@ -6,7 +6,7 @@ import yaml
 
 from monitord.config.codes import Code
 from monitord.config.load import load
-from monitord.config.schema import Config, MetricsConfig, RulesConfig, Scope, ScopeKind
+from monitord.config.schema import Config, MetricsConfig, PrivacyConfig, RulesConfig, Scope, ScopeKind
 from monitord.model.alert import Priority
 
 SHIPPED = Path(__file__).parents[2] / "config/monitord.yaml"
@@ -103,9 +103,9 @@ class TestMistakes:
         )
 
     def test_an_unknown_key_unlike_any_names_all(self, mistakes):
-        assert ["monitord.yaml:1:1: C004 x: unknown key; known are scope, bpf, rules, outputs, metrics"] == mistakes(
-            "x: 1"
-        )
+        assert [
+            "monitord.yaml:1:1: C004 x: unknown key; known are scope, bpf, rules, outputs, privacy, metrics"
+        ] == mistakes("x: 1")
 
     def test_all_are_found_at_once_in_the_order_of_the_file(self, mistakes):
         text = """\
@@ -175,3 +175,18 @@ rules: {priority: high, paths: [1, ""]}
 
     def test_a_directory_is_one(self, tmp_path):
         assert [Code.UNREADABLE] == [problem.code for problem in load(tmp_path)[1]]
+
+
+class TestMasks:
+    def test_names_and_options_of_programs(self, write):
+        config, problems = load(write('privacy: {mask: ["*_pin", "mysql*:-p*"], mask_usual: false}'))
+
+        assert [] == problems
+        assert PrivacyConfig(("*_pin", "mysql*:-p*"), False) == config.privacy
+
+    @pytest.mark.parametrize("item", ["*", "", "a b", "a=", "x:", ":-p", "x:*"])
+    def test_a_name_that_masks_nothing_or_everything(self, write, item):
+        config, problems = load(write(f"privacy: {{mask: [{item!r}]}}"))
+
+        assert ["C017"] == [problem.code for problem in problems]
+        assert PrivacyConfig() == config.privacy

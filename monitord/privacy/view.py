@@ -32,7 +32,10 @@ def masked_value(value: Value, masks: Masks) -> Value:
     """A field's value without secrets, those too that are in no command line."""
     if isinstance(value, str):
         return masks.text(value)
-    return masks.argv(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        texts = tuple(one for one in value if isinstance(one, str))
+        return masks.argv(texts) if len(texts) == len(value) else value
+    return value
 
 
 class _MaskedContext:

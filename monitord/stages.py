@@ -48,6 +48,9 @@ class Detector(Protocol):
         :param lost: events lost so far, stamped on the alerts.
         """
 
+    def succeed(self, previous: "Detector") -> None:
+        """Go on with what another detector remembers; on the thread that judges, before the first batch."""
+
 
 Item = TypeVar("Item", contravariant=True)
 """What a sink takes: alerts, or alerts as bytes where they can have waited on disk."""

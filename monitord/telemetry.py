@@ -5,7 +5,7 @@ Plain numbers without locks: every number has one writing thread, and the scrape
 be one batch old, never wrong. Mappings are replaced whole, never grown, because the scrape may be walking them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from monitord.model.alert import Priority
@@ -19,6 +19,23 @@ class RuleCounts:
     priority: Priority
     matches: int = 0
     evaluation_s: float = 0.0
+
+
+@dataclass(slots=True)
+class CorrelationCounts:
+    """
+    What one correlation remembers; the worker writes.
+
+    :ivar events: those that counted for a group.
+    :ivar ungrouped: those that did not, because a value for the group or the count was missing.
+    :ivar groups: that are remembered now.
+    :ivar evicted: groups forgotten for want of room before their time was over.
+    """
+
+    events: int = 0
+    ungrouped: int = 0
+    groups: int = 0
+    evicted: int = 0
 
 
 @dataclass(slots=True)
@@ -83,6 +100,7 @@ class Telemetry:
         self.judged = 0
         self.lost: dict[Stage, int] = {Stage.QUEUE: 0, Stage.DECODE: 0, Stage.RULES: 0}
         self.rules: Mapping[str, RuleCounts] = {}
+        self.correlations: Mapping[str, CorrelationCounts] = {}
         self.sinks: Mapping[str, SinkCounts] = {}
         self.queues: Mapping[str, Queue] = {}
         self.reload_ok = False
@@ -102,6 +120,10 @@ class Telemetry:
             registered[name] = counts = known.get(name) or RuleCounts(priority)
             counts.priority = priority
         self.rules = registered
+
+    def register_correlations(self, rules: Iterable[str]) -> None:
+        """Count for the correlations of these rules from now on; those that stay keep their totals."""
+        self.correlations = {rule: self.correlations.get(rule) or CorrelationCounts() for rule in rules}
 
     def matched(self, rule: str, matches: int = 1) -> None:
         """Count matches of a rule; those of a rule that was just unloaded go with it."""

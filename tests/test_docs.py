@@ -39,6 +39,7 @@ def scraped() -> dict[str, tuple[str, str]]:
     """Metric -> its type and its labels, of a scrape that has a sample of each."""
     telemetry = Telemetry()
     telemetry.register_rules({"Some rule": Priority.NOTICE})
+    telemetry.register_correlations(["Some rule"])
     telemetry.register_sink("console")
     telemetry.register_queue("console", 1, int)
     latency = Latency(1, (0,) * (len(BUCKET_BOUNDS_NS) + 1))

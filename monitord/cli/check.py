@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     counts = [_counted(len(rules.rules), "rule"), _counted(rules.macros, "macro"), _counted(rules.lists, "list")]
     disabled = f" ({len(rules.rules) - enabled} disabled)" if enabled < len(rules.rules) else ""
     warnings = f"; {_counted(len(problems), 'warning')}" if problems else ""
+    if rules.silent:
+        sys.stdout.write(f"not alerting by themselves, only in correlations: {', '.join(sorted(rules.silent))}\n")
     sys.stdout.write(f"ok: {counts[0]}{disabled}, {counts[1]}, {counts[2]}{warnings}\n")
     return 0
 

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.detect.codebook import Ledger
+from monitord.detect.correlator import Correlator
 from monitord.detect.group import Group
 from monitord.detect.mask import rows_of
 from monitord.detect.plan import Plan, PlannedRule
-from monitord.model.alert import Alert
+from monitord.detect.tracker import Finding
+from monitord.model.alert import Alert, Tally
 from monitord.model.event import Event, EventBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Stage
@@ -25,8 +27,10 @@ from monitord.privacy.view import masked_context, masked_event, masked_value
 from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field
 from monitord.rules.fields import CATALOGUE
+from monitord.rules.fields.correlation import with_finding
 from monitord.rules.output import render
 from monitord.rules.ruleset import Rule, RuleSet
+from monitord.stages import Detector
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import Telemetry
 
@@ -65,7 +69,9 @@ class RuleDetector:
         masks: Masks | None = None,
     ) -> None:
         # As in Falco: rules that name types of calls come before those for any call.
-        self._rules = sorted((rule for rule in rules.rules if rule.enabled), key=lambda rule: not rule.typed)
+        alerting = (rule for rule in rules.rules if rule.enabled and not rule.correlation)
+        self._rules = sorted((r for r in alerting if r.name not in rules.silent), key=lambda rule: not rule.typed)
+        self._correlator = Correlator(rules, telemetry)
         self._interest = rules.interest
         self._table = table
         self._context = context
@@ -84,8 +90,13 @@ class RuleDetector:
         """The calls that the rules have to see."""
         return self._interest
 
+    def succeed(self, previous: Detector) -> None:
+        """Go on with what a detector of other rules remembers of events, for each rule that has not changed."""
+        if isinstance(previous, RuleDetector):
+            self._correlator.succeed(previous._correlator)
+
     def judge(self, batch: EventBatch, lost: int) -> list[Alert]:
-        """The alerts of a batch, in the order of its rows, and of the rules for a row."""
+        """The alerts of a batch, in the order of its rows, and of the rules for a row; correlations come last."""
         if not len(batch):
             return []
         if self._ledger.full:
@@ -99,7 +110,10 @@ class RuleDetector:
             unjudged: set[int] = set()
             for row, alert in self._judge_group(plan, group, lost, unjudged):
                 found.append((int(rows[row]), alert))
+            self._collect(plan, group, rows, unjudged)
             self._telemetry.lost[Stage.RULES] += len(unjudged)
+        for one in self._correlator.found():
+            found.append((one.row, self._alert(one.rule, one.event, lost, one.finding)))
         found.sort(key=lambda one: one[0])
         return [alert for _, alert in found]
 
@@ -110,7 +124,9 @@ class RuleDetector:
             candidates = [(rule, outcome) for rule, outcome in outcomes if outcome]
             syscall = None if nr == NR_UNKNOWN else self._table.find(abi, nr)
             sample = Group(batch.take(np.zeros(1, np.intp)), self._context, self._catalogue, {})
-            plan = self._plans[abi, nr] = Plan(syscall, candidates, sample, self._ledger)
+            plan = self._plans[abi, nr] = Plan(
+                syscall, candidates, self._correlator.bases(abi, nr), sample, self._ledger
+            )
         return plan
 
     def _judge_group(self, plan: Plan, group: Group, lost: int, unjudged: set[int]) -> Iterator[_Found]:
@@ -135,6 +151,15 @@ class RuleDetector:
                         break
                     matched_typed = matched_typed or planned.rule.typed
 
+    def _collect(self, plan: Plan, group: Group, rows: NDArray[np.intp], unjudged: set[int]) -> None:
+        """Hand the correlations what they look at; rows that one failed to judge go to `unjudged`."""
+        for planned in plan.bases:
+            try:
+                self._correlator.collect(planned, group, rows)
+            except Exception:  # noqa: BLE001 - as above
+                self._report(self._correlator.rule(planned))
+                unjudged.update(range(len(group.batch)))
+
     def _possible(self, plan: Plan, group: Group, unjudged: set[int]) -> Mapping[int, list[PlannedRule]]:
         """By row, the rules in their order that may match it."""
         possible: defaultdict[int, list[PlannedRule]] = defaultdict(list)
@@ -157,12 +182,16 @@ class RuleDetector:
     def _judge_row(self, planned: PlannedRule, group: Group, row: int, lost: int) -> Alert | None:
         return self._alert(planned.rule, group.event(row), lost) if group.holds(planned.judge, row) else None
 
-    def _alert(self, rule: Rule, event: Event, lost: int) -> Alert:
+    def _alert(self, rule: Rule, event: Event, lost: int, finding: Finding | None = None) -> Alert:
+        catalogue, tally = self._catalogue, None
+        if finding is not None:
+            catalogue = with_finding(catalogue, finding.count, finding.values, finding.last_ns - finding.first_ns)
+            first_ns, last_ns = self._context.wall_ns(finding.first_ns), self._context.wall_ns(finding.last_ns)
+            values = tuple(str(masked_value(value, self._masks)) for value in finding.values)
+            tally = Tally(finding.count, first_ns, last_ns, values)
         masked = masked_event(event, self._masks)
         context = masked_context(event, masked, self._context, self._masks)
-        output, fields = render(
-            rule.output, masked, context, self._catalogue, lambda value: masked_value(value, self._masks)
-        )
+        output, fields = render(rule.output, masked, context, catalogue, lambda value: masked_value(value, self._masks))
         return Alert(
             time_ns=self._context.wall_ns(event.ts_ns),
             rule=rule.name,
@@ -175,6 +204,7 @@ class RuleDetector:
             event=masked,
             context=snapshot_of(masked, context),
             lost_before=lost,
+            tally=tally,
         )
 
     def _report(self, rule: Rule) -> None:

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitord.detect.codebook import Codebook, Ledger
+from monitord.detect.column import Column, column_of
 from monitord.detect.group import Group, Judge
 from monitord.detect.judges import ALWAYS, NEVER, OfPart, Unknown, all_of, any_of, opposite_of
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
 from monitord.detect.question import Question
+from monitord.detect.tracker import Tracker
 from monitord.model.interest import Outcome
-from monitord.rules.ast import And, Check, FieldRef, Node, Not, Op, Operand, Or
+from monitord.rules.ast import And, Check, FieldRef, Node, Not, Op, Or
+from monitord.rules.operand import fields_of
 from monitord.rules.ruleset import Rule
 from monitord.tables.syscalls import Syscall
 
@@ -24,6 +27,23 @@ class PlannedRule:
 
     rule: Rule
     judge: Judge
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBase:
+    """
+    The events of one call that a correlation looks at.
+
+    :ivar position: among the bases of the correlation.
+    :ivar keys: what the group of an event is read from.
+    :ivar field: what is counted by value; None for events.
+    """
+
+    tracker: Tracker
+    position: int
+    judge: Judge
+    keys: tuple[Column, ...]
+    field: Column | None
 
 
 _FAILED = Check(FieldRef("evt.failed"), Op.EQ, ("true",))
@@ -39,11 +59,17 @@ class Plan:
 
     :param syscall: None for a call outside the table, of which columns tell nothing.
     :param candidates: the rules that can match the call, with the events of it that they can match.
+    :param bases: the events that correlations look at, with those of the call that are among them.
     :param sample: one event of the call; what is said of it is kept where it holds for all.
     """
 
     def __init__(
-        self, syscall: Syscall | None, candidates: Iterable[tuple[Rule, Outcome]], sample: Group, ledger: Ledger
+        self,
+        syscall: Syscall | None,
+        candidates: Iterable[tuple[Rule, Outcome]],
+        bases: Iterable[tuple[Tracker, int, Outcome]],
+        sample: Group,
+        ledger: Ledger,
     ) -> None:
         self.codebooks: Mapping[Part, Codebook] = defaultdict(lambda: Codebook(ledger))
         self._syscall = syscall
@@ -52,6 +78,15 @@ class Plan:
         self._parts: dict[Part, Part] = {}
         planned = (PlannedRule(rule, self._rule_judge(rule.condition, outcome)) for rule, outcome in candidates)
         self.rules = tuple(one for one in planned if one.judge is not NEVER)
+        looked_at = (self._planned_base(tracker, position, outcome) for tracker, position, outcome in bases)
+        self.bases = tuple(one for one in looked_at if one.judge is not NEVER)
+
+    def _planned_base(self, tracker: Tracker, position: int, outcome: Outcome) -> PlannedBase:
+        base = tracker.correlation.bases[position]
+        judge = self._rule_judge(base.condition, outcome)
+        keys = tuple(column_of(key, self._syscall, self._parts) for key in base.keys)
+        field = column_of(base.field, self._syscall, self._parts) if base.field else None
+        return PlannedBase(tracker, position, judge, keys, field)
 
     def _rule_judge(self, condition: Node, outcome: Outcome) -> Judge:
         """The condition, for events that the kernel delivers for an outcome, as `Interest.admits` has it."""
@@ -84,7 +119,7 @@ class Plan:
             return Unknown(question)
         if (judge := number_judge(check, self._syscall)) is not None:
             return judge
-        origins = {origin_of(field, self._syscall) for field in _fields_of(check.operand, check.other)}
+        origins = {origin_of(field, self._syscall) for field in fields_of(check.operand, check.other)}
         origin = origins.pop() if len(origins) == 1 else None
         if origin is None:
             return Unknown(question)
@@ -92,14 +127,3 @@ class Plan:
             return ALWAYS if question.about(self._sample, 0) else NEVER
         part = self._parts.setdefault(origin.part, origin.part)  # one object is found faster than equal ones
         return OfPart(part, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None)
-
-
-def _fields_of(*operands: "Operand | str | tuple[str, ...] | None") -> list[FieldRef]:
-    """The fields in the operands of a test."""
-    fields = []
-    for operand in operands:
-        if isinstance(operand, FieldRef):
-            fields.append(operand)
-        elif operand is not None and not isinstance(operand, (str, tuple)):
-            fields.extend(_fields_of(*operand.args))
-    return fields

@@ -34,6 +34,23 @@ class Priority(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """
+    How much an alert stands for, when that is more than its one event.
+
+    :ivar count: events, or distinct values, that a correlation counted; alerts that were folded into one.
+    :ivar first_ns: wall clock of the first of them.
+    :ivar last_ns: wall clock of the last.
+    :ivar values: what was counted by value, or the rules that matched in turn: the last few.
+    """
+
+    count: int
+    first_ns: int
+    last_ns: int
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """
     A match of a rule, ready to be written.
@@ -43,6 +60,7 @@ class Alert:
     :ivar fields: the value of each field in the output template, by its name there.
     :ivar context: answers about the event as they were when the alert was made, from any thread.
     :ivar lost_before: events that this daemon had lost when it made the alert: context may be missing.
+    :ivar tally: None for an alert of one event; else `event` is the last of them.
     """
 
     time_ns: int
@@ -56,3 +74,4 @@ class Alert:
     event: Event
     context: Context
     lost_before: int = 0
+    tally: Tally | None = None

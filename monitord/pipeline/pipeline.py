@@ -55,7 +55,7 @@ class Pipeline:
     ) -> None:
         self._source = source
         self._enricher = enricher
-        self._detector = detector
+        self._detector = self._judging = detector
         self._sinks = sinks
         self._telemetry = telemetry
         self._decoder = Decoder()
@@ -186,7 +186,11 @@ class Pipeline:
         self._telemetry.lost[Stage.DECODE] = self._decoder.undecoded
         self._enricher.observe(batch)
         unjudged = self._telemetry.lost[Stage.RULES]
-        for alert in self._detector.judge(batch.calls, self._decoder.missed + unjudged):
+        detector = self._detector
+        if detector is not self._judging:
+            detector.succeed(self._judging)
+            self._judging = detector
+        for alert in detector.judge(batch.calls, self._decoder.missed + unjudged):
             for sink in self._sinks:
                 sink.put(alert)
         # What a rule failed on is counted as lost, and so not here: received is judged and lost.

@@ -7,6 +7,7 @@ from monitord.rules.ast import And, Check, FieldRef, Macro, Node, Not, Op, Opera
 from monitord.rules.code import Code
 from monitord.rules.compare import read_literal
 from monitord.rules.field import Argument, Field, FieldType
+from monitord.rules.fields.correlation import CLASS as CORRELATED
 from monitord.rules.items import nearest
 from monitord.rules.operand import fields_of, type_of
 from monitord.rules.regex import Regex, RegexError
@@ -91,7 +92,9 @@ def operand_mistakes(operand: Operand, at: int, vocabulary: Vocabulary) -> Itera
         return
     name, arg = operand.name, operand.arg
     field = vocabulary.fields.get(name)
-    if field is None:
+    if field is None and name.startswith(CORRELATED):
+        yield Mistake(at, Code.FIELD, f"'{name}' is only in the output of a rule that has a 'correlation'")
+    elif field is None:
         hint = nearest(name, vocabulary.fields) or _alike(name, vocabulary)
         yield Mistake(at, Code.FIELD, f"there is no field '{name}'{hint}")
     elif arg is None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from monitord.model.alert import Priority
 from monitord.rules.code import Code
+from monitord.rules.correlation import NEVER, CorrelationDef, correlation_in
 from monitord.rules.exceptions import RuleException, exceptions_in, merged
 from monitord.rules.items import Item, Problems, flag_in, nearest, text_in, texts_in
 from monitord.rules.reader import Map, Place, Scalar, Sequence, Yaml
 from monitord.rules.text import Text, joined
+from monitord.rules.throttle import ThrottleDef, throttle_in
 
 ENGINE_VERSION = (0, 63, 0)
 """The version of Falco's rule language that this loader knows."""
@@ -23,8 +25,8 @@ _APPENDED = {
     "list": frozenset(("items",)),
 }
 _ALSO_REPLACED = frozenset(
-    ("priority", "capture", "capture_duration", "enabled", "warn_evttypes", "skip-if-unknown-filter")
-)
+    ("priority", "capture", "capture_duration", "enabled", "warn_evttypes", "skip-if-unknown-filter", "correlation")
+) | {"throttle"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class RuleDef:
     exceptions: tuple[RuleException, ...]
     warn_evttypes: bool
     skip_unknown: bool
+    correlation: CorrelationDef | None
+    throttle: ThrottleDef | None
 
 
 @dataclass(slots=True)
@@ -189,11 +193,13 @@ class Collection:
         self.macros[name] = MacroDef(item.place, condition, self.order)
 
     def _define_rule(self, item: Item, name: Scalar) -> None:
+        correlation = correlation_in(item, self.problems)
         texts = {}
         for key in _REQUIRED:
             text = text_in(item, key, self.problems)
             if text is None:
-                self._missing(item, key)
+                if key != "condition" or not _names_rules(item, correlation):
+                    self._missing(item, key)
             else:
                 texts[key] = text
         priority = self._priority(texts.get("priority"))
@@ -201,10 +207,16 @@ class Collection:
         tags = texts_in(item, "tags", self.problems) or ()
         source = text_in(item, "source", self.problems)
         rule = None
-        if len(texts) == len(_REQUIRED) and priority is not None:
+        if _names_rules(item, correlation) and "condition" not in item.values:
+            condition = Text.standing_for(NEVER, name)
+        elif "condition" in texts:
+            condition = Text.of(texts["condition"])
+        else:
+            return
+        if {"output", "desc"} <= texts.keys() and priority is not None:
             rule = RuleDef(
                 name=name,
-                condition=Text.of(texts["condition"]),
+                condition=condition,
                 output=Text.of(texts["output"]),
                 desc=texts["desc"].text.strip(),
                 priority=priority,
@@ -214,6 +226,8 @@ class Collection:
                 exceptions=exceptions,
                 warn_evttypes=flag_in(item, "warn_evttypes", True, self.problems),
                 skip_unknown=flag_in(item, "skip-if-unknown-filter", False, self.problems),
+                correlation=correlation,
+                throttle=throttle_in(item, self.problems),
             )
         if rule is not None:
             self.rules[name.text] = rule  # a rule that was there keeps its place in the order
@@ -239,6 +253,10 @@ class Collection:
             rule = replace(rule, exceptions=merged(kept, exceptions_in(item, problems), problems))
         if "priority" in modes and (text := text_in(item, "priority", problems)) is not None:
             rule = replace(rule, priority=self._priority(text) or rule.priority)
+        if "correlation" in modes:
+            rule = replace(rule, correlation=correlation_in(item, problems) or rule.correlation)
+        if "throttle" in modes:
+            rule = replace(rule, throttle=throttle_in(item, problems) or rule.throttle)
         rule = replace(
             rule,
             enabled=flag_in(item, "enabled", rule.enabled, problems),
@@ -277,6 +295,11 @@ class Collection:
             elif PLUGINS.isdisjoint(alternatives):
                 message = f"these rules need Falco's plugin '{alternatives[0]}', which monitord does not have"
                 self.problems.error(plugin.start, Code.PLUGIN, message)
+
+
+def _names_rules(item: Item, correlation: CorrelationDef | None) -> bool:
+    """Whether other rules say which events a rule is about; a correlation with mistakes has its own errors."""
+    return "correlation" in item.values and (correlation is None or bool(correlation.rules))
 
 
 def _appended(old: Text, new: Scalar) -> Text:

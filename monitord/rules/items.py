@@ -12,7 +12,7 @@ KEYS: Mapping[str, frozenset[str]] = {
     "rule": frozenset(
         ("desc", "condition", "output", "priority", "source", "enabled", "tags", "exceptions", "warn_evttypes")
     )
-    | {"skip-if-unknown-filter", "capture", "capture_duration", "append", "override"},
+    | {"skip-if-unknown-filter", "capture", "capture_duration", "correlation", "throttle", "append", "override"},
     "macro": frozenset(("condition", "append", "override")),
     "list": frozenset(("items", "append", "override")),
     "required_engine_version": frozenset(),

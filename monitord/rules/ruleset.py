@@ -1,7 +1,7 @@
 """From rules files to rules that can be evaluated, with every mistake of all files found in one pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitord.model.alert import Priority
@@ -9,11 +9,13 @@ from monitord.model.interest import Interest
 from monitord.model.problem import Problem
 from monitord.rules.argument import argument_names
 from monitord.rules.ast import Node
+from monitord.rules.bases import correlation_of, throttle_of
 from monitord.rules.check import Mistake, Vocabulary, mistakes_in, operand_mistakes
 from monitord.rules.code import Code
 from monitord.rules.collect import Collection, RuleDef
 from monitord.rules.exceptions import without
 from monitord.rules.fields import CATALOGUE
+from monitord.rules.fields.correlation import CLASS as CORRELATED
 from monitord.rules.interest import InterestFinder
 from monitord.rules.items import Problems, items_of, nearest
 from monitord.rules.lexer import ConditionError
@@ -23,9 +25,12 @@ from monitord.rules.output import Output, parse_output
 from monitord.rules.parser import parse_condition
 from monitord.rules.polarity import Consequence, Consequences, Polarity
 from monitord.rules.reader import Scalar, read, rule_files
+from monitord.rules.rule import Rule
 from monitord.rules.text import Text
 from monitord.rules.typed import Typing
 from monitord.tables.syscalls import SyscallTable
+
+__all__ = ["Rule", "RuleSet", "load"]
 
 SOURCE = "syscall"
 """The one event source there is; rules for others are passed over."""
@@ -47,30 +52,6 @@ _CONSEQUENCES: Mapping[Consequence, tuple[Code, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """
-    A rule, ready to be evaluated.
-
-    :ivar condition: checked, lists and macros put in.
-    :ivar interest: the calls it can be true for.
-    :ivar consequences: what follows from fields in the condition that are not supplied.
-    :ivar typed: whether the condition says which types of calls it is about; these rules are asked first.
-    """
-
-    name: str
-    desc: str
-    condition: Node
-    output: Output
-    priority: Priority
-    tags: tuple[str, ...]
-    source: str
-    enabled: bool
-    interest: Interest
-    typed: bool
-    consequences: Consequences = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class RuleSet:
     """
     What the rules files hold.
@@ -87,6 +68,16 @@ class RuleSet:
     def interest(self) -> Interest:
         """The calls that the enabled rules need."""
         return Interest.union(rule.interest for rule in self.rules if rule.enabled)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """The rules that do not alert by themselves: what a correlation is made of, unless one says `generate`."""
+        correlations = [rule.correlation for rule in self.rules if rule.enabled and rule.correlation]
+        made_of = {flag: set[str]() for flag in (False, True)}
+        for correlation in correlations:
+            if correlation.named:
+                made_of[correlation.generate].update(base.rule for base in correlation.bases)
+        return frozenset(made_of[False] - made_of[True])
 
 
 def load(
@@ -137,7 +128,9 @@ class _Compiler:
         self.problems = collection.problems
         self.used_lists: set[str] = set()
         self.used_macros: set[str] = set()
-        self.vocabulary = Vocabulary(CATALOGUE, table.names(), argument_names(table))
+        self.output_vocabulary = Vocabulary(CATALOGUE, table.names(), argument_names(table))
+        of_events = {name: field for name, field in CATALOGUE.items() if not name.startswith(CORRELATED)}
+        self.vocabulary = replace(self.output_vocabulary, fields=of_events)
         self.finder = InterestFinder(table)
         self.typing = Typing(table.names())
         self.polarity = Polarity(CATALOGUE, self.finder.can_hold)
@@ -150,7 +143,7 @@ class _Compiler:
         self._compile_macros()
         strict: set[str] = set()  # macros that a rule relies on which does not say skip-if-unknown-filter
         compiled = (self._rule(definition, strict) for definition in self.collection.rules.values())
-        rules = [rule for rule in compiled if rule is not None]
+        rules = self._related({rule.name: rule for rule in compiled if rule is not None})
         for name, macro in self.macros.items():
             for mistake in macro.mistakes:
                 lenient = mistake.code is Code.FIELD and name not in strict
@@ -302,6 +295,24 @@ class _Compiler:
                 f"rule '{name.text}' {consequence.value}: {', '.join(fields)} {are} not supplied, {why}",
             )
 
+    def _related(self, compiled: Mapping[str, Rule]) -> list[Rule]:
+        """The rules with what they say of other rules and of the fields that make a group."""
+        definitions = self.collection.rules
+        related = []
+        for alone in compiled.values():
+            rule, definition = alone, definitions[alone.name]
+            before = len(self.problems.found)
+            if definition.throttle:
+                rule = replace(rule, throttle=throttle_of(definition.throttle, self.vocabulary, self.problems))
+            if definition.correlation:
+                found = correlation_of(
+                    rule, definition.correlation, definitions, compiled, self.vocabulary, self.problems
+                )
+                rule = replace(rule, correlation=found, interest=found.interest if found else rule.interest)
+            if len(self.problems.found) == before:
+                related.append(rule)
+        return related
+
     def _output(self, definition: RuleDef) -> Output | None:
         text = definition.output
         try:
@@ -309,9 +320,10 @@ class _Compiler:
         except ConditionError as err:
             self.problems.error(text.place(err.at), Code.OUTPUT, f"output of rule '{definition.name.text}': {err}")
             return None
+        vocabulary = self.output_vocabulary if definition.correlation else self.vocabulary
         clean = True
         for slot in output.slots:
-            for mistake in operand_mistakes(slot.operand, slot.at, self.vocabulary):
+            for mistake in operand_mistakes(slot.operand, slot.at, vocabulary):
                 self._say(text, mistake, definition.skip_unknown and mistake.code is Code.FIELD)
                 clean = False
         return output if clean else None

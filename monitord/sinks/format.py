@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from monitord.model.alert import Alert
+from monitord.model.alert import Alert, Tally
 from monitord.model.value import Missing, Value
 from monitord.recording.record import to_object
 
@@ -38,7 +38,7 @@ def alert_object(alert: Alert) -> dict[str, Any]:
     `output` is the rule's message alone: time and priority, which Falco puts in front of it, have their own keys. In
     `output_fields` a missing value is null and `evt.time` is always there, in nanoseconds. Ours are `pid` and `tid` (in
     the initial pid namespace), `abi`, `nr`, `lost_before`, the events lost up to then: context may be missing, and
-    `event`, from which the rule can be judged again.
+    `event`, from which the rule can be judged again. An alert that stands for more than one event has a `tally`.
     """
     fields = {name: _json_value(value) for name, value in alert.fields.items()}
     return {
@@ -55,8 +55,14 @@ def alert_object(alert: Alert) -> dict[str, Any]:
         "abi": alert.event.abi.label,
         "nr": alert.event.nr,
         "lost_before": alert.lost_before,
+        **({} if alert.tally is None else {"tally": _tally_object(alert.tally)}),
         "event": to_object(alert.event, alert.context),
     }
+
+
+def _tally_object(tally: Tally) -> dict[str, Any]:
+    values = {"values": [valid_text(value) for value in tally.values]} if tally.values else {}
+    return {"count": tally.count, "first": iso_time(tally.first_ns), "last": iso_time(tally.last_ns), **values}
 
 
 def json_line(alert: Alert) -> bytes:

@@ -69,6 +69,7 @@ class _Metrics(Collector):
         yield from self._syscalls()
         yield from self._events()
         yield from self._rules()
+        yield from self._correlations()
         yield from self._sinks()
         yield from self._programs()
         yield from self._configuration()
@@ -157,6 +158,33 @@ class _Metrics(Collector):
             [((name,), counts.evaluation_s) for name, counts in rules],
         )
         yield _gauge("monitord_rules_loaded", "Rules in force.", (), [((), len(rules))])
+
+    def _correlations(self) -> Iterator[Metric]:
+        rules = [(valid_text(name), counts) for name, counts in self._telemetry.correlations.items()]
+        yield _counter(
+            "monitord_correlation_events_total",
+            "Events that a correlation counted.",
+            ("rule",),
+            [((name,), counts.events) for name, counts in rules],
+        )
+        yield _counter(
+            "monitord_correlation_ungrouped_total",
+            "Events that a correlation did not count, because the value of a group key or of its field was missing.",
+            ("rule",),
+            [((name,), counts.ungrouped) for name, counts in rules],
+        )
+        yield _gauge(
+            "monitord_correlation_groups",
+            "Groups that a correlation remembers.",
+            ("rule",),
+            [((name,), counts.groups) for name, counts in rules],
+        )
+        yield _counter(
+            "monitord_correlation_groups_evicted_total",
+            "Groups that a correlation forgot for want of room before their time was over.",
+            ("rule",),
+            [((name,), counts.evicted) for name, counts in rules],
+        )
 
     def _sinks(self) -> Iterator[Metric]:
         sinks = self._telemetry.sinks.items()

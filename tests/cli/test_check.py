@@ -46,6 +46,16 @@ def test_warnings_are_shown_and_do_not_fail(check):
     assert "odd.yaml:10:9: warning R021" in done.stderr
 
 
+def test_rules_that_alert_only_in_correlations_are_named(check):
+    correlation = (
+        "- rule: many\n  desc: d\n  output: o\n  priority: NOTICE\n  correlation:\n    type: event_count\n"
+        + ("    rules: [r]\n    timespan: 1m\n    condition: {gte: 5}\n")
+    )
+    done = check("rules.yaml", rules=GOOD + correlation)
+
+    assert "not alerting by themselves, only in correlations: r" == done.stdout.splitlines()[0]
+
+
 def test_the_rules_of_a_configuration_are_checked(check):
     done = check("-c", "monitord.yaml", monitord="rules:\n  paths: [good.yaml]\n", good=GOOD)
 

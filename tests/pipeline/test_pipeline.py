@@ -69,6 +69,9 @@ class NamingDetector:
     def interest(self):
         return wants(self._nr)
 
+    def succeed(self, previous):
+        self._name = f"{previous._name}-{self._name}"
+
     def judge(self, batch, lost):
         return [make_alert(rule=f"{self._name}{seq}", lost_before=lost) for seq in batch.records["seq"].tolist()]
 
@@ -183,13 +186,15 @@ class TestReplace:
             {(Abi.X86_64, 59), (Abi.X86_64, 3)},
         ] == source.installed
 
-    def test_what_comes_then_is_judged_by_the_new_one(self, tmp_path, source, started):
+    def test_what_comes_then_is_judged_by_the_new_one_which_goes_on_where_the_old_one_was(
+        self, tmp_path, source, started
+    ):
         pipeline = started(NamingDetector("old"))
         pipeline.replace(NamingDetector("new"))
         source.ring.append(event_cells(7))
         pipeline.stop(10)
 
-        assert ["new7"] == alerts_in(tmp_path / "log")
+        assert ["old-new7"] == alerts_in(tmp_path / "log")
 
     def test_new_sinks_get_what_comes_then_and_old_ones_what_came(self, tmp_path, source, telemetry, started):
         pipeline = started(NamingDetector(), "old")

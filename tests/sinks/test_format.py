@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from monitord.model.alert import Priority
+from monitord.model.alert import Priority, Tally
 from monitord.model.value import Missing
 from monitord.recording.record import to_object
 from monitord.sinks.format import console_line, iso_time, json_line
@@ -37,6 +37,16 @@ class TestJsonLine:
             "lost_before": 13,
             "event": to_object(make_alert().event, make_alert().context),
         } == json.loads(json_line(make_alert()))
+
+    def test_an_alert_of_several_events_says_how_many_and_when(self):
+        tally = Tally(7, 1770091506_000000000, 1770091507_000000001, ("a", NOT_UTF8))
+
+        assert {
+            "count": 7,
+            "first": "2026-02-03T04:05:06.000000000Z",
+            "last": "2026-02-03T04:05:07.000000001Z",
+            "values": ["a", "/tmp/\\xffé"],
+        } == json.loads(json_line(make_alert(tally=tally)))["tally"]
 
     def test_evt_time_is_a_number_also_where_the_output_shows_it(self):
         line = json_line(make_alert(fields={"evt.time": "04:05:06.000000007"}))

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from monitord.rules.field import Field
 from monitord.rules.fields.access import ACCESS_FIELDS
 from monitord.rules.fields.container import CONTAINER_FIELDS
+from monitord.rules.fields.correlation import CORRELATION_FIELDS
 from monitord.rules.fields.descriptor import DESCRIPTOR_FIELDS
 from monitord.rules.fields.event import EVENT_FIELDS
 from monitord.rules.fields.executable import EXECUTABLE_FIELDS
@@ -24,7 +25,7 @@ CATALOGUE: Mapping[str, Field] = MappingProxyType(
         for fields in (
             *(EVENT_FIELDS, TIME_FIELDS, ACCESS_FIELDS),
             *(PROCESS_FIELDS, EXECUTABLE_FIELDS, FAMILY_FIELDS, GROUPS_FIELDS, IDENTITY_FIELDS),
-            *(DESCRIPTOR_FIELDS, PATH_FIELDS, SOCKET_FIELDS, CONTAINER_FIELDS, UNIT_FIELDS),
+            *(DESCRIPTOR_FIELDS, PATH_FIELDS, SOCKET_FIELDS, CONTAINER_FIELDS, UNIT_FIELDS, CORRELATION_FIELDS),
         )
         for field in fields
     }

@@ -1,0 +1,99 @@
+"""The value of a field, or of a transformed field, for rows of a group: read from columns where these tell."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from monitord.detect.group import Group
+from monitord.detect.number import numbers_of
+from monitord.detect.origin import Origin, origin_of
+from monitord.detect.part import Part
+from monitord.model.value import Missing, Value
+from monitord.rules.ast import FieldRef, Operand
+from monitord.rules.operand import fields_of
+from monitord.tables.syscalls import Syscall
+
+
+class Column(Protocol):
+    """The values of one operand for events of one call."""
+
+    def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
+        """One value per row, as `monitord.rules.operand.value_of` has it."""
+
+
+class _OfNumber:
+    """A number that is a column of the record."""
+
+    def __init__(self, name: str, syscall: Syscall) -> None:
+        numbers = numbers_of(name, syscall)
+        assert numbers is not None
+        self._numbers = numbers
+
+    def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
+        numbers, known = self._numbers(group.batch)
+        index = np.asarray(rows, np.intp)
+        values: list[Value] = numbers[index].tolist()
+        if known is not None:
+            for place in np.flatnonzero(~known[index]).tolist():
+                values[place] = Missing.UNFINISHED
+        return values
+
+
+class _OfPart:
+    """What follows from one part of the record is worked out once per distinct part."""
+
+    def __init__(self, operand: Operand, part: Part, origin: Origin) -> None:
+        self._operand = operand
+        self._part = part
+        self._origin = origin
+        self._known: dict[int, Value | None] = {}
+
+    def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
+        codes = group.codes(self._part)[0][np.asarray(rows, np.intp)].tolist()
+        known = self._known
+        values = []
+        for code, row in zip(codes, rows, strict=True):
+            if code not in known:
+                known[code] = self._ask(group, row)
+            value = known[code]
+            values.append(group.value(self._operand, row) if value is None else value)
+        return values
+
+    def _ask(self, group: Group, row: int) -> Value | None:
+        """The value of all rows with this part; None when the part alone does not decide."""
+        if self._origin.tells is not None and isinstance(self._operand, FieldRef):
+            told = self._origin.tells(group.keys(self._part)[row])
+            if told is not None:
+                return told
+        if self._origin.decides is not None and not self._origin.decides(group.event(row)):
+            return None
+        return group.value(self._operand, row)
+
+
+class _OfEvent:
+    """What only the event made readable tells."""
+
+    def __init__(self, operand: Operand) -> None:
+        self._operand = operand
+
+    def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
+        return [group.value(self._operand, row) for row in rows]
+
+
+def column_of(operand: Operand, syscall: Syscall | None, parts: Mapping[Part, Part]) -> Column:
+    """
+    The column of an operand for one call.
+
+    :param syscall: None for a call outside the table, of which columns tell nothing.
+    :param parts: those that are in use, by themselves: one object is found faster than equal ones.
+    """
+    if syscall is None:
+        return _OfEvent(operand)
+    if isinstance(operand, FieldRef) and numbers_of(str(operand), syscall) is not None:
+        return _OfNumber(str(operand), syscall)
+    origins = {origin_of(field, syscall) for field in fields_of(operand)}
+    origin = origins.pop() if len(origins) == 1 else None
+    if origin is None or origin.part is None:
+        return _OfEvent(operand)
+    return _OfPart(operand, parts.get(origin.part, origin.part), origin)

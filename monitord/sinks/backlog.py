@@ -46,7 +46,7 @@ class Backlog(Generic[Item]):
 
     def put(self, alert: Alert) -> bool:
         """Keep an alert; False when there is no room for it."""
-        if len(self._alerts) >= self.capacity:
+        if self.in_memory() >= self.capacity:
             return False
         self._alerts.append(alert)
         self.changed.notify_all()

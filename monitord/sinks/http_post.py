@@ -107,12 +107,17 @@ class HttpPost:
         """What goes wrong between the first byte of the request and the end of the answer."""
         try:
             yield
+        except ssl.SSLEOFError as err:
+            reason = f"the server ends the connection; does it want another outputs.{self._name}.client_cert?"
+            raise UnsureError(f"{self.where}: {reason}") from err
         except ssl.SSLError:  # TLS 1.3: a server that refuses our certificate says so behind the request
             raise
         except (OSError, http.client.HTTPException) as err:
-            reason = "answers without HTTP" if isinstance(err, http.client.BadStatusLine) else "the connection broke"
+            reason = "the connection broke"
             if isinstance(err, TimeoutError):
                 reason = f"no answer within {self._config.timeout_s} s"
+            elif isinstance(err, http.client.HTTPException) and not isinstance(err, http.client.RemoteDisconnected):
+                reason = "answers without HTTP"
             raise UnsureError(f"{self.where}: {reason}") from err
 
     def _read(self, answer: http.client.HTTPResponse) -> None:

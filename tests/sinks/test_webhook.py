@@ -1,0 +1,303 @@
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from monitord.config.outputs import WebhookConfig
+from monitord.sinks.format import json_line
+from monitord.sinks.webhook import Webhook
+from monitord.stages import RefusedError, SinkError, UnsureError
+from tests.support.alerts import make_alert
+from tests.support.receiver import make_certificates, receiving, status
+
+RECORD = json_line(make_alert())
+SECRET = "s3cr3t"
+
+
+@pytest.fixture
+def receiver():
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def opened():
+    sinks = []
+
+    def opened(port: int, path: str = "/hook", scheme: str = "http", **config) -> Webhook:
+        sinks.append(Webhook(WebhookConfig(f"{scheme}://127.0.0.1:{port}{path}", **config)))
+        return sinks[-1]
+
+    yield opened
+    for sink in sinks:
+        sink.close()
+
+
+def trouble(sink: Webhook, kind: type[SinkError] = SinkError) -> str:
+    """What is wrong with writing, of exactly this kind."""
+    with pytest.raises(SinkError) as raised:
+        sink.write(RECORD)
+    assert kind is raised.type
+    return str(raised.value)
+
+
+class TestRequest:
+    def test_the_body_is_the_alert(self, receiver, opened):
+        opened(receiver.port).write(RECORD)
+
+        assert json.loads(RECORD) == json.loads(receiver.requests[0].body)
+
+    def test_path_and_query_are_those_of_the_url(self, receiver, opened):
+        opened(receiver.port, f"/a/{SECRET}?b=c").write(RECORD)
+
+        assert f"/a/{SECRET}?b=c" == receiver.requests[0].path
+
+    def test_headers(self, receiver, opened):
+        opened(receiver.port, headers=(("X-Team", "security"), ("User-Agent", "ours"))).write(RECORD)
+        headers = receiver.requests[0].headers
+
+        assert ("application/json", "security", "ours") == tuple(
+            headers[name] for name in ("Content-Type", "X-Team", "User-Agent")
+        )
+
+    def test_the_key_is_that_of_the_alert(self, receiver, opened):
+        sink = opened(receiver.port)
+        for record in (RECORD, RECORD, json_line(make_alert(rule="other"))):
+            sink.write(record)
+        first, again, other = (request.headers["Idempotency-Key"] for request in receiver.requests)
+
+        assert first == again
+        assert first != other
+
+    def test_one_connection_is_enough(self, receiver, opened):
+        sink = opened(receiver.port)
+        for _ in range(23):
+            sink.write(RECORD)
+
+        assert (23, 1) == (len(receiver.requests), receiver.connections)
+
+    def test_headers_of_a_file_are_read_for_every_connection(self, receiver, opened, tmp_path):
+        file = tmp_path / "headers"
+        file.write_text("# of the collector\n\nAuthorization: Bearer old\n")
+        receiver.answer = status(401)
+        sink = opened(receiver.port, headers_file=file)
+        trouble(sink)
+        file.write_text("Authorization: Bearer new\n")
+        trouble(sink)
+
+        assert ["Bearer old", "Bearer new"] == [request.headers["Authorization"] for request in receiver.requests]
+
+
+class TestConnection:
+    def test_one_that_the_server_closed_is_made_anew_before_it_is_used(self, receiver, opened):
+        def closing(handler, number):
+            status(204)(handler, number)
+            handler.close_connection = True  # without telling
+
+        receiver.answer = closing
+        sink = opened(receiver.port)
+        for _ in range(3):
+            sink.write(RECORD)
+            time.sleep(0.05)
+
+        assert (3, 3) == (len(receiver.requests), receiver.connections)
+
+    def test_a_long_answer_is_not_read(self, receiver, opened):
+        def long(handler, number):
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(1 << 30))
+            handler.end_headers()
+            handler.wfile.write(bytes(1 << 10))
+            time.sleep(30)
+
+        receiver.answer = long
+        sink = opened(receiver.port)
+        sink.write(RECORD)
+        receiver.answer = None
+        sink.write(RECORD)
+
+        assert 2 == len(receiver.requests)
+
+    def test_reopen_makes_a_new_one(self, receiver, opened):
+        sink = opened(receiver.port)
+        sink.write(RECORD)
+        sink.reopen()
+        sink.write(RECORD)
+
+        assert 2 == receiver.connections
+
+
+class TestTrouble:
+    def test_a_server_that_is_not_there(self, opened):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+
+        assert f"http://127.0.0.1:{port}: connection refused" == trouble(opened(port, f"/{SECRET}"))
+
+    def test_a_host_that_has_no_address(self):
+        sink = Webhook(WebhookConfig("http://no-such-host.invalid/"))
+
+        assert trouble(sink).startswith("http://no-such-host.invalid: ")
+
+    @pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..b"])
+    def test_a_host_that_cannot_be_one(self, host):
+        assert f"http://{host}: not a host name" == trouble(Webhook(WebhookConfig(f"http://{host}/")))
+
+    def test_no_answer_leaves_it_open_whether_it_came(self, receiver, opened):
+        receiver.answer = lambda handler, number: time.sleep(5)
+        sink = opened(receiver.port, timeout_s=1)
+
+        assert f"http://127.0.0.1:{receiver.port}: no answer within 1 s" == trouble(sink, UnsureError)
+
+    def test_so_does_a_connection_that_breaks(self, receiver, opened):
+        receiver.answer = lambda handler, number: handler.connection.shutdown(socket.SHUT_RDWR)
+
+        assert "the connection broke" in trouble(opened(receiver.port), UnsureError)
+
+    def test_so_does_an_answer_that_is_not_http(self, receiver, opened):
+        receiver.answer = lambda handler, number: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n")
+
+        assert "answers without HTTP" in trouble(opened(receiver.port), UnsureError)
+
+    @pytest.mark.parametrize("code", [400, 413, 422])
+    def test_what_the_server_refuses_is_told_apart(self, receiver, opened, code):
+        receiver.answer = status(code)
+
+        assert f": answers {code} " in trouble(opened(receiver.port), RefusedError)
+
+    @pytest.mark.parametrize("code", [404, 408, 429, 500, 503])
+    def test_what_may_work_later_is_to_be_tried_again(self, receiver, opened, code):
+        receiver.answer = status(code)
+
+        assert f": answers {code} " in trouble(opened(receiver.port))
+
+    def test_redirects_are_not_followed(self, receiver, opened):
+        receiver.answer = status(302, Location="/other")
+        message = trouble(opened(receiver.port))
+
+        assert message.endswith("answers 302 Found, which is not followed; change outputs.webhook.url")
+        assert 1 == len(receiver.requests)
+
+    def test_it_works_again_afterwards(self, receiver, opened):
+        receiver.answer = status(503)
+        sink = opened(receiver.port)
+        trouble(sink)
+        receiver.answer = None
+        sink.write(RECORD)
+
+
+class TestTls:
+    def test_a_server_of_the_ca(self, certificates, opened):
+        with receiving(certificates.server()) as receiver:
+            sink = opened(receiver.port, scheme="https", ca_file=certificates.cert("ca"))
+            for _ in range(3):
+                sink.write(RECORD)
+
+        assert (3, 1) == (len(receiver.requests), receiver.connections)
+
+    @pytest.mark.parametrize(
+        ("server", "ca", "reason"),
+        [
+            ("server", None, "unable to get local issuer certificate"),
+            ("server", "other", "unable to get local issuer certificate"),
+            ("elsewhere", "ca", "IP address mismatch, certificate is not valid for '127.0.0.1'."),
+            ("expired", "ca", "certificate has expired"),
+        ],
+    )
+    def test_a_wrong_certificate(self, certificates, opened, server, ca, reason):
+        with receiving(certificates.server(server)) as receiver:
+            sink = opened(receiver.port, f"/{SECRET}", "https", ca_file=ca and certificates.cert(ca))
+            message = trouble(sink)
+
+        assert (
+            f"https://127.0.0.1:{receiver.port}: its certificate is refused: {reason}; see outputs.webhook.ca_file"
+            == message
+        )
+        assert [] == receiver.requests
+
+    def test_a_server_that_asks_who_we_are(self, certificates, opened):
+        with receiving(certificates.server(client_ca="ca")) as receiver:
+            opened(
+                receiver.port,
+                scheme="https",
+                ca_file=certificates.cert("ca"),
+                client_cert=certificates.cert("client"),
+                client_key=certificates.key("client"),
+            ).write(RECORD)
+
+        assert 1 == len(receiver.requests)
+
+    def test_and_is_not_told(self, certificates, opened):
+        with receiving(certificates.server(client_ca="ca")) as receiver:
+            sink = opened(receiver.port, scheme="https", ca_file=certificates.cert("ca"))
+            with pytest.raises(SinkError, match=r"outputs\.webhook\.client_cert"):
+                sink.write(RECORD)
+
+        assert [] == receiver.requests
+
+    def test_a_new_certificate_is_read_with_the_next_connection(self, certificates, opened, tmp_path):
+        ca = tmp_path / "ca.pem"
+        ca.write_bytes(certificates.cert("other").read_bytes())
+        with receiving(certificates.server()) as receiver:
+            sink = opened(receiver.port, scheme="https", ca_file=ca)
+            trouble(sink)
+            ca.write_bytes(certificates.cert("ca").read_bytes())
+            sink.write(RECORD)
+
+    def test_a_server_without_tls(self, receiver, opened):
+        assert "no TLS: wrong version number" in trouble(opened(receiver.port, scheme="https"))
+
+    def test_a_server_that_says_nothing(self, certificates, opened):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            sink = opened(server.getsockname()[1], scheme="https", timeout_s=1)
+
+            assert trouble(sink).endswith(": timed out")
+
+
+class TestFiles:
+    def test_a_ca_that_is_not_there(self, opened, tmp_path):
+        with pytest.raises(SinkError, match=r"ca.pem as outputs.webhook.ca_file: no such file or directory"):
+            opened(1, scheme="https", ca_file=tmp_path / "ca.pem")
+
+    def test_a_ca_that_is_none(self, opened, tmp_path):
+        (tmp_path / "ca.pem").write_text("no certificate")
+        with pytest.raises(SinkError, match=r"ca.pem as outputs.webhook.ca_file: "):
+            opened(1, scheme="https", ca_file=tmp_path / "ca.pem")
+
+    def test_a_key_of_another_certificate(self, certificates, opened):
+        with pytest.raises(SinkError, match=r"as outputs.webhook.client_cert: .*key values mismatch"):
+            opened(1, scheme="https", client_cert=certificates.cert("client"), client_key=certificates.key("server"))
+
+    def test_a_headers_file_that_is_not_there(self, opened, tmp_path):
+        with pytest.raises(SinkError, match=r"headers, outputs.webhook.headers_file: no such file or directory"):
+            opened(1, headers_file=tmp_path / "headers")
+
+    @pytest.mark.parametrize(
+        ("line", "wrong"),
+        [(SECRET, "not a line of the form"), (f"a b: {SECRET}", "cannot be the name"), ("Host: x", "is set by")],
+    )
+    def test_a_line_that_is_no_header(self, opened, tmp_path, line, wrong):
+        (tmp_path / "headers").write_text(f"A: b\n{line}\n")
+        with pytest.raises(SinkError, match=rf"headers:2, outputs.webhook.headers_file: .*{wrong}") as raised:
+            opened(1, headers_file=tmp_path / "headers")
+
+        assert SECRET not in str(raised.value)
+
+
+def test_many_write_side_by_side(receiver, opened):
+    """Each its own: there is no state between webhooks."""
+    sinks = [opened(receiver.port) for _ in range(5)]
+    threads = [threading.Thread(target=lambda sink=sink: [sink.write(RECORD) for _ in range(20)]) for sink in sinks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert (100, 5) == (len(receiver.requests), receiver.connections)

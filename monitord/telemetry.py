@@ -5,11 +5,19 @@ Plain numbers without locks: every number has one writing thread, and the scrape
 be one batch old, never wrong. Mappings are replaced whole, never grown, because the scrape may be walking them.
 """
 
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from monitord.model.alert import Priority
 from monitord.model.loss import Stage
+
+
+class FileState(enum.StrEnum):
+    """What came of a rules file at the last load."""
+
+    LOADED = "loaded"
+    LEFT_OUT = "left_out"
 
 
 @dataclass(slots=True)
@@ -89,6 +97,7 @@ class Telemetry:
     :ivar received: events decoded (worker).
     :ivar judged: events that went through the rules (worker).
     :ivar lost: events lost on the daemon's side; `Stage.QUEUE` is the reader's, the others are the worker's.
+    :ivar rule_files: by what came of them at the last load (main).
     :ivar reload_ok: whether the last load of the configuration succeeded (main).
     :ivar reload_ok_s: Unix time of the last load that did (main).
     """
@@ -101,6 +110,7 @@ class Telemetry:
         self.lost: dict[Stage, int] = {Stage.QUEUE: 0, Stage.DECODE: 0, Stage.RULES: 0}
         self.rules: Mapping[str, RuleCounts] = {}
         self.correlations: Mapping[str, CorrelationCounts] = {}
+        self.rule_files: Mapping[FileState, int] = {}
         self.sinks: Mapping[str, SinkCounts] = {}
         self.queues: Mapping[str, Queue] = {}
         self.reload_ok = False

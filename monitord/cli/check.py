@@ -3,12 +3,13 @@
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from monitord.abi.arch import Abi
 from monitord.config.default import INSTALLED, config_path
 from monitord.config.load import load as load_config
-from monitord.config.schema import RulesConfig
+from monitord.config.schema import BadFiles, RulesConfig
 from monitord.model.problem import Problem, errors
 from monitord.rules.ruleset import load as load_rules
 from monitord.tables.syscalls import SyscallTable
@@ -52,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
         config = whole.rules
     paths = tuple(args.rules) or config.paths
     # Conditions are checked against the names of all machines: a rules file may be written on another one.
-    rules, found = load_rules(paths, SyscallTable.load(Abi), min_priority=config.priority)
+    # Mistakes are mistakes here, also where the daemon would leave the file out.
+    config = replace(config, bad_files=BadFiles.REFUSE)
+    rules, found = load_rules(paths, SyscallTable.load(Abi), config)
     problems = [*problems, *found]
     sys.stderr.write("".join(shown(problems)))
     wrong = len(errors(problems))

@@ -19,6 +19,7 @@ class Code(enum.StrEnum):
     PRIORITY = "C014"  # not one of the priorities
     MASK = "C017"  # a name of secrets that masks nothing, or everything
     PATH = "C015"  # a text that cannot be a path
+    ONE_KEY = "C018"  # an item with other than one key where one is wanted
     REQUIRED = "C030"  # a section without a key that it needs
     CHOICE = "C031"  # not one of the words that a key takes
     URL = "C032"  # a URL that nothing can be posted to

@@ -10,13 +10,23 @@ import yaml
 from monitord.config.codes import Code
 from monitord.config.load_outputs import outputs_keys
 from monitord.config.outputs import OutputsConfig
-from monitord.config.schema import BpfConfig, Config, MetricsConfig, PrivacyConfig, RulesConfig
+from monitord.config.schema import (
+    BadFiles,
+    BpfConfig,
+    Config,
+    MetricsConfig,
+    PrivacyConfig,
+    RuleMatching,
+    RulesConfig,
+)
+from monitord.config.selection import Named, append_outputs, selections, static_fields
 from monitord.config.values import (
     Read,
     WrongValueError,
     is_null,
     items_of,
     read_address,
+    read_choice,
     read_flag,
     read_mask,
     read_path,
@@ -55,19 +65,30 @@ class _Reader:
         file = read_path(self._path.parent)
         return {
             "scope": read_scope,
-            "bpf": self._section(
+            "bpf": self.section(
                 "bpf", BpfConfig, {"latency": read_flag, "ring_pages": read_ring_pages, "program_stats": read_flag}
             ),
-            "rules": self._section(
+            "rules": self.section(
                 "rules",
                 RulesConfig,
-                {"paths": self._each("rules.paths", file), "priority": read_priority, "match_all": read_flag},
+                {
+                    "paths": self.each("rules.paths", lambda _: file),
+                    "select": selections(self, self._path),
+                    "priority": read_priority,
+                    "rule_matching": lambda node: RuleMatching(read_choice(RuleMatching)(node)),
+                    "append_output": append_outputs(self, self._path),
+                    "static_fields": static_fields,
+                    "bad_files": lambda node: BadFiles(read_choice(BadFiles)(node)),
+                    "watch": read_flag,
+                },
             ),
-            "outputs": self._section("outputs", OutputsConfig, outputs_keys(self._section, file)),
-            "privacy": self._section(
-                "privacy", PrivacyConfig, {"mask": self._each("privacy.mask", read_mask), "mask_usual": read_flag}
+            "outputs": self.section("outputs", OutputsConfig, outputs_keys(self.section, file)),
+            "privacy": self.section(
+                "privacy",
+                PrivacyConfig,
+                {"mask": self.each("privacy.mask", lambda _: read_mask), "mask_usual": read_flag},
             ),
-            "metrics": self._section("metrics", _metrics, {"enabled": read_flag, "address": read_address}),
+            "metrics": self.section("metrics", _metrics, {"enabled": read_flag, "address": read_address}),
         }
 
     def compose(self) -> yaml.Node | None:
@@ -112,7 +133,9 @@ class _Reader:
                 self._read(name, value_node, keys[key], values, key)
         return values
 
-    def _section(self, name: str, make: Callable[..., Any], keys: Mapping[str, Read], required: str = "") -> Read:
+    def section(self, name: str, make: Callable[..., Any], keys: Mapping[str, Read], required: str = "") -> Read:
+        """How a map with these keys is read, into keyword arguments; without `required` it is a mistake."""
+
         def read(node: yaml.Node) -> Any:
             before = len(self.problems)
             values = self.values(name, node, keys)
@@ -124,12 +147,14 @@ class _Reader:
 
         return read
 
-    def _each(self, name: str, read: Read) -> Read:
+    def each(self, name: str, read: Named) -> Read:
+        """How a list is read, each item by its own name."""
+
         def read_all(node: yaml.Node) -> tuple[Any, ...]:
             values: dict[int, Any] = {}
             for index, item in enumerate(items_of(node)):
-                self._read(f"{name}[{index}]", item, read, values, index)
-            return tuple(values.values())
+                self._read(f"{name}[{index}]", item, read(f"{name}[{index}]"), values, index)
+            return tuple(value for value in values.values() if value is not None)
 
         return read_all
 

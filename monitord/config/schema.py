@@ -54,17 +54,94 @@ class BpfConfig:
     program_stats: bool = False
 
 
+class RuleMatching(enum.StrEnum):
+    """How many rules may make an alert of one event."""
+
+    FIRST = "first"
+    ALL = "all"
+
+
+class BadFiles(enum.StrEnum):
+    """What comes of a rules file with mistakes."""
+
+    REFUSE = "refuse"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text of the file that is read later, and where it stands."""
+
+    text: str
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """
+    Rules to switch on or off.
+
+    :ivar rule: by name, where ``*`` is any text; None for all.
+    :ivar tag: those with this tag; None for all.
+    """
+
+    enable: bool
+    rule: Written | None = None
+    tag: Written | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraField:
+    """
+    A value to put with those of an alert.
+
+    :ivar template: of the value; of a field alone, its name behind ``%``.
+    :ivar raw: the value is the field's, not a text.
+    """
+
+    name: str
+    template: Written
+    raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppendOutput:
+    """
+    More to say by rules of this name, source and all of these tags; None and empty are any.
+
+    :ivar extra_output: a template, put behind the rule's own.
+    """
+
+    rule: str | None = None
+    source: str | None = None
+    tags: tuple[str, ...] = ()
+    extra_output: Written | None = None
+    extra_fields: tuple[ExtraField, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RulesConfig:
     """
     :ivar paths: files, or directories whose ``*.yaml`` files are read in the order of their names.
-    :ivar priority: rules less severe are dropped.
-    :ivar match_all: False stops at the first rule that matches an event.
+    :ivar select: rules to switch on and off, one after the other.
+    :ivar priority: rules less severe are switched off.
+    :ivar rule_matching: whether an event's first rule is its only one.
+    :ivar append_output: what rules say beyond their own output.
+    :ivar static_fields: texts that every alert carries, as ``static.NAME``.
+    :ivar bad_files: whether a file with mistakes is left out or stops everything.
+    :ivar watch: read all files again when one has changed.
     """
 
     paths: tuple[Path, ...] = ()
+    select: tuple[Selection, ...] = ()
     priority: Priority = Priority.DEBUG
-    match_all: bool = False
+    rule_matching: RuleMatching = RuleMatching.FIRST
+    append_output: tuple[AppendOutput, ...] = ()
+    static_fields: tuple[tuple[str, str], ...] = ()
+    bad_files: BadFiles = BadFiles.REFUSE
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,15 @@ def items_of(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value)
 
 
+def entries_of(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+    """The keys and values of a map, unread; none of ``null``."""
+    if is_null(node):
+        return []
+    if not isinstance(node, yaml.MappingNode):
+        raise _wrong_type(node, "keys with values")
+    return list(node.value)
+
+
 def is_null(node: yaml.Node) -> bool:
     """Whether nothing, or ``null``, is there."""
     return isinstance(node, yaml.ScalarNode) and _python(node) is None

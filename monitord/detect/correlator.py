@@ -16,7 +16,7 @@ from monitord.detect.tracker import Finding, Tracker
 from monitord.model.event import Event
 from monitord.model.interest import Outcome
 from monitord.model.value import Value
-from monitord.rules.ruleset import Rule, RuleSet
+from monitord.rules.rule import Rule, RuleSet
 from monitord.telemetry import Telemetry
 
 

@@ -26,10 +26,9 @@ from monitord.privacy.usual import USUAL
 from monitord.privacy.view import masked_context, masked_event, masked_value
 from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field
-from monitord.rules.fields import CATALOGUE
 from monitord.rules.fields.correlation import with_finding
 from monitord.rules.output import render
-from monitord.rules.ruleset import Rule, RuleSet
+from monitord.rules.rule import Rule, RuleSet
 from monitord.stages import Detector
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import Telemetry
@@ -65,7 +64,7 @@ class RuleDetector:
         *,
         match_all: bool = False,
         memory_bytes: int = MEMORY_BYTES,
-        catalogue: Mapping[str, Field] = CATALOGUE,
+        catalogue: Mapping[str, Field] | None = None,
         masks: Masks | None = None,
     ) -> None:
         # As in Falco: rules that name types of calls come before those for any call.
@@ -78,7 +77,7 @@ class RuleDetector:
         self._telemetry = telemetry
         self._hostname = hostname
         self._match_all = match_all
-        self._catalogue = catalogue
+        self._catalogue = rules.catalogue if catalogue is None else catalogue
         self._memory_bytes = memory_bytes
         self._masks = masks or Masks(USUAL)
         self._ledger = Ledger(memory_bytes)

@@ -17,7 +17,7 @@ from monitord.detect.tracker import Tracker
 from monitord.model.interest import Outcome
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Op, Or
 from monitord.rules.operand import fields_of
-from monitord.rules.ruleset import Rule
+from monitord.rules.rule import Rule
 from monitord.tables.syscalls import Syscall
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monitord.abi.arch import NR_UNKNOWN, Abi
-from monitord.config.schema import Config, MetricsConfig
+from monitord.config.schema import Config, MetricsConfig, RuleMatching
 from monitord.detect.detector import RuleDetector
 from monitord.enrich.context import ProcContext
 from monitord.model.problem import Problem, errors
@@ -16,14 +16,15 @@ from monitord.pipeline.outputs import Outputs
 from monitord.pipeline.pipeline import Pipeline
 from monitord.privacy.masks import Masks
 from monitord.privacy.usual import USUAL
-from monitord.rules.ruleset import RuleSet
+from monitord.rules.changes import changes
+from monitord.rules.rule import RuleSet
 from monitord.sinks.http import MetricsServer
 from monitord.sinks.prometheus import Readings, renderer
 from monitord.sources.bpf.source import BpfSource
 from monitord.stages import SinkError
 from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import SyscallTable
-from monitord.telemetry import ProgramStats, Telemetry
+from monitord.telemetry import FileState, ProgramStats, Telemetry
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Assembly:
         self._path = path
         self._overrides = overrides
         self._config = config
+        self._rules = rules
         self._table = table
         self._telemetry = telemetry
         self._hostname = socket.gethostname()
@@ -94,6 +96,8 @@ class Assembly:
             if getattr(config, name) != getattr(self._config, name)
         ]
         self.pipeline.replace(self._detector(rules, config))
+        _log.info("rules: %s", changes(self._rules, rules))
+        self._rules = rules
         if workers is not None:
             self.pipeline.replace_sinks(workers)
         self._config = config
@@ -121,13 +125,14 @@ class Assembly:
 
     def _detector(self, rules: RuleSet, config: Config) -> RuleDetector:
         self._telemetry.register_rules({rule.name: rule.priority for rule in rules.rules if rule.enabled})
+        self._telemetry.rule_files = {FileState.LOADED: rules.files, FileState.LEFT_OUT: len(rules.left_out)}
         return RuleDetector(
             rules,
             self._table,
             self._context,
             self._telemetry,
             self._hostname,
-            match_all=config.rules.match_all,
+            match_all=config.rules.rule_matching is RuleMatching.ALL,
             masks=Masks((*config.privacy.mask, *(USUAL if config.privacy.mask_usual else ()))),
         )
 

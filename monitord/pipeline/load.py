@@ -8,7 +8,7 @@ from monitord.config.load import load as load_config
 from monitord.config.outputs import AlertLogConfig
 from monitord.config.schema import Config, Scope
 from monitord.model.problem import Problem
-from monitord.rules.ruleset import RuleSet
+from monitord.rules.rule import RuleSet
 from monitord.rules.ruleset import load as load_rules
 from monitord.tables.syscalls import SyscallTable
 
@@ -46,5 +46,5 @@ def load(path: Path, overrides: Overrides, table: SyscallTable) -> tuple[Config,
     """
     config, problems = load_config(path)
     config = overrides.applied(config)
-    rules, rule_problems = load_rules(config.rules.paths, table, min_priority=config.rules.priority)
+    rules, rule_problems = load_rules(config.rules.paths, table, config.rules)
     return config, rules, problems + rule_problems

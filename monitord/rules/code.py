@@ -11,7 +11,7 @@ class Code(enum.StrEnum):
     SHAPE = "R003"  # YAML of another shape than rules have
     UNKNOWN_KEY = "R004"  # a key that means nothing here (warning)
     NO_KEY = "R005"  # a key that has to be there is not
-    DUPLICATE = "R006"  # a name defined twice in one file
+    DUPLICATE = "R006"  # a key twice in one item, or an exception twice in one rule
     VALUE = "R007"  # a value that its key does not take
     SYNTAX = "R008"  # a condition that does not parse
     MACRO = "R009"  # a macro that is not defined, or only later
@@ -31,6 +31,10 @@ class Code(enum.StrEnum):
     DEPRECATED = "R023"  # a key that Falco deprecated (warning)
     TOO_LARGE = "R024"  # a condition too deep or too long once written out
     SYSCALL = "R025"  # a name of a syscall that no ABI has (warning)
+    REPLACED = "R026"  # a name defined twice in one file (warning)
+    NAME = "R027"  # a name that conditions cannot name
+    SELECTION = "R028"  # a selection of the configuration that no rule fits (warning)
+    LEFT_OUT = "R029"  # a file with mistakes is left out (warning)
     NEVER_FIRES = "R030"  # all of a rule hangs on a field that is not supplied (warning)
     FIRES_OFTEN = "R031"  # a requirement of a rule does (warning)
     WEAK_EXCEPTION = "R032"  # an exception of a rule does (warning)

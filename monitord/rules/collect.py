@@ -42,12 +42,14 @@ class MacroDef:
     """
     A macro as it stands after all files.
 
-    :ivar order: of its last definition or append; it sees the macros of lower order.
+    :ivar order: of its first definition.
+    :ivar sees: order of its last definition or append: it sees the macros that were first defined before.
     """
 
     place: Place
     condition: Text
     order: int
+    sees: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,10 @@ class Collection:
             first = self.seen.setdefault((item.kind, name), item)
             if first is not item:
                 message = (
-                    f"the {item.kind} '{name}' is already defined on line {first.place.line} of this file; "
+                    f"this replaces the {item.kind} '{name}' of line {first.place.line} of this file; "
                     "rename one, or change the first with 'override'"
                 )
-                self.problems.error(item.place, Code.DUPLICATE, message)
-                return
+                self.problems.warn(item.place, Code.REPLACED, message)
         self.order += 1
         if item.kind == "list":
             self._define_list(item, name, modes)
@@ -188,9 +189,10 @@ class Collection:
             self._missing(item, "condition")
             return
         condition = Text.of(text)
-        if modes.get("condition") == "append":
-            condition = _appended(self.macros[name].condition, text)
-        self.macros[name] = MacroDef(item.place, condition, self.order)
+        known = self.macros.get(name)
+        if known is not None and modes.get("condition") == "append":
+            condition = _appended(known.condition, text)
+        self.macros[name] = MacroDef(item.place, condition, known.order if known else self.order, self.order)
 
     def _define_rule(self, item: Item, name: Scalar) -> None:
         correlation = correlation_in(item, self.problems)
@@ -206,6 +208,10 @@ class Collection:
         exceptions = merged((), exceptions_in(item, self.problems), self.problems)
         tags = texts_in(item, "tags", self.problems) or ()
         source = text_in(item, "source", self.problems)
+        known = self.rules.get(name.text)
+        if known is not None and known.source != (source.text if source else "syscall"):
+            message = f"rule '{name.text}' was defined before for the event source '{known.source}'; rename one of them"
+            self.problems.error(name.start, Code.VALUE, message)
         rule = None
         if _names_rules(item, correlation) and "condition" not in item.values:
             condition = Text.standing_for(NEVER, name)
@@ -222,7 +228,7 @@ class Collection:
                 priority=priority,
                 source=source.text if source else "syscall",
                 enabled=flag_in(item, "enabled", True, self.problems),
-                tags=tuple(tag.text for tag in tags),
+                tags=_texts_of(tags),
                 exceptions=exceptions,
                 warn_evttypes=flag_in(item, "warn_evttypes", True, self.problems),
                 skip_unknown=flag_in(item, "skip-if-unknown-filter", False, self.problems),
@@ -247,7 +253,7 @@ class Collection:
             rule = replace(rule, desc=f"{rule.desc} {desc.text}" if modes["desc"] == "append" else desc.text)
         if (tags := texts_in(item, "tags", problems)) is not None:
             old = rule.tags if modes["tags"] == "append" else ()
-            rule = replace(rule, tags=(*old, *(tag.text for tag in tags)))
+            rule = replace(rule, tags=tuple(dict.fromkeys((*old, *_texts_of(tags)))))
         if "exceptions" in item.values:
             kept = rule.exceptions if modes["exceptions"] == "append" else ()
             rule = replace(rule, exceptions=merged(kept, exceptions_in(item, problems), problems))
@@ -304,6 +310,11 @@ def _names_rules(item: Item, correlation: CorrelationDef | None) -> bool:
 
 def _appended(old: Text, new: Scalar) -> Text:
     return joined([old, Text.standing_for(" ", new), Text.of(new)])
+
+
+def _texts_of(scalars: tuple[Scalar, ...]) -> tuple[str, ...]:
+    """Each text once, in the order of the file."""
+    return tuple(dict.fromkeys(scalar.text for scalar in scalars))
 
 
 def _version(value: Yaml) -> tuple[int, ...] | None:

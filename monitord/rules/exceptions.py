@@ -35,13 +35,20 @@ class RuleException:
 def exceptions_in(item: Item, problems: Problems) -> tuple[RuleException, ...]:
     """The exceptions that an item of a rules file brings, for `merged` and `without`."""
     value = item.values.get("exceptions")
-    if value is None:
+    if value is None or (isinstance(value, Scalar) and value.is_null):
         return ()
     if not isinstance(value, Sequence):
         problems.error(value.start, Code.EXCEPTION, "'exceptions' is a list of maps with name, fields, comps, values")
         return ()
-    made = (_exception_of(entry, problems) for entry in value.items)
-    return tuple(exception for exception in made if exception is not None)
+    made: dict[str, RuleException] = {}
+    for entry in value.items:
+        exception = _exception_of(entry, problems)
+        if exception is None:
+            continue
+        name = exception.name
+        if made.setdefault(name.text, exception) is not exception:
+            problems.error(name.start, Code.DUPLICATE, f"the exception '{name.text}' is here twice; put them together")
+    return tuple(made.values())
 
 
 def _exception_of(entry: Yaml, problems: Problems) -> RuleException | None:

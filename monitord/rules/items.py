@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from monitord.model.problem import Problem
 from monitord.rules.code import Code
+from monitord.rules.lexer import BARE, IDENTIFIER
 from monitord.rules.reader import Map, Place, Scalar, Sequence, Yaml
 
 KEYS: Mapping[str, frozenset[str]] = {
@@ -19,6 +20,11 @@ KEYS: Mapping[str, frozenset[str]] = {
     "required_plugin_versions": frozenset(),
 }
 """Kind of item, which is its first key, -> the other keys it may have."""
+
+_FLAGS = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(("false", "no", "off", "n"), False)
+"""As YAML 1.1, and with it Falco, reads them; in any case."""
+
+_NAMES = {"macro": IDENTIFIER, "list": BARE}
 
 
 @dataclass(slots=True)
@@ -71,6 +77,8 @@ def items_of(document: Yaml, problems: Problems) -> list[Item]:
         return []
     items = []
     for entry in document.items:
+        if isinstance(entry, Scalar) and entry.is_null:
+            continue
         if not isinstance(entry, Map):
             problems.error(entry.start, Code.SHAPE, "expected an item such as '- rule: NAME' with its keys below")
             continue
@@ -106,6 +114,10 @@ def _item_of(entry: Map, problems: Problems) -> Item | None:
     if named and not (isinstance(head, Scalar) and head.text):
         problems.error(head.start, Code.SHAPE, f"the name of a {kind} is a text: '- {kind}: NAME'")
         return None
+    if kind in _NAMES and isinstance(head, Scalar) and not _NAMES[kind].fullmatch(head.text):
+        wanted = "letters, digits and '_'" if kind == "macro" else "no blanks, quotes, commas, parentheses or '='"
+        problems.error(head.start, Code.NAME, f"no condition can name the {kind} '{head.text}'; a name has {wanted}")
+        return None
     return Item(kind, head, values, keys)
 
 
@@ -139,7 +151,7 @@ def flag_in(item: Item, key: str, default: bool, problems: Problems) -> bool:
     value = item.values.get(key)
     if value is None:
         return default
-    word = value.text.lower() if isinstance(value, Scalar) else ""
-    if word not in ("true", "false"):
+    flag = _FLAGS.get(value.text.lower()) if isinstance(value, Scalar) else None
+    if flag is None:
         problems.error(value.start, Code.VALUE, f"'{key}' is true or false")
-    return word == "true"
+    return default if flag is None else flag

@@ -98,6 +98,8 @@ def flattened(name: str, lists: Mapping[str, tuple[Scalar, ...]], used: set[str]
     """
     The items of a list as `written`, with the items of the lists it names in their place.
 
+    Its own name is a text like any other: a list `cron` may hold the program of that name.
+
     :param used: the names of lists met inside are added to it.
     :raises ListLoopError: it contains itself.
     :raises TooLargeError: there is no end to it.
@@ -111,7 +113,7 @@ def flattened(name: str, lists: Mapping[str, tuple[Scalar, ...]], used: set[str]
         while at < len(lists[current]):
             item = lists[current][at].text
             at += 1
-            if item in lists:
+            if item in lists and item != current:
                 used.add(item)
                 names = (*(outer for outer, _ in way), current)
                 if item in names:

@@ -36,14 +36,34 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """
+    A value that goes with an alert and is not in its text.
+
+    :ivar name: its key in `Alert.fields`.
+    :ivar pieces: as in `Output`.
+    :ivar raw: the one piece is a slot, and the value is the field's, not a text.
+    """
+
+    name: str
+    pieces: tuple[str | Slot, ...]
+    raw: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
-    """A parsed template: texts and slots in turn."""
+    """
+    A parsed template.
+
+    :ivar pieces: texts and slots in turn.
+    """
 
     pieces: tuple[str | Slot, ...]
+    extra: tuple[Extra, ...] = ()
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """The slots alone."""
+        """The slots of the text alone."""
         return tuple(piece for piece in self.pieces if isinstance(piece, Slot))
 
 
@@ -89,16 +109,26 @@ def render(
     :param shown: what is to be shown of a value.
     """
     values: dict[str, Value] = {}
-    texts = []
-    for piece in output.pieces:
-        if isinstance(piece, str):
-            texts.append(piece)
-            continue
-        if piece.name not in values:
-            values[piece.name] = shown(value_of(piece.operand, event, context, catalogue))
-        text = text_of_value(values[piece.name])
-        texts.append(text[: piece.width].ljust(piece.width) if piece.width else text)
-    return "".join(texts), MappingProxyType(values)
+
+    def text_of(pieces: tuple[str | Slot, ...], kept: dict[str, Value]) -> str:
+        texts = []
+        for piece in pieces:
+            if isinstance(piece, str):
+                texts.append(piece)
+                continue
+            if piece.name not in kept:
+                kept[piece.name] = shown(value_of(piece.operand, event, context, catalogue))
+            text = text_of_value(kept[piece.name])
+            texts.append(text[: piece.width].ljust(piece.width) if piece.width else text)
+        return "".join(texts)
+
+    text = text_of(output.pieces, values)
+    for extra in output.extra:
+        kept = dict(values)
+        of_extra = text_of(extra.pieces, kept)
+        piece = extra.pieces[0] if extra.pieces else ""
+        values[extra.name] = kept[piece.name] if extra.raw and isinstance(piece, Slot) else of_extra
+    return text, MappingProxyType(values)
 
 
 def text_of_value(value: Value) -> str:

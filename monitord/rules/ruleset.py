@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monitord.model.alert import Priority
-from monitord.model.interest import Interest
-from monitord.model.problem import Problem
+from monitord.config.schema import BadFiles, RulesConfig
+from monitord.model.problem import Problem, errors
+from monitord.rules.append import appended, with_static
 from monitord.rules.argument import argument_names
 from monitord.rules.ast import Node
 from monitord.rules.bases import correlation_of, throttle_of
@@ -14,18 +14,20 @@ from monitord.rules.check import Mistake, Vocabulary, mistakes_in, operand_mista
 from monitord.rules.code import Code
 from monitord.rules.collect import Collection, RuleDef
 from monitord.rules.exceptions import without
+from monitord.rules.field import Field
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.fields.correlation import CLASS as CORRELATED
 from monitord.rules.interest import InterestFinder
 from monitord.rules.items import Problems, items_of, nearest
 from monitord.rules.lexer import ConditionError
 from monitord.rules.lists import ListLoopError, TooLargeError, flattened, put_in_lists
-from monitord.rules.macros import Expanded, NestingError, macros_in, put_in_macros
+from monitord.rules.macros import Expanded, NestingError, macros_in, ordered, put_in_macros, way_between
 from monitord.rules.output import Output, parse_output
 from monitord.rules.parser import parse_condition
 from monitord.rules.polarity import Consequence, Consequences, Polarity
-from monitord.rules.reader import Scalar, read, rule_files
-from monitord.rules.rule import Rule
+from monitord.rules.reader import Place, Scalar, Yaml, read, rule_files
+from monitord.rules.rule import Rule, RuleSet
+from monitord.rules.select import selected
 from monitord.rules.text import Text
 from monitord.rules.typed import Typing
 from monitord.tables.syscalls import SyscallTable
@@ -50,61 +52,61 @@ _CONSEQUENCES: Mapping[Consequence, tuple[Code, str]] = {
 }
 """Consequence -> its code, and the rest of the sentence."""
 
-
-@dataclass(frozen=True, slots=True)
-class RuleSet:
-    """
-    What the rules files hold.
-
-    :ivar rules: in the order of definition, disabled ones included.
-    :ivar macros: how many there are; `lists` likewise.
-    """
-
-    rules: tuple[Rule, ...] = ()
-    macros: int = 0
-    lists: int = 0
-
-    @property
-    def interest(self) -> Interest:
-        """The calls that the enabled rules need."""
-        return Interest.union(rule.interest for rule in self.rules if rule.enabled)
-
-    @property
-    def silent(self) -> frozenset[str]:
-        """The rules that do not alert by themselves: what a correlation is made of, unless one says `generate`."""
-        correlations = [rule.correlation for rule in self.rules if rule.enabled and rule.correlation]
-        made_of = {flag: set[str]() for flag in (False, True)}
-        for correlation in correlations:
-            if correlation.named:
-                made_of[correlation.generate].update(base.rule for base in correlation.bases)
-        return frozenset(made_of[False] - made_of[True])
+DEFAULT = RulesConfig()
 
 
-def load(
-    paths: tuple[Path, ...], table: SyscallTable, *, min_priority: Priority = Priority.DEBUG
-) -> tuple[RuleSet, list[Problem]]:
+def load(paths: tuple[Path, ...], table: SyscallTable, config: RulesConfig = DEFAULT) -> tuple[RuleSet, list[Problem]]:
     """
     The rules of files, and of the ``*.yaml`` files of directories, in the order given.
 
     :param table: the syscalls that conditions can name.
-    :param min_priority: less severe rules are checked and left out.
-    :return: the rules without mistakes, and the problems of all files in the order of their places.
+    :param config: how they are to be used; its paths do not count.
+    :return: the rules without mistakes, and the problems of all files in the order of their places. With
+        `BadFiles.SKIP` what is wrong with a file that is left out is among them, as warnings.
     """
     files, unlisted = rule_files(paths)
-    problems = Problems(unlisted)
+    contents = {str(file): read(file) for file in files}
+    order = {name: number for number, name in enumerate(contents)}
+    left_out: list[str] = []
+    said: list[Problem] = []
+    while True:
+        rules, problems = _compiled(contents, table, config)
+        wrong = errors(problems)
+        bad = contents.keys() & {problem.file for problem in wrong}
+        if config.bad_files is BadFiles.REFUSE or not bad:
+            break
+        for name in bad:
+            mistakes = [problem for problem in wrong if problem.file == name]
+            message = f"this file is left out, with all that it defines: mistakes in it: {len(mistakes)}"
+            said += [Place(name).problem(Code.LEFT_OUT, message), *mistakes]
+            left_out.append(name)
+            del contents[name]
+    if config.bad_files is BadFiles.SKIP:
+        said = [replace(problem, warning=True) for problem in (*unlisted, *said)]
+    else:
+        said = unlisted
+    found = sorted({*said, *problems}, key=lambda problem: (order.get(problem.file, -1), problem))
+    return replace(rules, left_out=tuple(sorted(left_out, key=lambda name: order[name]))), found
+
+
+def _compiled(
+    contents: Mapping[str, tuple[list[Yaml], list[Problem]]], table: SyscallTable, config: RulesConfig
+) -> tuple[RuleSet, list[Problem]]:
+    problems = Problems()
     collection = Collection(problems)
-    for file in files:
-        documents, unread = read(file)
+    for documents, unread in contents.values():
         problems.found.extend(unread)
         collection.begin_file()
         for document in documents:
             for item in items_of(document, problems):
                 collection.add(item)
-    compiler = _Compiler(collection, table)
-    rules = tuple(rule for rule in compiler.rules() if rule.priority <= min_priority)
-    order = {str(file): number for number, file in enumerate(files)}
-    found = sorted(set(problems.found), key=lambda problem: (order.get(problem.file, -1), problem))
-    return RuleSet(rules, len(collection.macros), len(collection.lists)), found
+    catalogue = with_static(CATALOGUE, config.static_fields)
+    compiler = _Compiler(collection, table, catalogue)
+    rules = selected(compiler.rules(), config, problems)
+    rules = appended(rules, config, compiler.vocabulary, problems)
+    return RuleSet(
+        tuple(rules), len(collection.macros), len(collection.lists), len(contents), (), catalogue
+    ), problems.found
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +125,17 @@ class _Macro:
 class _Compiler:
     """Turns what was collected into rules. A macro's own mistakes are said once, not at each use."""
 
-    def __init__(self, collection: Collection, table: SyscallTable) -> None:
+    def __init__(self, collection: Collection, table: SyscallTable, catalogue: Mapping[str, Field]) -> None:
         self.collection = collection
         self.problems = collection.problems
         self.used_lists: set[str] = set()
         self.used_macros: set[str] = set()
-        self.output_vocabulary = Vocabulary(CATALOGUE, table.names(), argument_names(table))
-        of_events = {name: field for name, field in CATALOGUE.items() if not name.startswith(CORRELATED)}
+        self.output_vocabulary = Vocabulary(catalogue, table.names(), argument_names(table))
+        of_events = {name: field for name, field in catalogue.items() if not name.startswith(CORRELATED)}
         self.vocabulary = replace(self.output_vocabulary, fields=of_events)
         self.finder = InterestFinder(table)
         self.typing = Typing(table.names())
-        self.polarity = Polarity(CATALOGUE, self.finder.can_hold)
+        self.polarity = Polarity(catalogue, self.finder.can_hold)
         self.lists = self._lists()
         self.macros: dict[str, _Macro] = {}
         self.expanded: dict[str, Expanded] = {}
@@ -181,23 +183,37 @@ class _Compiler:
 
     def _compile_macros(self) -> None:
         definitions = self.collection.macros
+        broken: set[str] = set()
+        circular: set[str] = set()
         trees = {}
         for name, definition in definitions.items():
             parsed = self._parsed(definition.condition, f"macro '{name}'")
             if parsed is not None:
                 trees[name] = parsed
         uses = {name: [macro.name for macro in macros_in(tree)] for name, (_, tree) in trees.items()}
-        for name in sorted(trees, key=lambda name: definitions[name].order):
-            text, tree = trees[name]
+        order, circles = ordered(uses)
+        for name, (text, tree) in trees.items():
             self.used_macros.update(uses[name])
-            before = len(self.problems.found)
             for macro in macros_in(tree):
                 target = definitions.get(macro.name)
                 if target is None:
                     self._unknown_macro(text, macro.name, macro.at)
-                elif target.order >= definitions[name].order:
-                    self._forward_macro(text, macro.at, name, macro.name, uses)
-            if len(self.problems.found) > before or any(used not in self.macros for used in uses[name]):
+                elif (way := way_between(macro.name, name, circles)) is not None:
+                    message = f"the macro '{name}' leads back to itself: {' -> '.join((name, *way))}; break the circle"
+                    self.problems.error(text.place(macro.at), Code.LOOP, message)
+                    circular.update(way)
+                    for around in way:
+                        circles.pop(around, None)
+                elif name in circular and macro.name in circular:
+                    continue
+                elif target.order >= definitions[name].sees:
+                    self._forward_macro(text, macro.at, name, macro.name)
+                else:
+                    continue
+                broken.add(name)
+        for name in order:
+            text, tree = trees[name]
+            if name in broken or any(used not in self.macros for used in uses[name]):
                 continue
             expanded = self._expanded(text, tree)
             if expanded is not None:
@@ -209,18 +225,12 @@ class _Compiler:
         hint = nearest(name, self.collection.macros) or "; define it, or compare a field with a value"
         self.problems.error(text.place(at), Code.MACRO, f"there is no macro '{name}'{hint}")
 
-    def _forward_macro(self, text: Text, at: int, user: str, used: str, uses: Mapping[str, list[str]]) -> None:
-        way = _way(used, user, uses)
-        if way is None:
-            definition = self.collection.macros[used]
-            message = (
-                f"the macro '{used}' is defined only later, on line {definition.place.line} of "
-                f"{definition.place.file}; move it before '{user}'"
-            )
-            self.problems.error(text.place(at), Code.MACRO, message)
-        else:
-            message = f"the macro '{user}' leads back to itself: {' -> '.join((user, *way))}; break the circle"
-            self.problems.error(text.place(at), Code.LOOP, message)
+    def _forward_macro(self, text: Text, at: int, user: str, used: str) -> None:
+        place = self.collection.macros[used].place
+        message = (
+            f"the macro '{used}' is defined only later, on line {place.line} of {place.file}; move it before '{user}'"
+        )
+        self.problems.error(text.place(at), Code.MACRO, message)
 
     def _expanded(self, text: Text, tree: Node) -> Expanded | None:
         try:
@@ -278,8 +288,9 @@ class _Compiler:
             priority=definition.priority,
             tags=definition.tags,
             source=definition.source,
-            enabled=definition.enabled,
             interest=interest,
+            place=name.start,
+            off_by="" if definition.enabled else "enabled",
             typed=self.typing.is_typed(expanded.node),
             consequences=consequences,
         )
@@ -339,23 +350,3 @@ class _Compiler:
         for name, macro in self.collection.macros.items():
             if name not in self.used_macros:
                 self.problems.warn(macro.place, Code.UNUSED, f"nothing uses the macro '{name}'")
-
-
-def _way(start: str, goal: str, uses: Mapping[str, list[str]]) -> list[str] | None:
-    """The macros from `start` to `goal` along their uses, both included; None when there is no way."""
-    before: dict[str, str | None] = {start: None}
-    pending = [start]
-    while pending:
-        name = pending.pop()
-        if name == goal:
-            way: list[str] = []
-            step: str | None = name
-            while step is not None:
-                way.append(step)
-                step = before[step]
-            return way[::-1]
-        for used in uses.get(name, ()):
-            if used not in before:
-                before[used] = name
-                pending.append(used)
-    return None

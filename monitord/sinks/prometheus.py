@@ -17,7 +17,7 @@ from monitord.model.counts import BUCKET_BOUNDS_NS, CountTable
 from monitord.model.loss import Degraded, Stage
 from monitord.sinks.format import valid_text
 from monitord.sinks.http import Render
-from monitord.telemetry import ProgramStats, Telemetry
+from monitord.telemetry import FileState, ProgramStats, Telemetry
 
 Sample = tuple[tuple[str, ...], float]
 """Label values and the number."""
@@ -158,6 +158,12 @@ class _Metrics(Collector):
             [((name,), counts.evaluation_s) for name, counts in rules],
         )
         yield _gauge("monitord_rules_loaded", "Rules in force.", (), [((), len(rules))])
+        yield _gauge(
+            "monitord_rule_files",
+            "Files of rules; those with mistakes are left out where rules.bad_files says so.",
+            ("state",),
+            [((state.value,), self._telemetry.rule_files.get(state, 0)) for state in FileState],
+        )
 
     def _correlations(self) -> Iterator[Metric]:
         rules = [(valid_text(name), counts) for name, counts in self._telemetry.correlations.items()]

@@ -6,7 +6,18 @@ import yaml
 
 from monitord.config.codes import Code
 from monitord.config.load import load
-from monitord.config.schema import Config, MetricsConfig, PrivacyConfig, RulesConfig, Scope, ScopeKind
+from monitord.config.schema import (
+    AppendOutput,
+    Config,
+    ExtraField,
+    MetricsConfig,
+    PrivacyConfig,
+    RulesConfig,
+    Scope,
+    ScopeKind,
+    Selection,
+    Written,
+)
 from monitord.model.alert import Priority
 
 SHIPPED = Path(__file__).parents[2] / "config/monitord.yaml"
@@ -72,6 +83,21 @@ class TestValues:
 
     def test_priority_in_any_case(self, write):
         assert Priority.WARNING == load(write("rules: {priority: Warning}"))[0].rules.priority
+
+    def test_rules_are_selected_in_order(self, write):
+        text = "rules: {select: [{disable: {rule: '*'}}, {enable: {tag: network}}]}"
+
+        expected = (Selection(False, rule=Written("*")), Selection(True, tag=Written("network")))
+        assert expected == load(write(text))[0].rules.select
+
+    def test_what_to_append_to_outputs(self, write):
+        text = (
+            "rules: {append_output: [{match: {rule: r, tags: [a, b]}, extra_output: o, extra_fields: [a.b, {c: 5}]}]}"
+        )
+
+        fields = (ExtraField("a.b", Written("%a.b"), raw=True), ExtraField("c", Written("5"), raw=False))
+        expected = AppendOutput(rule="r", tags=("a", "b"), extra_output=Written("o"), extra_fields=fields)
+        assert (expected,) == load(write(text))[0].rules.append_output
 
     def test_a_relative_path_is_relative_to_the_file(self, write, tmp_path):
         assert (
@@ -155,6 +181,25 @@ rules: {priority: high, paths: [1, ""]}
             (b"bpf: {ring_pages: 0}", Code.OUT_OF_RANGE),
             (b"bpf: {ring_pages: 131072}", Code.OUT_OF_RANGE),
             (b"outputs: {queue_alerts: -1}", Code.OUT_OF_RANGE),
+            (b"rules: {rule_matching: some}", Code.CHOICE),
+            (b"rules: {bad_files: true}", Code.WRONG_TYPE),
+            (b"rules: {select: [{enable: {rule: x}, disable: {rule: y}}]}", Code.ONE_KEY),
+            (b"rules: {select: [{}]}", Code.ONE_KEY),
+            (b"rules: {select: [{disable: {}}]}", Code.ONE_KEY),
+            (b"rules: {select: [{disable: {rule: x, tag: y}}]}", Code.ONE_KEY),
+            (b"rules: {select: [{disable: {name: x}}]}", Code.UNKNOWN_KEY),
+            (b"rules: {select: [{disable: x}]}", Code.WRONG_TYPE),
+            (b"rules: {select: [disable]}", Code.WRONG_TYPE),
+            (b"rules: {select: {disable: {rule: x}}}", Code.WRONG_TYPE),
+            (b"rules: {append_output: [{match: {tag: x}}]}", Code.UNKNOWN_KEY),
+            (b"rules: {append_output: [{match: {tags: x}}]}", Code.WRONG_TYPE),
+            (b"rules: {append_output: [{match: {tags: [[x]]}}]}", Code.WRONG_TYPE),
+            (b"rules: {append_output: [{extra_output: [x]}]}", Code.WRONG_TYPE),
+            (b"rules: {append_output: [{extra_fields: [{a: b, c: d}]}]}", Code.ONE_KEY),
+            (b"rules: {append_output: [{extra_fields: [{a: [b]}]}]}", Code.WRONG_TYPE),
+            (b"rules: {static_fields: [x]}", Code.WRONG_TYPE),
+            (b"rules: {static_fields: {x: [y]}}", Code.WRONG_TYPE),
+            (b"rules: {static_fields: {a b: y}}", Code.CHOICE),
             (b'outputs: {alert_log: {path: ""}}', Code.PATH),
             (b'outputs: {alert_log: {path: "a\\0b"}}', Code.PATH),
             (b'outputs: {alert_log: {path: "\\ud800"}}', Code.PATH),

@@ -13,7 +13,7 @@ from monitord.rules.ast import And, FieldRef, Node, Not, Or
 from monitord.rules.evaluate import evaluate
 from monitord.rules.interest import InterestFinder
 from monitord.rules.output import parse_output
-from monitord.rules.ruleset import Rule, RuleSet
+from monitord.rules.rule import Rule, RuleSet
 from monitord.telemetry import Telemetry
 from tests.detect.pools import CHECKS, TABLE, rows_of_all_calls
 from tests.support.batches import batch_of
@@ -24,7 +24,7 @@ EVERY_CALL = Interest({(abi, nr): Outcome.ANY for abi in ABIS for nr in range(NR
 
 
 def rule(name: str, condition: Node, interest: Interest) -> Rule:
-    return Rule(name, name, condition, parse_output(name), Priority.NOTICE, (), "syscall", True, interest, True)
+    return Rule(name, name, condition, parse_output(name), Priority.NOTICE, (), "syscall", interest, True)
 
 
 def detector_of(rules: list[Rule]) -> RuleDetector:

@@ -11,7 +11,8 @@ from monitord.model.alert import Tally
 from monitord.rules.ast import FieldRef, Transformed
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.operand import value_of
-from monitord.rules.ruleset import RuleSet, load
+from monitord.rules.rule import RuleSet
+from monitord.rules.ruleset import load
 from monitord.telemetry import Telemetry
 from tests.detect.pools import CHECKS, TABLE, rows_of_all_calls
 from tests.support.batches import Row, batch_of, connect_to, exec_of, open_of

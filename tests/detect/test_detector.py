@@ -16,7 +16,7 @@ from monitord.model.loss import Stage
 from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field, FieldType
 from monitord.rules.fields import CATALOGUE
-from monitord.rules.ruleset import RuleSet
+from monitord.rules.rule import RuleSet
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import Telemetry
 from tests.support.batches import Row, batch_of, connect_to, exec_of, open_of

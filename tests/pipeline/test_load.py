@@ -64,10 +64,10 @@ class TestLoad:
     def test_rules_of_the_command_line_stand_in_for_them(self, place):
         assert ["Other", "Quiet"] == names(loaded(place, Overrides(rules=[place / "other.yaml"]))[1])
 
-    def test_rules_below_the_priority_are_left_out(self, place):
+    def test_rules_below_the_priority_are_off(self, place):
         (place / "monitord.yaml").write_text("rules: {paths: [rules.yaml], priority: warning}\n")
 
-        assert ["Loud"] == names(loaded(place)[1])
+        assert ["Loud"] == [rule.name for rule in loaded(place)[1].rules if rule.enabled]
 
     def test_mistakes_of_configuration_and_rules_come_together(self, place):
         (place / "monitord.yaml").write_text("rules: {paths: [rules.yaml]}\nscope: cpu\n")

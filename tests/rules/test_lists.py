@@ -75,6 +75,10 @@ def test_a_list_that_contains_itself_is_a_loop():
         flat(start="one", one="x two", two="one")
 
 
+def test_a_list_may_hold_a_text_that_is_its_name():
+    assert ("start", "x", "inner", "y") == flat(start="start x inner", inner="inner y")
+
+
 def test_a_list_may_be_met_twice_without_being_a_loop():
     assert ("x", "x") == flat(start="one one", one="x")
 

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from monitord.config.schema import RulesConfig
 from monitord.model.alert import Priority
 from monitord.model.problem import errors
-from monitord.rules.ast import And, Check, FieldRef, Not, Op
+from monitord.rules.ast import And, Check, FieldRef, Not, Op, Or
 from monitord.rules.ruleset import load
 from tests.support.falco import FALCO_RULES
 from tests.support.rules import TABLE
@@ -24,7 +25,7 @@ def load_texts(tmp_path):
         for number, text in enumerate(texts):
             paths.append(tmp_path / f"{number}.yaml")
             paths[-1].write_text(text)
-        return load(tuple(paths), TABLE, **options)
+        return load(tuple(paths), TABLE, RulesConfig(**options))
 
     return load_them
 
@@ -102,6 +103,43 @@ class TestLanguage:
         assert ("a", "b") == condition.children[1].children[0].values
         assert Check(name, Op.EQ, ("c",)) == condition.children[1].children[1]
 
+    def test_a_later_file_changes_a_macro_that_others_use(self, conditions):
+        base = "- macro: user_known\n  condition: (evt.num=0)\n"
+        base += "- macro: m\n  condition: (evt.type=open and not user_known)\n"
+        appended = "- macro: user_known\n  condition: or proc.name=cat\n  override: {condition: append}\n"
+        replaced = "- macro: user_known\n  condition: proc.name=cat\n"
+
+        never = Check(FieldRef("evt.num"), Op.EQ, ("0",))
+        assert [And((OPEN, Not(Or((never, CAT)))))] == conditions(base + rule(condition="m"), appended)
+        assert [And((OPEN, Not(CAT)))] == conditions(base + rule(condition="m"), replaced)
+
+    def test_what_is_appended_sees_what_was_defined_before_it(self, conditions):
+        text = "- macro: m\n  condition: evt.type=open\n- macro: cat\n  condition: proc.name=cat\n"
+        text += "- macro: m\n  condition: and cat\n  override: {condition: append}\n"
+
+        assert [And((OPEN, CAT))] == conditions(text + rule(condition="m"))
+
+    def test_the_same_name_again_replaces_and_warns(self, load_texts):
+        text = rule() + rule("s") + rule(desc="other") + "- list: l\n  items: []\n" * 2
+        rules, problems = load_texts(text + "- macro: m\n  condition: evt.type=open\n" * 2)
+
+        assert [("r", "other"), ("s", "d")] == [(rule.name, rule.desc) for rule in rules.rules]
+        assert [("R026", 11), ("R026", 18), ("R026", 22)] == [
+            (problem.code, problem.line) for problem in problems if problem.code != "R021"
+        ]
+
+    @pytest.mark.parametrize("word", ["no", "Off", "FALSE", "n"])
+    def test_flags_are_yamls(self, load_texts, word):
+        assert not load_texts(rule(enabled=word))[0].rules[0].enabled
+
+    def test_a_tag_is_there_once(self, load_texts):
+        change = "- rule: r\n  tags: [b, c]\n  override: {tags: append}\n"
+
+        assert ("a", "b", "c") == load_texts(rule(tags="[a, b, a]"), change)[0].rules[0].tags
+
+    def test_items_and_exceptions_of_nothing_are_nothing(self, load_texts):
+        assert [] == load_texts("-\n" + rule(exceptions="") + "- ~\n---\n---\n- null\n")[1]
+
     def test_enabled_alone_switches_a_rule(self, load_texts):
         rules, problems = load_texts(rule(), "- rule: r\n  enabled: false\n")
 
@@ -139,11 +177,6 @@ class TestLanguage:
 
         assert And((OPEN, Not(Check(FieldRef("proc.name"), Op.IN, ("x", "y"))))) == condition
 
-    def test_less_severe_rules_are_left_out(self, load_texts):
-        rules, _ = load_texts(rule("a", priority="error") + rule("b", priority="info"), min_priority=Priority.WARNING)
-
-        assert ["a"] == [rule.name for rule in rules.rules]
-
     def test_a_rule_may_ask_to_be_skipped_when_a_field_is_unknown(self, load_texts):
         text = "- macro: m\n  condition: (ka.verb exists)\n" + rule(condition="m") + rule("kept")
         text = text.replace("  desc: d\n", "  desc: d\n  skip-if-unknown-filter: true\n", 1)
@@ -180,9 +213,11 @@ class TestMistakes:
             ("- list: l\n", [("R005", 1, 9)]),
             ("- macro: m\n", [("R005", 1, 10)]),
             ("- list: l\n  items: x\n", [("R007", 2, 10)]),
-            (rule() + rule(), [("R006", 6, 9)]),
-            ("- list: l\n  items: []\n" * 2, [("R006", 3, 9)]),
-            ("- macro: m\n  condition: evt.type=open\n" * 2, [("R006", 3, 10)]),
+            (rule().replace("  desc: d\n", "  desc: d\n  desc: d\n"), [("R006", 3, 3)]),
+            (rule(exceptions="[{name: e, fields: a.b}, {name: e, fields: a.b}]"), [("R006", 6, 47)]),
+            ("- macro: my-macro\n  condition: evt.type=open\n", [("R027", 1, 10)]),
+            ("- list: my list\n  items: []\n", [("R027", 1, 9)]),
+            (rule(source="k8s_audit") + rule(), [("R007", 7, 9)]),
             (rule(priority="BAD"), [("R007", 5, 13)]),
             (rule(enabled="maybe"), [("R007", 6, 12)]),
             (rule(condition="evt.type=open and"), [("R008", 3, 28)]),
@@ -244,6 +279,19 @@ class TestMistakes:
         text = "- macro: a\n  condition: (b)\n- macro: b\n  condition: (evt.type=open)\n" + rule(condition="a")
 
         assert [("R009", 2, 15)] == mistakes(text)
+
+    def test_the_others_of_a_long_loop_are_not_said_to_be_late(self, load_texts):
+        text = "- macro: a\n  condition: (b)\n- macro: b\n  condition: (c)\n- macro: c\n  condition: (a)\n"
+
+        _, problems = load_texts(text + rule(condition="a"))
+
+        assert ["R010"] == [problem.code for problem in errors(problems)]
+        assert "a -> b -> c -> a" in errors(problems)[0].message
+
+    def test_what_leads_to_a_loop_is_not_in_it(self, mistakes):
+        text = "- macro: a\n  condition: (a)\n- macro: b\n  condition: (a)\n"
+
+        assert [("R010", 2, 15)] == mistakes(text + rule(condition="b"))
 
     def test_a_list_loop_is_said(self, mistakes):
         text = "- list: a\n  items: [b]\n- list: b\n  items: [a]\n"

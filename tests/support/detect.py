@@ -13,7 +13,7 @@ from monitord.model.value import Missing, Value
 from monitord.rules.interest import interest_of
 from monitord.rules.output import parse_output
 from monitord.rules.parser import parse_condition
-from monitord.rules.ruleset import Rule, RuleSet
+from monitord.rules.rule import Rule, RuleSet
 from monitord.rules.typed import Typing
 from monitord.tables.syscalls import Syscall, SyscallTable
 
@@ -106,7 +106,7 @@ def rule_of(
         priority=Priority.WARNING,
         tags=("test",),
         source="syscall",
-        enabled=enabled,
+        off_by="" if enabled else "enabled",
         interest=interest_of(node, table) if interest is None else interest,
         typed=Typing(table.names()).is_typed(node),
     )

@@ -94,6 +94,6 @@ def column_of(operand: Operand, syscall: Syscall | None, parts: Mapping[Part, Pa
         return _OfNumber(str(operand), syscall)
     origins = {origin_of(field, syscall) for field in fields_of(operand)}
     origin = origins.pop() if len(origins) == 1 else None
-    if origin is None or origin.part is None:
+    if origin is None or origin.part is None or origin.momentary:
         return _OfEvent(operand)
     return _OfPart(operand, parts.get(origin.part, origin.part), origin)

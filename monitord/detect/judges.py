@@ -5,12 +5,13 @@ Conditions over columns: which rows of a group they hold for, or may hold for.
 """
 
 from collections.abc import Collection, Iterable
-from itertools import repeat
+from itertools import count, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitord.detect.group import Group, Judge, Verdict
+from monitord.detect.mask import mask_of
 from monitord.detect.origin import Decides, Tells
 from monitord.detect.part import Part
 from monitord.detect.question import Question
@@ -171,6 +172,21 @@ class OfPart(Judge):
         if self._decides is not None and not self._decides(group.event(row)):
             return _DEPENDS
         return _YES if self._question.about(group, row) else _NO
+
+
+class OfPartNow(Judge):
+    """A test that follows from one part of the record and the present: it is asked anew in each batch."""
+
+    def __init__(self, part: Part, question: Question) -> None:
+        self._part = part
+        self._question = question
+
+    def judge(self, group: Group) -> Verdict:
+        """Asked once for each value in the batch."""
+        keys = group.keys(self._part)
+        answers = {key: self._question.about(group, row) for key, row in dict(zip(keys, count())).items()}
+        yes = mask_of(np.fromiter(map(answers.__getitem__, keys), np.bool_, len(keys)))
+        return yes, yes
 
 
 def all_of(judges: Iterable[Judge]) -> Judge:

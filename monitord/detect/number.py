@@ -34,6 +34,11 @@ def _column(name: str) -> Callable[[EventBatch], Numbers]:
     return lambda batch: Numbers(batch.records[name])
 
 
+def _age(batch: EventBatch) -> Numbers:
+    now_ns, start_ns = batch.records["ts_ns"], batch.records["start_ns"]
+    return Numbers(np.where(now_ns > start_ns, now_ns - start_ns, np.uint64(0)))
+
+
 _COLUMNS: Mapping[str, Callable[[EventBatch], Numbers]] = MappingProxyType(
     {
         "evt.num": _column("seq"),
@@ -42,6 +47,7 @@ _COLUMNS: Mapping[str, Callable[[EventBatch], Numbers]] = MappingProxyType(
         "evt.latency": lambda batch: Numbers(
             batch.records["duration_ns"], returned(batch) & (batch.records["flags"] & Flag.NO_START == 0)
         ),
+        "proc.duration": _age,
         "proc.pid": _column("pid"),
         "proc.ppid": _column("ppid"),
         "thread.tid": _column("tid"),

@@ -5,13 +5,27 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitord.abi.event import Capture
-from monitord.detect.part import Comm, Foreign, ParentComm, Part, Register, Result, Texts
-from monitord.detect.plain import plain_executable, plain_path
-from monitord.model.event import Captured, Event
+from monitord.detect.part import (
+    Comm,
+    Executed,
+    Foreign,
+    Number,
+    ParentComm,
+    Part,
+    Register,
+    Registers,
+    Result,
+    Texts,
+)
+from monitord.detect.plain import plain_argv, plain_executable, plain_path
+from monitord.model.event import Captured, Event, ProcessKey
+from monitord.model.process import Process
+from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 from monitord.rules import opens
 from monitord.rules.argument import FALCO_NAMES
 from monitord.rules.ast import FieldRef
+from monitord.rules.fields.process import args, cmdline, exe, exeline
 from monitord.tables.captures import captures_of
 from monitord.tables.syscalls import Syscall
 
@@ -32,11 +46,13 @@ class Origin:
     :ivar part: None for a field that has one value for all events of a call.
     :ivar decides: None for always.
     :ivar tells: None for never.
+    :ivar momentary: the value follows from the part now, and may be another one in the next batch.
     """
 
     part: Part | None
     decides: Decides | None = None
     tells: Tells | None = None
+    momentary: bool = False
 
 
 def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
@@ -45,8 +61,16 @@ def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
         return _OF_ANY_CALL[field.name]
     if field.name in _OF_PATH:
         return _of_path(field.name, syscall)
-    if field.name in _OF_EXECUTABLE and syscall.name in ("execve", "execveat"):
+    if field.name in _OF_ADDRESS:
+        return Origin(Texts()) if _gives_address(syscall) else Origin(None)
+    if field.name in _OF_EXECUTABLE and syscall.name in EXECS:
         return _OF_EXECUTABLE[field.name]
+    if field.name in _OF_PROGRAM and syscall.name in EXECS:
+        return _of_program(_OF_PROGRAM[field.name], field.arg)
+    if field.name == "proc.aname" and field.arg in _OF_LINE:
+        return _OF_LINE[field.arg]
+    if field.name == "fd.l4proto":
+        return Origin(Registers((0, 1, 2))) if syscall.name == "socket" else Origin(None)
     if field.name in _OF_OPEN:
         return _of_open(field.name, syscall)
     if field.name == "evt.arg" and field.arg is not None:
@@ -57,6 +81,14 @@ def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
 _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
     {
         "evt.type": Origin(None),
+        "syscall.type": Origin(None),
+        "evt.category": Origin(None),
+        "evt.source": Origin(None),
+        "evt.count": Origin(None),
+        "evt.is_io": Origin(None),
+        "evt.is_io_read": Origin(None),
+        "evt.is_io_write": Origin(None),
+        "evt.io_dir": Origin(None),
         "evt.nr": Origin(None),
         "evt.abi": Origin(None),
         "evt.dir": Origin(None),
@@ -66,15 +98,25 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
         "proc.name": Origin(Comm()),
         "proc.pname": Origin(ParentComm()),
         "fd.nameraw": Origin(Texts()),
-        "fd.sockfamily": Origin(Texts()),
-        "fd.sip": Origin(Texts()),
-        "fd.sport": Origin(Texts()),
-        "fd.cip": Origin(Texts()),
-        "fd.cport": Origin(Texts()),
-        "fd.rip": Origin(Texts()),
-        "fd.rport": Origin(Texts()),
+        "fd.is_server": Origin(None),
+        "user.name": Origin(Number("uid"), momentary=True),
+        "group.name": Origin(Number("gid"), momentary=True),
     }
 )
+
+_OF_LINE: Mapping[str | None, Origin] = MappingProxyType({"0": Origin(Comm()), "1": Origin(ParentComm())})
+"""What the event says of the process and its ancestors, by generation."""
+
+_OF_ADDRESS = frozenset(
+    (
+        "fd.sockfamily",
+        *(f"fd.{side}{what}" for side in ("", "s", "c", "l", "r") for what in ("ip", "port", "net", "proto")),
+    )
+)
+
+
+def _gives_address(syscall: Syscall) -> bool:
+    return any(one.capture is Capture.SOCKADDR for one in captures_of(syscall))
 
 
 # What is made of the path, as `monitord.rules.fields.descriptor` does.
@@ -112,6 +154,9 @@ def _is_settled(path: Captured, event: Event) -> bool:
     return not isinstance(event.directory(path.arg), Missing)
 
 
+EXECS = ("execve", "execveat")
+
+
 def _executable_came_along(event: Event) -> bool:
     return isinstance(event.executable, str)
 
@@ -134,6 +179,40 @@ _OF_EXECUTABLE: Mapping[str, Origin] = MappingProxyType(
         "proc.is_exe_from_memfd": Origin(Texts(), _executable_came_along, _tells_memfd),
     }
 )
+
+
+_OF_PROGRAM: Mapping[str, Callable[[Process, str | None], Value]] = MappingProxyType(
+    {
+        "proc.exe": lambda process, _arg: exe(process),
+        "proc.args": args,
+        "proc.cmdline": lambda process, _arg: cmdline(process),
+        "proc.exeline": lambda process, _arg: exeline(process),
+    }
+)
+
+
+def _of_program(part: Callable[[Process, str | None], Value], arg: str | None) -> Origin:
+    """What follows from the arguments that a successful exec was given."""
+
+    def tells(key: Hashable) -> Value | None:
+        if not isinstance(key, tuple):
+            return None
+        comm, texts = key
+        argv = plain_argv(texts)
+        return None if argv is None else part(Process(_NOBODY, text_of(comm), argv=argv), arg)
+
+    return Origin(Executed(), _runs_what_it_was_given, tells)
+
+
+_NOBODY = ProcessKey(0, 0)
+
+
+def _runs_what_it_was_given(event: Event) -> bool:
+    return (
+        event.returned
+        and event.ret == 0
+        and any(text.capture is Capture.ARGV and text.missing is None for text in event.texts)
+    )
 
 
 def _creates_nothing(name: str) -> Callable[[Event], bool]:

@@ -24,6 +24,12 @@ def failed(batch: EventBatch) -> NDArray[np.bool_]:
     return _is_error(batch.records["ret"]) & returned(batch)
 
 
+def succeeded(batch: EventBatch) -> NDArray[np.bool_]:
+    """(n,) where the call returned 0."""
+    mask: NDArray[np.bool_] = (batch.records["ret"] == 0) & returned(batch)
+    return mask
+
+
 def results(batch: EventBatch) -> NDArray[np.int64]:
     """(n,) minus the errno, 0 for success, 1 where the call did not return."""
     ret = batch.records["ret"]

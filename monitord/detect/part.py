@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from monitord.abi.event import ARG_TEXTS, CELL_BYTES, DATA_BYTES, EVENT, TEXT
-from monitord.detect.outcome import foreign, results
+from monitord.detect.outcome import foreign, results, succeeded
 from monitord.model.event import EventBatch
 
 
@@ -66,6 +66,29 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
+class Registers:
+    """Several syscall arguments, likewise."""
+
+    args: tuple[int, ...]
+
+    def keys(self, batch: EventBatch) -> list[Hashable]:
+        """The registers of a row, unsigned."""
+        return list(map(tuple, batch.records["args"][:, list(self.args)].tolist()))
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A column of the record that is a number."""
+
+    column: str
+
+    def keys(self, batch: EventBatch) -> list[Hashable]:
+        """The numbers."""
+        values: list[Hashable] = batch.records[self.column].tolist()
+        return values
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Whether and with which error the call returned; all that succeeded are one."""
 
@@ -100,4 +123,16 @@ class Texts:
         keys: list[Hashable] = [whole[begin:end] for begin, end in zip(begins, ends, strict=True)]
         for row in np.flatnonzero(sizes > DATA_BYTES).tolist():
             keys[row] += batch.overflow.get(row, b"")[: sizes[row] - DATA_BYTES]
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What a successful exec says of the program: its name, and all that was copied."""
+
+    def keys(self, batch: EventBatch) -> list[Hashable]:
+        """The name, and the key of `Texts`; None for an exec that failed, which says nothing of the process."""
+        keys: list[Hashable] = list(zip(Comm().keys(batch), Texts().keys(batch), strict=True))
+        for row in np.flatnonzero(~succeeded(batch)).tolist():
+            keys[row] = None
         return keys

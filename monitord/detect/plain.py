@@ -8,7 +8,7 @@ import re
 import struct
 
 from monitord.abi.event import ARG_TEXTS, NO_ARGUMENT, TEXT, Capture, TextFlag
-from monitord.model.text import text_of
+from monitord.model.text import argv_of, text_of
 
 _HEADER = struct.Struct("<HBB")  # of `TEXT`: len, source, flags
 _HEADERS_BYTES = ARG_TEXTS * TEXT.itemsize
@@ -49,6 +49,23 @@ def plain_executable(key: bytes) -> str | None:
     """
     path = _from_inside_out(key, _EXE)
     return None if path is None else text_of(path or b"/")
+
+
+def plain_argv(key: bytes) -> tuple[str, ...] | None:
+    """
+    The arguments that an exec was given, as far as they were copied.
+
+    :param key: of `monitord.detect.part.Texts`.
+    :return: None when they were not read, or lost.
+    """
+    at = _HEADERS_BYTES
+    for size, source, flags in _HEADER.iter_unpack(key[:_HEADERS_BYTES]):
+        if source and source >> 4 == Capture.ARGV:
+            data = key[at : at + size]
+            return None if flags & _UNREADABLE or len(data) < size else argv_of(data)
+        if source:
+            at += size
+    return None
 
 
 def _from_inside_out(key: bytes, wanted: int) -> bytes | None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from monitord.detect.codebook import Codebook, Ledger
 from monitord.detect.column import Column, column_of
 from monitord.detect.group import Group, Judge
-from monitord.detect.judges import ALWAYS, NEVER, OfPart, Unknown, all_of, any_of, opposite_of
+from monitord.detect.judges import ALWAYS, NEVER, OfPart, OfPartNow, Unknown, all_of, any_of, opposite_of
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
@@ -115,15 +115,20 @@ class Plan:
 
     def _check_judge(self, check: Check) -> Judge:
         question = Question(check, self._sample.catalogue)
+        fields = list(fields_of(check.operand, check.other))
+        if not all(self._sample.catalogue[field.name].supplied for field in fields):
+            return NEVER
         if self._syscall is None:
             return Unknown(question)
         if (judge := number_judge(check, self._syscall)) is not None:
             return judge
-        origins = {origin_of(field, self._syscall) for field in fields_of(check.operand, check.other)}
+        origins = {origin_of(field, self._syscall) for field in fields}
         origin = origins.pop() if len(origins) == 1 else None
         if origin is None:
             return Unknown(question)
         if origin.part is None:
             return ALWAYS if question.about(self._sample, 0) else NEVER
         part = self._parts.setdefault(origin.part, origin.part)  # one object is found faster than equal ones
+        if origin.momentary:
+            return OfPartNow(part, question)
         return OfPart(part, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None)

@@ -12,13 +12,13 @@ from monitord.enrich.cgroups import Cgroups
 from monitord.enrich.clock import WallClock
 from monitord.enrich.names import group_names, user_names
 from monitord.enrich.procfs import Procfs, Snapshot
-from monitord.enrich.program import Program, Programs, argv_of
+from monitord.enrich.program import Program, Programs
 from monitord.model.event import Event, EventBatch, ProcessKey
 from monitord.model.interest import Interest, Outcome
 from monitord.model.path import below, normalise
 from monitord.model.placement import Placement
 from monitord.model.process import Process
-from monitord.model.text import text_of
+from monitord.model.text import argv_of, text_of
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall, SyscallTable
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.abi.event import TEXT_CAP_BYTES
-from monitord.enrich.program import argv_of
-from monitord.model.text import text_of
+from monitord.model.text import argv_of, text_of
 from monitord.model.value import Missing
 
 STAT_BYTES = 4096

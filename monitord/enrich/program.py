@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 
 PROGRAMS_PER_PROCESS = 4
@@ -72,8 +71,3 @@ class Programs:
         self._of.move_to_end(process)
         known = [program for program in history if program.since_ns <= ts_ns]
         return (known[-1] if known else None), len(known) == len(history)
-
-
-def argv_of(data: bytes) -> tuple[str, ...]:
-    """The strings of an argv as the kernel keeps it: each ends with a NUL, but the last one if it was cut."""
-    return tuple(text_of(data.removesuffix(b"\0")).split("\0")) if data else ()

@@ -20,3 +20,8 @@ def path_of_names(names: bytes, flags: TextFlag) -> Value:
     if flags & TextFlag.FAULT:
         return "/" + text_of(names.removesuffix(b"\0")) + " (deleted)" if names else Missing.FAULT
     return "/" + text_of(b"/".join(reversed(names.split(b"\0")[:-1])))
+
+
+def argv_of(data: bytes) -> tuple[str, ...]:
+    """The strings of an argv as the kernel keeps it: each ends with a NUL, but the last one if it was cut."""
+    return tuple(text_of(data.removesuffix(b"\0")).split("\0")) if data else ()

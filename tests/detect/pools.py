@@ -29,7 +29,7 @@ FILENAMES = ("shadow", "dow", "authorized_keys", "/shadow", "")
 NUMBERS = ("0", "-1", "-2", "3", "1000", "4242", "4294967295", "0x10", "1.5", "1e3", "18446744073709551615", "-9e18")
 CALLS = (
     *("open", "openat", "openat2", "creat", "open_by_handle_at", "execve", "execveat", "connect", "accept4", "socket"),
-    *("close", "renameat2", "unlinkat", "mount", "ptrace", "setuid", "memfd_create"),
+    *("close", "bind", "read", "renameat2", "unlinkat", "mount", "ptrace", "setuid", "memfd_create"),
 )
 
 TEXT_FIELDS = {
@@ -50,9 +50,24 @@ TEXT_FIELDS = {
     FieldRef("fd.filename"): FILENAMES,
     FieldRef("fd.typechar"): ("f", "d", "4", "u"),
     FieldRef("fd.type"): ("file", "directory", "ipv4"),
-    FieldRef("fd.sip"): ("127.0.0.1", "10.0.0.1"),
-    FieldRef("fd.rip"): ("127.0.0.1", "10.0.0.1"),
-    FieldRef("fd.cip"): ("127.0.0.1", "10.0.0.1"),
+    FieldRef("fd.sproto"): ("http", "https"),
+    FieldRef("fd.proto"): ("http", "https"),
+    FieldRef("fd.l4proto"): ("tcp", "udp", "raw"),
+    FieldRef("syscall.type"): CALLS,
+    FieldRef("evt.category"): ("file", "net", "process"),
+    FieldRef("evt.io_dir"): ("read", "write"),
+    FieldRef("evt.buffer"): ("x",),
+    FieldRef("fs.path.name"): PATHS,
+    FieldRef("fs.path.target"): (*PATHS, *FILENAMES),
+    FieldRef("proc.exe"): ("sh", "cat", "\udcff", ""),
+    FieldRef("proc.args"): ("-l", "-c id", "x"),
+    FieldRef("proc.args", "0"): ("-l", "-c", "id"),
+    FieldRef("proc.exeline"): ("sh -c id", "cat -l"),
+    FieldRef("proc.aname", "0"): NAMES,
+    FieldRef("proc.aexe"): ("cat", "sh"),
+    FieldRef("group.name"): ("root",),
+    FieldRef("container.id"): ("host",),
+    FieldRef("k8s.ns.name"): ("default",),
     FieldRef("fd.sockfamily"): ("ip", "unix"),
     FieldRef("evt.args"): ("flags=O_RDONLY", "fd=3"),
     FieldRef("evt.arg", "flags"): ("O_RDONLY", "O_TRUNC", "O_WRONLY|O_CREAT", "O_CREAT"),
@@ -72,15 +87,21 @@ TEXT_FIELDS = {
 NUMBER_FIELDS = tuple(
     FieldRef(name)
     for name in (
-        *("evt.num", "evt.nr", "evt.cpu", "evt.rawres", "evt.latency", "fd.num", "fd.sport", "fd.rport", "fd.cport"),
-        *("proc.pid", "proc.ppid", "thread.tid", "user.uid", "group.gid"),
+        *("evt.num", "evt.nr", "evt.cpu", "evt.rawres", "evt.latency", "evt.count", "evt.buflen", "fd.num"),
+        *("proc.pid", "proc.ppid", "proc.duration", "proc.cmdnargs", "thread.tid", "user.uid", "group.gid"),
     )
 )
+PORT_FIELDS = tuple(FieldRef(f"fd.{side}port") for side in ("", "s", "c", "l", "r"))
+ADDRESS_FIELDS = tuple(FieldRef(f"fd.{side}ip") for side in ("", "s", "c", "r"))
+NET_FIELDS = tuple(FieldRef(f"fd.{side}net") for side in ("", "s", "c", "r"))
+ADDRESSES = ("10.0.0.1", "127.0.0.1", "::1", "192.0.2.7")
+NETWORKS = ("10.0.0.0/8", "127.0.0.0/8", "::/0", "0.0.0.0/0", "192.0.2.0/24")
+PORTS = ("80", "1000", "3", "https", "0")
 BOOL_FIELDS = tuple(
     FieldRef(name)
     for name in (
         *("evt.failed", "evt.is_foreign_abi", "evt.is_open_read", "evt.is_open_write", "evt.is_open_exec"),
-        *("evt.is_open_create", "proc.is_exe_from_memfd"),
+        *("evt.is_open_create", "evt.is_io_read", "proc.is_exe_from_memfd", "fd.is_server", "thread.ismain"),
     )
 )
 TEXT_OPS = (Op.CONTAINS, Op.ICONTAINS, Op.STARTSWITH, Op.ENDSWITH, Op.GLOB, Op.EQ, Op.NE)
@@ -112,10 +133,30 @@ def bool_checks(field: FieldRef) -> list[Check]:
     return [*checks, Check(field, Op.EXISTS), Check(field, Op.EQ, other=FieldRef("evt.failed"))]
 
 
+def equal_checks(field: FieldRef, literals: tuple[str, ...]) -> list[Check]:
+    """Tests of what is only compared for being equal."""
+    checks = [Check(field, op, (literal,)) for op, literal in product((Op.EQ, Op.NE), literals)]
+    return [*checks, *(Check(field, op, literals[:2]) for op in (Op.IN, Op.INTERSECTS)), Check(field, Op.EXISTS)]
+
+
+def port_checks(field: FieldRef) -> list[Check]:
+    """Tests of a port."""
+    checks = [Check(field, op, (port,)) for op, port in product((Op.LT, Op.LE, Op.GT, Op.GE), ("0", "3", "1000"))]
+    return [*equal_checks(field, PORTS), *checks, Check(field, Op.GE, other=FieldRef("fd.sport"))]
+
+
+def address_checks(field: FieldRef) -> list[Check]:
+    """Tests of an address."""
+    return [*equal_checks(field, ADDRESSES), Check(field, Op.NE, other=FieldRef("fd.sip"))]
+
+
 CHECKS = {
     **{field: text_checks(field) for field in TEXT_FIELDS},
     **{field: number_checks(field) for field in NUMBER_FIELDS},
     **{field: bool_checks(field) for field in BOOL_FIELDS},
+    **{field: port_checks(field) for field in PORT_FIELDS},
+    **{field: address_checks(field) for field in ADDRESS_FIELDS},
+    **{field: equal_checks(field, NETWORKS) for field in NET_FIELDS},
 }
 """By field, its tests."""
 
@@ -131,6 +172,7 @@ DATA = {
         struct.pack("=HH4s8x", socket.AF_INET, socket.htons(1000), socket.inet_aton("10.0.0.1")),
         struct.pack("=HH4s8x", socket.AF_INET, socket.htons(3), socket.inet_aton("127.0.0.1")),
         struct.pack("=H", socket.AF_UNIX) + b"/run/x",
+        struct.pack("=HHI16sI", socket.AF_INET6, socket.htons(443), 0, socket.inet_pton(10, "::ffff:192.0.2.7"), 0),
         struct.pack("=HHI16sI", socket.AF_INET6, socket.htons(80), 0, bytes(15) + b"\1", 0),
         *(b"\2", b""),
     ),
@@ -188,6 +230,7 @@ def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
         uid=pick.choice((0, 1000, 0xFFFFFFFF)),
         gid=pick.choice((0, 1000, 0xFFFFFFFF)),
         seq=pick.choice((1, 2, (1 << 64) - 1)),
+        start_ns=pick.choice((0, 3, 1_000_000_000)),
         duration_ns=pick.choice((0, 1000, 1500, (1 << 64) - 1)),
         cpu=pick.choice((0, 1)),
         lost=pick.random() < 0.2,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from monitord.enrich.program import PROGRAMS_PER_PROCESS, Program, Programs, argv_of
+from monitord.enrich.program import PROGRAMS_PER_PROCESS, Program, Programs
+from monitord.model.text import argv_of
 from monitord.model.value import Missing
 
 NOBODY = (4711, 0)

@@ -45,6 +45,7 @@ class Row:
     seq: int = 1
     ts_ns: int = 5_000_000_000
     duration_ns: int = 1_700
+    start_ns: int = 1_000_000_000
     cpu: int = 0
     lost: bool = False
 
@@ -59,7 +60,7 @@ def batch_of(*rows: Row) -> EventBatch:
             record[name] = getattr(row, name)
         for name in ("uid", "gid", "comm", "parent_comm"):
             record[name] = getattr(row, name)
-        record["start_ns"] = 1_000_000_000
+        record["start_ns"] = row.start_ns
         whole = b"".join(text.data for text in row.texts)
         record["data_len"] = len(whole)
         for slot, text in enumerate(row.texts):

@@ -9,6 +9,7 @@ from monitord.model.event import Event
 from monitord.model.interest import Interest
 from monitord.model.placement import Placement
 from monitord.model.process import Process
+from monitord.model.text import argv_of
 from monitord.model.value import Missing, Value
 from monitord.rules.interest import interest_of
 from monitord.rules.output import parse_output
@@ -18,6 +19,14 @@ from monitord.rules.typed import Typing
 from monitord.tables.syscalls import Syscall, SyscallTable
 
 ABIS = (Abi.X86_64, Abi.I386, Abi.X32)
+
+
+def argv_of_exec(event: Event) -> tuple[str, ...] | None:
+    """What a successful exec was given; None for other events, or when it was not read."""
+    for text in event.texts:
+        if text.capture is Capture.ARGV and text.missing is None and event.returned and event.ret == 0:
+            return argv_of(text.data)
+    return None
 
 
 class FixedContext:
@@ -39,6 +48,10 @@ class FixedContext:
         """With a command line and directory for even pids."""
         self.asked.append(event)
         exe = event.executable
+        argv = argv_of_exec(event)
+        if argv is not None:
+            exepath = exe if isinstance(exe, str) else Missing.LATE
+            return Process(event.key, event.comm, event.ppid, argv, exepath, "/etc")
         if event.pid % 2:
             exepath = exe if isinstance(exe, str) else Missing.LATE
             return Process(event.key, event.comm, event.ppid, exepath=exepath)

@@ -33,8 +33,9 @@ def cmdline(process: Process) -> Value:
     return process.comm if isinstance(process.comm, Missing) else " ".join((str(process.comm), *process.argv[1:]))
 
 
-def _args(event: Event, context: Context, arg: str | None) -> Value:
-    argv = context.process(event).argv
+def args(process: Process, arg: str | None) -> Value:
+    """The arguments behind argv[0], or one of them."""
+    argv = process.argv
     if isinstance(argv, Missing):
         return argv
     if arg is None:
@@ -48,7 +49,8 @@ def _own_cmdline(event: Event, context: Context, _arg: str | None) -> Value:
     return argv if isinstance(argv, Missing) else " ".join((event.comm, *argv[1:]))
 
 
-def _exeline(process: Process) -> Value:
+def exeline(process: Process) -> Value:
+    """All arguments."""
     return process.argv if isinstance(process.argv, Missing) else " ".join(process.argv)
 
 
@@ -113,7 +115,7 @@ PROCESS_FIELDS = (
         "arguments behind argv[0], joined by blanks; [n] for one of them",
         sources.EXEC_OR_PROC,
         sources.LATE,
-        _args,
+        lambda event, context, arg: args(context.process(event), arg),
         Argument.OPTIONAL,
         numbered=True,
     ),
@@ -131,7 +133,7 @@ PROCESS_FIELDS = (
         "proc.exe and proc.args",
         sources.EXEC_OR_PROC,
         sources.LATE,
-        of_process(_exeline),
+        of_process(exeline),
     ),
     Field(
         "proc.cmdnargs",

@@ -139,7 +139,7 @@ class TestCodes:
         sources = "".join(path.read_text("utf-8") for path in (ROOT / "monitord").rglob("*.py"))
         explained = [row[0] for row in rows("docs/errors.md") if re.fullmatch(r"[A-Z]\d+", row[0])]
 
-        assert sorted(set(re.findall(r'"([CR]\d{3})"', sources))) == explained
+        assert sorted(set(re.findall(r'"([CERT]\d{3})"', sources))) == explained
 
 
 class TestRules:

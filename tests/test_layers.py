@@ -23,6 +23,7 @@ LAYERS = {
     "enrich": 3,
     "detect": 3,
     "sinks": 3,
+    "explain": 4,
     "pipeline": 4,
     "service": 5,
     "cli": 6,

@@ -67,9 +67,7 @@ class RuleDetector:
         catalogue: Mapping[str, Field] | None = None,
         masks: Masks | None = None,
     ) -> None:
-        # As in Falco: rules that name types of calls come before those for any call.
-        alerting = (rule for rule in rules.rules if rule.enabled and not rule.correlation)
-        self._rules = sorted((r for r in alerting if r.name not in rules.silent), key=lambda rule: not rule.typed)
+        self._rules = rules.alerting
         self._correlator = Correlator(rules, telemetry)
         self._interest = rules.interest
         self._table = table

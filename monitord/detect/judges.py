@@ -130,6 +130,11 @@ class OfPart(Judge):
         self._answers: NDArray[np.uint8] = np.zeros(64, np.uint8)
         self._some_depend = False
 
+    @property
+    def always_decides(self) -> bool:
+        """Whether the part tells all, whatever the event."""
+        return self._decides is None
+
     def judge(self, group: Group) -> Verdict:
         """Asked once for each value that was never seen before."""
         codes, end = group.codes(self._part)

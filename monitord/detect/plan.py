@@ -88,6 +88,10 @@ class Plan:
         field = column_of(base.field, self._syscall, self._parts) if base.field else None
         return PlannedBase(tracker, position, judge, keys, field)
 
+    def judge_of(self, check: Check) -> Judge:
+        """How a test is judged, for those who explain it."""
+        return self._judge(check)
+
     def _rule_judge(self, condition: Node, outcome: Outcome) -> Judge:
         """The condition, for events that the kernel delivers for an outcome, as `Interest.admits` has it."""
         if outcome & Outcome.ANY == Outcome.ANY:

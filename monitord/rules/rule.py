@@ -74,6 +74,14 @@ class RuleSet:
         return Interest.union(rule.interest for rule in self.rules if rule.enabled)
 
     @property
+    def alerting(self) -> list[Rule]:
+        """The rules that alert of single events, in the order in which they are asked."""
+        silent = self.silent
+        some = (rule for rule in self.rules if rule.enabled and not rule.correlation)
+        # As in Falco: rules that name types of calls come before those for any call.
+        return sorted((rule for rule in some if rule.name not in silent), key=lambda rule: not rule.typed)
+
+    @property
     def silent(self) -> frozenset[str]:
         """The rules that do not alert by themselves: what a correlation is made of, unless one says `generate`."""
         correlations = [rule.correlation for rule in self.rules if rule.enabled and rule.correlation]

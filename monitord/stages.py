@@ -48,8 +48,18 @@ class Detector(Protocol):
         :param lost: events lost so far, stamped on the alerts.
         """
 
-    def succeed(self, previous: "Detector") -> None:
-        """Go on with what another detector remembers; on the thread that judges, before the first batch."""
+    def due(self, now_ns: int) -> list[Alert]:
+        """Alerts that were held back until now, CLOCK_BOOTTIME; to be asked also when no events come."""
+
+    def flush(self) -> list[Alert]:
+        """All alerts that are held back: nothing is judged after it."""
+
+    def succeed(self, previous: "Detector") -> list[Alert]:
+        """
+        Go on with what another detector remembers; on the thread that judges, before the first batch.
+
+        :return: alerts that the other one held back, and that are nothing to this one.
+        """
 
 
 Item = TypeVar("Item", contravariant=True)

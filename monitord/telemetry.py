@@ -96,6 +96,7 @@ class Telemetry:
     :ivar ring_bytes: bytes read from the rings (reader).
     :ivar received: events decoded (worker).
     :ivar judged: events that went through the rules (worker).
+    :ivar folded: alerts that were folded into others, by rule (worker).
     :ivar lost: events lost on the daemon's side; `Stage.QUEUE` is the reader's, the others are the worker's.
     :ivar rule_files: by what came of them at the last load (main).
     :ivar reload_ok: whether the last load of the configuration succeeded (main).
@@ -111,6 +112,7 @@ class Telemetry:
         self.rules: Mapping[str, RuleCounts] = {}
         self.correlations: Mapping[str, CorrelationCounts] = {}
         self.rule_files: Mapping[FileState, int] = {}
+        self.folded: dict[str, int] = {}
         self.sinks: Mapping[str, SinkCounts] = {}
         self.queues: Mapping[str, Queue] = {}
         self.reload_ok = False
@@ -134,6 +136,16 @@ class Telemetry:
     def register_correlations(self, rules: Iterable[str]) -> None:
         """Count for the correlations of these rules from now on; those that stay keep their totals."""
         self.correlations = {rule: self.correlations.get(rule) or CorrelationCounts() for rule in rules}
+
+    def register_throttles(self, rules: Iterable[str]) -> None:
+        """Count folded alerts of these rules from now on; those that stay keep their totals."""
+        self.folded = {rule: self.folded.get(rule, 0) for rule in rules}
+
+    def fold(self, rule: str) -> None:
+        """Count an alert that was folded into another; those of a rule that was just unloaded go with it."""
+        folded = self.folded
+        if rule in folded:
+            folded[rule] += 1
 
     def matched(self, rule: str, matches: int = 1) -> None:
         """Count matches of a rule; those of a rule that was just unloaded go with it."""

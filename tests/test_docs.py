@@ -40,6 +40,7 @@ def scraped() -> dict[str, tuple[str, str]]:
     telemetry = Telemetry()
     telemetry.register_rules({"Some rule": Priority.NOTICE})
     telemetry.register_correlations(["Some rule"])
+    telemetry.register_throttles(["Some rule"])
     telemetry.register_sink("console")
     telemetry.register_queue("console", 1, int)
     latency = Latency(1, (0,) * (len(BUCKET_BOUNDS_NS) + 1))

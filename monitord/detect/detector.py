@@ -2,7 +2,8 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
 
@@ -13,21 +14,19 @@ from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.detect.codebook import Ledger
 from monitord.detect.correlator import Correlator
 from monitord.detect.group import Group
+from monitord.detect.maker import AlertMaker
 from monitord.detect.mask import rows_of
 from monitord.detect.plan import Plan, PlannedRule
-from monitord.detect.tracker import Finding
-from monitord.model.alert import Alert, Tally
-from monitord.model.event import Event, EventBatch
+from monitord.detect.throttle import Throttles
+from monitord.model.alert import Alert
+from monitord.model.event import EventBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Stage
 from monitord.model.process import Context
 from monitord.privacy.masks import Masks
 from monitord.privacy.usual import USUAL
-from monitord.privacy.view import masked_context, masked_event, masked_value
-from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field
-from monitord.rules.fields.correlation import with_finding
-from monitord.rules.output import render
+from monitord.rules.operand import value_of
 from monitord.rules.rule import Rule, RuleSet
 from monitord.stages import Detector
 from monitord.tables.syscalls import SyscallTable
@@ -69,15 +68,15 @@ class RuleDetector:
     ) -> None:
         self._rules = rules.alerting
         self._correlator = Correlator(rules, telemetry)
+        self._throttles = Throttles(rules, telemetry)
         self._interest = rules.interest
         self._table = table
         self._context = context
         self._telemetry = telemetry
-        self._hostname = hostname
         self._match_all = match_all
         self._catalogue = rules.catalogue if catalogue is None else catalogue
         self._memory_bytes = memory_bytes
-        self._masks = masks or Masks(USUAL)
+        self._maker = AlertMaker(context, self._catalogue, hostname, masks or Masks(USUAL))
         self._ledger = Ledger(memory_bytes)
         self._plans: dict[tuple[Abi, int], Plan] = {}
         self._logged: set[str] = set()
@@ -87,10 +86,16 @@ class RuleDetector:
         """The calls that the rules have to see."""
         return self._interest
 
-    def succeed(self, previous: Detector) -> None:
-        """Go on with what a detector of other rules remembers of events, for each rule that has not changed."""
-        if isinstance(previous, RuleDetector):
-            self._correlator.succeed(previous._correlator)
+    def succeed(self, previous: Detector) -> list[Alert]:
+        """
+        Go on with what a detector of other rules remembers of events, for each rule that has not changed.
+
+        :return: alerts for the repeats of the others.
+        """
+        if not isinstance(previous, RuleDetector):
+            return previous.flush()
+        self._correlator.succeed(previous._correlator)
+        return self._throttles.succeed(previous._throttles)
 
     def judge(self, batch: EventBatch, lost: int) -> list[Alert]:
         """The alerts of a batch, in the order of its rows, and of the rules for a row; correlations come last."""
@@ -109,10 +114,21 @@ class RuleDetector:
                 found.append((int(rows[row]), alert))
             self._collect(plan, group, rows, unjudged)
             self._telemetry.lost[Stage.RULES] += len(unjudged)
-        for one in self._correlator.found():
-            found.append((one.row, self._alert(one.rule, one.event, lost, one.finding)))
+        found.extend(self._correlated(lost))
+        self._throttles.settle()
         found.sort(key=lambda one: one[0])
-        return [alert for _, alert in found]
+        alerts = [alert for _, alert in found]
+        if self._throttles:
+            alerts += self.due(int(batch.records["ts_ns"].max()))
+        return alerts
+
+    def due(self, now_ns: int) -> list[Alert]:
+        """Alerts for repeats whose interval is over at a time, CLOCK_BOOTTIME."""
+        return list(self._throttles.due(now_ns))
+
+    def flush(self) -> list[Alert]:
+        """Alerts for all repeats that were held back."""
+        return self._throttles.flush()
 
     def _plan(self, abi: Abi, nr: int, batch: EventBatch) -> Plan:
         plan = self._plans.get((abi, nr))
@@ -135,15 +151,16 @@ class RuleDetector:
                     break
                 before = perf_counter()
                 try:
-                    alert = self._judge_row(planned, group, row, lost)
+                    alerts = self._judge_row(planned, group, row, lost)
                 except Exception:  # noqa: BLE001 - whatever is wrong with one rule, the others go on
                     self._report(planned.rule)
                     unjudged.add(row)
                     continue
                 self._telemetry.evaluated(planned.rule.name, perf_counter() - before)
-                if alert is not None:
+                if alerts is not None:
                     self._telemetry.matched(planned.rule.name)
-                    yield row, alert
+                    for alert in alerts:
+                        yield row, alert
                     if not self._match_all:
                         break
                     matched_typed = matched_typed or planned.rule.typed
@@ -176,33 +193,28 @@ class RuleDetector:
             before = now
         return possible
 
-    def _judge_row(self, planned: PlannedRule, group: Group, row: int, lost: int) -> Alert | None:
-        return self._alert(planned.rule, group.event(row), lost) if group.holds(planned.judge, row) else None
-
-    def _alert(self, rule: Rule, event: Event, lost: int, finding: Finding | None = None) -> Alert:
-        catalogue, tally = self._catalogue, None
-        if finding is not None:
-            catalogue = with_finding(catalogue, finding.count, finding.values, finding.last_ns - finding.first_ns)
-            first_ns, last_ns = self._context.wall_ns(finding.first_ns), self._context.wall_ns(finding.last_ns)
-            values = tuple(str(masked_value(value, self._masks)) for value in finding.values)
-            tally = Tally(finding.count, first_ns, last_ns, values)
-        masked = masked_event(event, self._masks)
-        context = masked_context(event, masked, self._context, self._masks)
-        output, fields = render(rule.output, masked, context, catalogue, lambda value: masked_value(value, self._masks))
-        return Alert(
-            time_ns=self._context.wall_ns(event.ts_ns),
-            rule=rule.name,
-            priority=rule.priority,
-            source=rule.source,
-            hostname=self._hostname,
-            output=output,
-            tags=rule.tags,
-            fields=fields,
-            event=masked,
-            context=snapshot_of(masked, context),
-            lost_before=lost,
-            tally=tally,
+    def _judge_row(self, planned: PlannedRule, group: Group, row: int, lost: int) -> Sequence[Alert] | None:
+        """What goes out for a row, which is nothing for a repeat; None when the rule does not match."""
+        if not group.holds(planned.judge, row):
+            return None
+        if planned.rule.throttle is None:
+            return (self._maker.alert(planned.rule, group.event(row), lost),)
+        key = tuple(column.values(group, (row,))[0] for column in planned.throttle_keys)
+        ts_ns = int(group.batch.records["ts_ns"][row])
+        return self._throttles.take(
+            planned.rule, key, ts_ns, lambda: self._maker.alert(planned.rule, group.event(row), lost)
         )
+
+    def _correlated(self, lost: int) -> Iterator[_Found]:
+        """The alerts of correlations, each behind the row of its last event."""
+        for row, rule, event, finding in self._correlator.found():
+            make = partial(self._maker.alert, rule, event, lost, finding)
+            if rule.throttle is None:
+                yield row, make()
+                continue
+            key = tuple(value_of(one, event, self._context, self._catalogue) for one in rule.throttle.keys)
+            for alert in self._throttles.take(rule, key, event.ts_ns, make):
+                yield row, alert
 
     def _report(self, rule: Rule) -> None:
         """Log the exception being handled, once per rule."""

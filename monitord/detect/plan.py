@@ -23,10 +23,16 @@ from monitord.tables.syscalls import Syscall
 
 @dataclass(frozen=True, slots=True)
 class PlannedRule:
-    """A rule, with its condition made ready for one call."""
+    """
+    A rule, made ready for one call.
+
+    :ivar judge: of its condition.
+    :ivar throttle_keys: which of its alerts are repeats.
+    """
 
     rule: Rule
     judge: Judge
+    throttle_keys: tuple[Column, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +82,15 @@ class Plan:
         self._sample = sample
         self._judges: dict[Node, Judge] = {}
         self._parts: dict[Part, Part] = {}
-        planned = (PlannedRule(rule, self._rule_judge(rule.condition, outcome)) for rule, outcome in candidates)
+        planned = (self._planned_rule(rule, outcome) for rule, outcome in candidates)
         self.rules = tuple(one for one in planned if one.judge is not NEVER)
         looked_at = (self._planned_base(tracker, position, outcome) for tracker, position, outcome in bases)
         self.bases = tuple(one for one in looked_at if one.judge is not NEVER)
+
+    def _planned_rule(self, rule: Rule, outcome: Outcome) -> PlannedRule:
+        judge = self._rule_judge(rule.condition, outcome)
+        keys = rule.throttle.keys if rule.throttle else ()
+        return PlannedRule(rule, judge, tuple(column_of(key, self._syscall, self._parts) for key in keys))
 
     def _planned_base(self, tracker: Tracker, position: int, outcome: Outcome) -> PlannedBase:
         base = tracker.correlation.bases[position]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from monitord.decode.decoder import Decoder, events_in
+from monitord.model.alert import Alert
 from monitord.model.event import EventBatch
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.interest import Interest
@@ -176,9 +177,24 @@ class Pipeline:
         while (drain := self._handover.get(TURN_S * 5)) is not None:
             if drain or self._decoder.holds:
                 self._judge(drain)
+            self._send(self._current().due(time.clock_gettime_ns(time.CLOCK_BOOTTIME)))
             self._worker_heart.beat()
         if self._decoder.holds:
             self._judge(())
+        self._send(self._current().flush())
+
+    def _current(self) -> Detector:
+        """The detector to ask now; a new one takes over from the one before."""
+        detector = self._detector
+        if detector is not self._judging:
+            self._send(detector.succeed(self._judging))
+            self._judging = detector
+        return detector
+
+    def _send(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            for sink in self._sinks:
+                sink.put(alert)
 
     def _judge(self, drain: Drain) -> None:
         batch = self._decoder.decode(drain)
@@ -186,12 +202,6 @@ class Pipeline:
         self._telemetry.lost[Stage.DECODE] = self._decoder.undecoded
         self._enricher.observe(batch)
         unjudged = self._telemetry.lost[Stage.RULES]
-        detector = self._detector
-        if detector is not self._judging:
-            detector.succeed(self._judging)
-            self._judging = detector
-        for alert in detector.judge(batch.calls, self._decoder.missed + unjudged):
-            for sink in self._sinks:
-                sink.put(alert)
+        self._send(self._current().judge(batch.calls, self._decoder.missed + unjudged))
         # What a rule failed on is counted as lost, and so not here: received is judged and lost.
         self._telemetry.judged += len(batch) - (self._telemetry.lost[Stage.RULES] - unjudged)

@@ -191,6 +191,12 @@ class _Metrics(Collector):
             ("rule",),
             [((name,), counts.evicted) for name, counts in rules],
         )
+        yield _counter(
+            "monitord_alerts_folded_total",
+            "Alerts that a throttle folded into others.",
+            ("rule",),
+            [((valid_text(name),), alerts) for name, alerts in self._telemetry.folded.items()],
+        )
 
     def _sinks(self) -> Iterator[Metric]:
         sinks = self._telemetry.sinks.items()

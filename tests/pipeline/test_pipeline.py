@@ -71,9 +71,36 @@ class NamingDetector:
 
     def succeed(self, previous):
         self._name = f"{previous._name}-{self._name}"
+        return previous.flush()
+
+    def due(self, now_ns):
+        return []
+
+    def flush(self):
+        return []
 
     def judge(self, batch, lost):
         return [make_alert(rule=f"{self._name}{seq}", lost_before=lost) for seq in batch.records["seq"].tolist()]
+
+
+class HoldingDetector(NamingDetector):
+    """Holds its alerts back until it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = []
+        self.asked_ns = []
+
+    def judge(self, batch, lost):
+        self.held += super().judge(batch, lost)
+        return []
+
+    def due(self, now_ns):
+        self.asked_ns.append(now_ns)
+        return [self.held.pop(0)] if self.held and self.held[0].rule == "x1" else []
+
+    def flush(self):
+        return self.held
 
 
 class FailingDetector(NamingDetector):
@@ -174,6 +201,24 @@ class TestStop:
         pipeline.stop(0.5)
 
         assert pipeline.stopped
+
+
+class TestAlertsThatAreHeldBack:
+    def test_are_asked_for_by_the_clock_of_the_events_though_none_comes(self, source, started):
+        detector = HoldingDetector()
+        started(detector)
+        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+        until(lambda: len(detector.asked_ns) > 2)
+        assert before < detector.asked_ns[2] < before + 10**10
+
+    def test_go_out_when_they_are_due_and_all_others_at_the_end(self, tmp_path, source, started):
+        pipeline = started(HoldingDetector())
+        source.ring.append(event_cells(1) + event_cells(2))
+        until(lambda: ["x1"] == alerts_in(tmp_path / "log"))
+        pipeline.stop(10)
+
+        assert ["x1", "x2"] == alerts_in(tmp_path / "log")
 
 
 class TestReplace:

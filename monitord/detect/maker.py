@@ -1,0 +1,60 @@
+"""From a match to an alert."""
+
+from collections.abc import Mapping
+
+from monitord.detect.tracker import Finding
+from monitord.model.alert import Alert, Tally
+from monitord.model.event import Event
+from monitord.model.process import Context
+from monitord.privacy.masks import Masks
+from monitord.privacy.view import masked_context, masked_event, masked_value
+from monitord.recording.snapshot import snapshot_of
+from monitord.rules.field import Field
+from monitord.rules.fields.correlation import with_finding
+from monitord.rules.output import render
+from monitord.rules.ruleset import Rule
+
+
+class AlertMaker:
+    """
+    Makes alerts, without secrets.
+
+    :param hostname: stamped on them.
+    """
+
+    def __init__(self, context: Context, catalogue: Mapping[str, Field], hostname: str, masks: Masks) -> None:
+        self._context = context
+        self._catalogue = catalogue
+        self._hostname = hostname
+        self._masks = masks
+
+    def alert(self, rule: Rule, event: Event, lost: int, finding: Finding | None = None) -> Alert:
+        """
+        The alert of an event.
+
+        :param lost: events lost so far.
+        :param finding: what a correlation counted, whose last event this is.
+        """
+        catalogue, tally = self._catalogue, None
+        if finding is not None:
+            catalogue = with_finding(catalogue, finding.count, finding.values, finding.last_ns - finding.first_ns)
+            first_ns, last_ns = self._context.wall_ns(finding.first_ns), self._context.wall_ns(finding.last_ns)
+            values = tuple(str(masked_value(value, self._masks)) for value in finding.values)
+            tally = Tally(finding.count, first_ns, last_ns, values)
+        masked = masked_event(event, self._masks)
+        context = masked_context(event, masked, self._context, self._masks)
+        output, fields = render(rule.output, masked, context, catalogue, lambda value: masked_value(value, self._masks))
+        return Alert(
+            time_ns=self._context.wall_ns(event.ts_ns),
+            rule=rule.name,
+            priority=rule.priority,
+            source=rule.source,
+            hostname=self._hostname,
+            output=output,
+            tags=rule.tags,
+            fields=fields,
+            event=masked,
+            context=snapshot_of(masked, context),
+            lost_before=lost,
+            tally=tally,
+        )

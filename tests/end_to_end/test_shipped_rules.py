@@ -339,11 +339,12 @@ class TestForeignCall:
     RULE = "32-bit call from a 64-bit program"
 
     def test_shows_the_name_that_the_call_has_there(self, watched):
+        before = watched.folded(self.RULE)
         alerts = watched.alerts_of(f"{compiled('int80')} /etc/hostname")
+        shown = [alert["output_fields"]["evt.type"] for alert in alerts]
 
-        assert {"getpid": 19, "open": 2} == {
-            call: sum(alert["output_fields"]["evt.type"] == call for alert in alerts) for call in ("getpid", "open")
-        }
+        assert (1, 1) == (shown.count("getpid"), shown.count("open"))
+        assert 18 + 1 <= watched.folded(self.RULE) - before
 
     def test_shows_the_abi(self, watched):
         alerts = watched.alerts_of(f"{compiled('int80')} /etc/hostname")
@@ -358,7 +359,7 @@ class TestForeignCall:
     def test_x32_is_seen_though_the_kernel_has_none(self, watched):
         alerts = watched.alerts_of(compiled("x32"))
 
-        assert [(self.RULE, "x32", "getpid")] * 23 == [
+        assert [(self.RULE, "x32", "getpid")] == [
             (alert["rule"], alert["output_fields"]["evt.abi"], alert["output_fields"]["evt.type"]) for alert in alerts
         ]
 

@@ -20,6 +20,10 @@ class Watched:
         self.daemon.settle()
         return self.daemon.alerts()[before:]
 
+    def folded(self, rule: str) -> float:
+        """Alerts of a rule that were folded into others, up to now."""
+        return self.daemon.scrape().value("monitord_alerts_folded_total", rule=rule) or 0
+
 
 def python(code: str) -> str:
     """The shell command that runs Python code."""

@@ -11,16 +11,21 @@ static __always_inline u64 directory_read(u64 address) {
     return value;
 }
 
+/* The struct file behind a descriptor, or 0. */
+static __always_inline u64 directory_file(void *task, s32 fd) {
+    u64 files = (u64)TASK_LOAD(void *, task, task_struct__files);
+    u64 table = directory_read(files + OFF_files_struct__fdt);
+    u32 size = directory_read(table + OFF_fdtable__max_fds);
+    if ((u32)fd >= size)
+        return 0;
+    return directory_read(directory_read(table + OFF_fdtable__fd) + 8ULL * (u32)fd);
+}
+
 /* The address of a struct path, or 0. */
 static __always_inline u64 directory_of(void *task, s32 dirfd) {
     if (dirfd == AT_FDCWD)
         return (u64)TASK_LOAD(void *, task, task_struct__fs) + OFF_fs_struct__pwd;
-    u64 files = (u64)TASK_LOAD(void *, task, task_struct__files);
-    u64 table = directory_read(files + OFF_files_struct__fdt);
-    u32 size = directory_read(table + OFF_fdtable__max_fds);
-    if ((u32)dirfd >= size)
-        return 0;
-    u64 file = directory_read(directory_read(table + OFF_fdtable__fd) + 8ULL * (u32)dirfd);
+    u64 file = directory_file(task, dirfd);
     return file ? file + OFF_file__f_path : 0;
 }
 

@@ -53,11 +53,11 @@ static __always_inline void emit(void *ctx, struct call *call, void *task, s64 r
         return;
     /* Each continuation header is written over the end of what was just sent. */
     u32 cells = event->cells;
-    for (u32 i = 1; i <= (TEXT_CAP - HEAD_DATA + MORE_DATA - 1) / MORE_DATA; i++) {
+    for (u32 i = 1; i <= (DATA_ROOM - HEAD_DATA) / MORE_DATA; i++) {
         if (i >= OPAQUE(cells))
             return;
         u32 at = HEAD_DATA + (i - 1) * MORE_DATA - sizeof(struct more);
-        struct more *more = (struct more *)&call->data[BOUND(at, TEXT_CAP)];
+        struct more *more = (struct more *)&call->data[BOUND(at, DATA_ROOM - CELL_PAYLOAD)];
         more->kind = KIND_MORE;
         more->abi = event->abi;
         more->index = i;

@@ -3,18 +3,21 @@
  * The kernel side of monitord: a table of contents. Each header holds one concern; they are put in here by
  * monitord/sources/bpf/program.py, because BCC rewrites map calls only in the main file. */
 
-#include "event.h"     /* the bytes on the wire */
-#include "task.h"      /* reading the kernel's structs */
-#include "arch.h"      /* registers and ABIs */
-#include "scope.h"     /* which tasks */
-#include "filter.h"    /* which calls become events */
-#include "counters.h"  /* what is counted of all calls */
-#include "inflight.h"  /* a call between enter and exit */
-#include "capture.h"   /* strings and structs of the caller */
-#include "directory.h" /* where relative paths start */
-#include "emit.h"      /* into the ring */
-#include "pids.h"      /* pids in their namespaces */
-#include "lifecycle.h" /* processes that begin and end */
+#include "event.h"      /* the bytes on the wire */
+#include "task.h"       /* reading the kernel's structs */
+#include "arch.h"       /* registers and ABIs */
+#include "scope.h"      /* which tasks */
+#include "filter.h"     /* which calls become events */
+#include "counters.h"   /* what is counted of all calls */
+#include "inflight.h"   /* a call between enter and exit */
+#include "capture.h"    /* strings and structs of the caller */
+#include "directory.h"  /* where relative paths start */
+#include "pids.h"       /* pids in their namespaces */
+#include "identity.h"   /* the thread */
+#include "descriptor.h" /* files and sockets */
+#include "program.h"    /* the executable */
+#include "emit.h"       /* into the ring */
+#include "lifecycle.h"  /* processes that begin and end */
 
 /* A call with a plan begins: remember it, with the caller's strings. */
 static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
@@ -38,12 +41,16 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
             capture_texts(call, plan, 0);
             directory_captures(call, plan, task);
         }
+        descriptor_enter(call, plan, task);
     }
     if (plan->special & SPECIAL_NO_RETURN) {
         call->task = 0;
         count_call(abi, nr);
-        if (plan->want & WANT_SUCCESS || (plan->want & WANT_FOREIGN && call->start.flags))
+        if (plan->want & WANT_SUCCESS || (plan->want & WANT_FOREIGN && call->start.flags)) {
+            if (plan->extras & EXTRA_TASK)
+                identity_capture(call, task);
             emit(ctx, call, task, 0, call->start.flags | FLAG_NO_RETURN);
+        }
         return 0;
     }
     call->start.ts_ns = bpf_ktime_get_boot_ns();
@@ -128,8 +135,15 @@ static __always_inline bool end(u64 *ctx, void *task, struct call *call, u32 *ab
         capture_texts(call, plan, TEXT_LATE);
     if (new_program || late)
         directory_captures(call, plan, task);
-    if (new_program)
+    if (new_program) {
         directory_capture_exe(call, task);
+        if (plan->extras & EXTRA_FD)
+            program_capture(call, task);
+    } else {
+        descriptor_exit(call, plan, task, ret, late && !plan->at_exit);
+    }
+    if (plan->extras & EXTRA_TASK)
+        identity_capture(call, task);
     emit(ctx, call, task, ret, flags);
     return true;
 }

@@ -34,6 +34,8 @@ static __always_inline struct pid_space pids_space(void *task) {
 
 /* 0 for what the namespace does not hold. */
 static __always_inline u32 pids_nr(u64 pid, struct pid_space space) {
+    if (!space.level)
+        return pids_host_nr(pid);
     if (!pid || (u32)pids_read(pid + OFF_pid__level) < space.level)
         return 0;
     u64 upid = pid + OFF_pid__numbers + (u64)space.level * SIZE_upid;

@@ -98,12 +98,15 @@ class Socket:
 
     @property
     def connected(self) -> bool:
-        """Whether it has a peer."""
-        return self.state == _ESTABLISHED
+        """Whether it has a peer, or had one that has closed its side."""
+        return self.state not in _UNCONNECTED
 
 
-_ESTABLISHED = 1
-"""TCP_ESTABLISHED, which connected sockets of all families have."""
+_UNCONNECTED = frozenset((0, 2, 3, 7, 10, 12))
+"""SYN_SENT, SYN_RECV, CLOSE, LISTEN, NEW_SYN_RECV (include/net/tcp_states.h); all families use these numbers."""
+
+_MAPPED = bytes(10) + b"\xff\xff"
+"""What an IPv4 address begins with in a socket of IPv6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ def read_socket(data: bytes) -> Socket | Missing:
     if len(data) < SOCKET.itemsize:
         return Missing.FAULT
     ino, o_flags, family, kind, protocol, state, bits, port, peer_port, own, peer = _SOCKET.unpack_from(data)
+    kind_of = _FAMILIES.get(family, _UNKNOWN)
     local: Value = Missing.NOT_APPLICABLE
     remote: Value = Missing.NOT_APPLICABLE
     ports: tuple[int | Missing, int | Missing] = (Missing.NOT_APPLICABLE, Missing.NOT_APPLICABLE)
@@ -178,10 +182,14 @@ def read_socket(data: bytes) -> Socket | Missing:
         local, remote = _unix_name(names[:port]), _unix_name(names[port : port + peer_port])
     elif family == socket.AF_INET:
         local, remote, ports = str(IPv4Address(own[:4])), str(IPv4Address(peer[:4])), (port, peer_port)
+    elif family == socket.AF_INET6 and own.startswith(_MAPPED):
+        # A socket for both, and the peer is one of IPv4: so are the rules for it, as in Falco.
+        kind_of = _FAMILIES[socket.AF_INET]
+        local, remote, ports = str(IPv4Address(own[12:])), str(IPv4Address(peer[12:])), (port, peer_port)
     elif family == socket.AF_INET6:
         local, remote, ports = str(IPv6Address(own)), str(IPv6Address(peer)), (port, peer_port)
     return Socket(
-        *_FAMILIES.get(family, _UNKNOWN),
+        *kind_of,
         family=family,
         type=kind,
         protocol=protocol,

@@ -56,6 +56,55 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("mount__mnt_mountpoint", "mount", ("mnt_mountpoint",)),
     ("dentry__d_parent", "dentry", ("d_parent",)),
     ("dentry__d_name", "dentry", ("d_name", "name")),
+    ("task_struct__pid_links", "task_struct", ("pid_links",)),
+    ("pid__tasks", "pid", ("tasks",)),
+    *(
+        (f"cred__{name}", "cred", (name,))
+        for name in (
+            *("euid", "egid", "suid", "sgid", "fsuid", "fsgid"),
+            *("cap_effective", "cap_permitted", "cap_inheritable", "cap_bset", "cap_ambient"),
+        )
+    ),
+    ("signal_struct__tty", "signal_struct", ("tty",)),
+    ("tty_struct__driver", "tty_struct", ("driver",)),
+    ("tty_struct__index", "tty_struct", ("index",)),
+    ("tty_driver__major", "tty_driver", ("major",)),
+    ("tty_driver__minor_start", "tty_driver", ("minor_start",)),
+    ("file__f_inode", "file", ("f_inode",)),
+    ("file__f_flags", "file", ("f_flags",)),
+    ("file__f_mode", "file", ("f_mode",)),
+    ("file__private_data", "file", ("private_data",)),
+    *((f"inode__{name}", "inode", (name,)) for name in ("i_mode", "i_uid", "i_gid", "i_ino", "i_nlink", "i_sb")),
+    ("super_block__s_dev", "super_block", ("s_dev",)),
+    ("super_block__s_magic", "super_block", ("s_magic",)),
+    ("socket__sk", "socket", ("sk",)),
+    ("socket__type", "socket", ("type",)),
+    ("sock__sk_protocol", "sock", ("sk_protocol",)),
+    *(
+        (f"sock_common__{name}", "sock_common", (name,))
+        for name in ("skc_family", "skc_state", "skc_num", "skc_dport", "skc_rcv_saddr", "skc_daddr")
+    ),
+)
+
+# What has moved: the first that the kernel has.
+_MOVED: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...] = (
+    # i_ctime became __i_ctime in 6.6, and both times were split into numbers in 6.11.
+    ("inode__ctime_sec", "inode", (("i_ctime_sec",), ("__i_ctime", "tv_sec"), ("i_ctime", "tv_sec"))),
+    ("inode__ctime_nsec", "inode", (("i_ctime_nsec",), ("__i_ctime", "tv_nsec"), ("i_ctime", "tv_nsec"))),
+    ("inode__mtime_sec", "inode", (("i_mtime_sec",), ("__i_mtime", "tv_sec"), ("i_mtime", "tv_sec"))),
+    ("inode__mtime_nsec", "inode", (("i_mtime_nsec",), ("__i_mtime", "tv_nsec"), ("i_mtime", "tv_nsec"))),
+)
+
+# What a kernel may be configured without; the C asks whether it is there.
+_OPTIONAL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("task_struct__loginuid", "task_struct", ("loginuid",)),  # CONFIG_AUDIT
+    ("task_struct__sessionid", "task_struct", ("sessionid",)),
+    ("sock_common__skc_v6_daddr", "sock_common", ("skc_v6_daddr",)),  # CONFIG_IPV6
+    ("sock_common__skc_v6_rcv_saddr", "sock_common", ("skc_v6_rcv_saddr",)),
+    ("unix_sock__addr", "unix_sock", ("addr",)),  # CONFIG_UNIX=y
+    ("unix_sock__peer", "unix_sock", ("peer",)),
+    ("unix_address__len", "unix_address", ("len",)),
+    ("unix_address__name", "unix_address", ("name",)),
 )
 _ARCH_OFFSETS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "x86_64": (
@@ -83,11 +132,19 @@ def defines(settings: Settings, btf: Btf) -> Iterator[str]:
 
     :raises LoadError: this kernel has no such struct or member.
     """
-    for name, struct, path in _OFFSETS + _ARCH_OFFSETS[platform.machine()]:
-        offset = btf.offset(struct, *path)
+    fixed = ((name, struct, (path,)) for name, struct, path in _OFFSETS + _ARCH_OFFSETS[platform.machine()])
+    for name, struct, paths in (*fixed, *_MOVED):
+        offsets = (btf.offset(struct, *path) for path in paths)
+        offset = next((offset for offset in offsets if offset is not None), None)
         if offset is None:
-            raise LoadError(f"this kernel's {struct} has no {'.'.join(path)}: monitord is tested on Linux 5.10 to 6.18")
+            where = ".".join(paths[-1])
+            raise LoadError(f"this kernel's {struct} has no {where}: monitord is tested on Linux 5.10 to 6.18")
         yield f"-DOFF_{name}={offset}"
+    for name, struct, path in _OPTIONAL:
+        offset = btf.offset(struct, *path)
+        if offset is not None:
+            yield f"-DOFF_{name}={offset}"
+    yield f"-DSIZE_inode={btf.size('inode')}"
     yield f"-DMACHINE_{platform.machine()}"
     yield f"-DSIZE_upid={btf.size('upid')}"
     yield f"-DSELF_TGID={settings.self_tgid}"

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, slot_of
-from monitord.abi.event import ARG_TEXTS
+from monitord.abi.event import ARG_TEXTS, NO_ARGUMENT
 from monitord.model.interest import Interest, Outcome
 from monitord.tables.captures import captures_of
+from monitord.tables.descriptors import descriptor_of
 from monitord.tables.syscalls import Syscall
 
 PATHS = 2
@@ -46,6 +47,16 @@ class Special(enum.IntFlag):
     EXEC = 8
 
 
+class Extra(enum.IntFlag):
+    """EXTRA_*: what is sent along that the caller did not pass."""
+
+    NONE = 0
+    TASK = 1
+    FD = 2
+    FD_ENTER = 4
+    FD_CHANGE = 8
+
+
 _SPECIAL: Mapping[str, Special] = {
     "execve": Special.TRACK | Special.EXEC,
     "execveat": Special.TRACK | Special.EXEC,
@@ -77,9 +88,24 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
             plan["at_exit"] |= capture.filled_at_exit
             if capture.is_path:
                 plan["dirfd"][i] = DIRFD_CWD if capture.dirfd is None else capture.dirfd
+        plan["extras"], plan["fd"] = _extras_of(syscall)
     for (abi, nr), outcome in interest.calls.items():
         plans[slot_of(abi, nr, abis)]["want"] |= outcome
     return plans
+
+
+def _extras_of(syscall: Syscall) -> tuple[Extra, int]:
+    """What is sent along with a call, and the argument that holds its descriptor."""
+    if _SPECIAL.get(syscall.name, Special.NONE) & Special.EXEC:
+        return Extra.TASK | Extra.FD, NO_ARGUMENT
+    descriptor = descriptor_of(syscall)
+    if descriptor is None:
+        return Extra.TASK, NO_ARGUMENT
+    if descriptor.arg is None:
+        return Extra.TASK | Extra.FD, NO_ARGUMENT
+    if descriptor.closes:
+        return Extra.TASK | Extra.FD_ENTER, descriptor.arg
+    return Extra.TASK | Extra.FD | (Extra.FD_CHANGE if descriptor.connects else Extra.NONE), descriptor.arg
 
 
 def gates_of(plans: NDArray[np.void], abis: tuple[Abi, ...]) -> NDArray[np.uint8]:

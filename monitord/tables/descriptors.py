@@ -1,0 +1,47 @@
+"""Which descriptor a call is about: an argument, or what it returns."""
+
+from dataclasses import dataclass
+
+from monitord.tables.canonical import canonical
+from monitord.tables.syscalls import Syscall
+
+_RETURNING = (
+    "open openat openat2 open_by_handle_at creat socket accept accept4 dup dup2 dup3 eventfd eventfd2 epoll_create"
+    " epoll_create1 fanotify_init fsmount fsopen fspick inotify_init inotify_init1 io_uring_setup"
+    " landlock_create_ruleset memfd_create memfd_secret mq_open open_tree perf_event_open pidfd_getfd pidfd_open"
+    " signalfd signalfd4 timerfd_create userfaultfd"
+)
+RETURNING_CALLS = frozenset(_RETURNING.split())
+"""Calls whose descriptor is the one they return, by canonical name."""
+
+_CONNECTING_CALLS = frozenset(("bind", "connect", "recvfrom", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "sendto"))
+"""Calls that can give a socket an address."""
+
+_CLOSING_CALLS = frozenset(("close",))
+"""Calls after which the descriptor is another, or none."""
+
+_NAMES = ("fd", "fildes")
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """
+    :ivar arg: index of the argument; None for what the call returns.
+    :ivar closes: whether it has to be looked at before the call.
+    :ivar connects: whether the call can change a socket's addresses.
+    """
+
+    arg: int | None
+    closes: bool = False
+    connects: bool = False
+
+
+def descriptor_of(syscall: Syscall) -> Descriptor | None:
+    """The descriptor that a call is about, if any."""
+    name = canonical(syscall.name)
+    if name in RETURNING_CALLS:
+        return Descriptor(None)
+    for index, arg in enumerate(syscall.args):
+        if arg.name in _NAMES:
+            return Descriptor(index, name in _CLOSING_CALLS, name in _CONNECTING_CALLS)
+    return None

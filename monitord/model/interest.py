@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from monitord.abi.arch import Abi
@@ -18,6 +18,15 @@ class Outcome(enum.IntFlag):
     ANY = SUCCESS | FAILURE
 
 
+class Along(enum.IntFlag):
+    """What an event carries along beside what the caller passed: it costs a cell or two, so only for who asks."""
+
+    NONE = 0
+    TASK = 1  # `Event.task`
+    DESCRIPTOR = 2  # `Event.file`, `Event.socket`, `Event.program`
+    ALL = TASK | DESCRIPTOR
+
+
 Call = tuple[Abi, int]
 """A syscall: its ABI and its number there."""
 
@@ -29,17 +38,29 @@ class Interest:
 
     A sound interest may hold more calls than needed, never fewer: the kernel drops what is not in it.
 
+    :ivar along: what events of a call carry along; nothing for calls that are not in it.
     :ivar lifecycle: whether processes that begin and end are wanted, too: `monitord.abi.event.Kind.FORK`, `EXIT`.
     """
 
     calls: Mapping[Call, Outcome] = field(default_factory=lambda: MappingProxyType({}))
+    along: Mapping[Call, Along] = field(default_factory=lambda: MappingProxyType({}))
     lifecycle: bool = False
 
     def __or__(self, other: "Interest") -> "Interest":
         calls = dict(self.calls)
         for call, outcome in other.calls.items():
             calls[call] = calls.get(call, Outcome.NONE) | outcome
-        return Interest(MappingProxyType(calls), self.lifecycle or other.lifecycle)
+        along = dict(self.along)
+        for call, wanted in other.along.items():
+            along[call] = along.get(call, Along.NONE) | wanted
+        return Interest(MappingProxyType(calls), MappingProxyType(along), self.lifecycle or other.lifecycle)
+
+    def carrying(self, along: Along) -> "Interest":
+        """The same, each event of which carries something along."""
+        if not along:
+            return self
+        more = {call: self.along.get(call, Along.NONE) | along for call in self.calls}
+        return replace(self, along=MappingProxyType(more))
 
     @staticmethod
     def union(interests: "Iterable[Interest]") -> "Interest":

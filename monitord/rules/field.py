@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitord.model.event import Event
+from monitord.model.interest import Along
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
 
@@ -52,6 +53,7 @@ class Field:
     :ivar any_of: the value is a tuple of candidates and a test holds if it holds for any of them
         (``proc.aname`` without index).
     :ivar sides: the same, but ``!=`` has to hold for all: client and server of ``fd.ip``.
+    :ivar along: what the kernel has to send along for it.
     :ivar left_only: it cannot stand right of an operator, in ``val()``.
     """
 
@@ -66,6 +68,7 @@ class Field:
     any_of: bool = False
     sides: bool = False
     left_only: bool = False
+    along: Along = Along.NONE
 
     @property
     def supplied(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from monitord.config.schema import BadFiles, RulesConfig
 from monitord.model.problem import Problem, errors
+from monitord.rules.along import along_of
 from monitord.rules.append import appended, with_static
 from monitord.rules.argument import argument_names
 from monitord.rules.ast import Node
@@ -104,6 +105,7 @@ def _compiled(
     compiler = _Compiler(collection, table, catalogue)
     rules = selected(compiler.rules(), config, problems)
     rules = appended(rules, config, compiler.vocabulary, problems)
+    rules = [replace(rule, interest=rule.interest.carrying(along_of(rule, catalogue))) for rule in rules]
     return RuleSet(
         tuple(rules), len(collection.macros), len(collection.lists), len(contents), (), catalogue
     ), problems.found

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitord.model.event import Event
+from monitord.model.interest import Along
 from monitord.model.value import Missing
 from tests.support.live import PROGRAMS, Gated, events_of, interest, scope_of, watching
 
@@ -41,7 +42,7 @@ def run(tmp_path: Path, seed: int, wrapper=(), **popen) -> tuple[list[dict], lis
         str(seed),
     ]
     gated = Gated([*wrapper, *program], **popen)
-    with watching(scope_of(gated), interest("fsync"), ring_pages=1024) as source:
+    with watching(scope_of(gated), interest("fsync", along=Along.ALL), ring_pages=1024) as source:
         assert 0 == gated.run()
         events = events_of(source)
     lines = [json.loads(line) for line in truth.read_text().splitlines()]

@@ -15,7 +15,7 @@ from monitord.abi.arch import machine_abis
 from monitord.config.schema import BpfConfig, Scope, ScopeKind
 from monitord.decode.decoder import Decoder
 from monitord.model.event import Event
-from monitord.model.interest import Interest, Outcome
+from monitord.model.interest import Along, Interest, Outcome
 from monitord.sources.bpf.source import BpfSource
 from monitord.tables.syscalls import SyscallTable
 
@@ -39,9 +39,10 @@ def compiled(name: str) -> str:
     return str(out)
 
 
-def interest(*names: str, outcome: Outcome = Outcome.ANY) -> Interest:
+def interest(*names: str, outcome: Outcome = Outcome.ANY, along: Along = Along.NONE) -> Interest:
     """All calls of these names, in every ABI of this machine."""
-    return Interest({(call.abi, call.nr): outcome for name in names for call in TABLE.calls_named(name)})
+    calls = {(call.abi, call.nr): outcome for name in names for call in TABLE.calls_named(name)}
+    return Interest(calls).carrying(along)
 
 
 class Gated:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, slot_of
 from monitord.abi.event import ARG_TEXTS, NO_ARGUMENT
-from monitord.model.interest import Interest, Outcome
+from monitord.model.interest import Along, Interest, Outcome
 from monitord.tables.captures import captures_of
 from monitord.tables.descriptors import descriptor_of
 from monitord.tables.syscalls import Syscall
@@ -88,24 +88,28 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
             plan["at_exit"] |= capture.filled_at_exit
             if capture.is_path:
                 plan["dirfd"][i] = DIRFD_CWD if capture.dirfd is None else capture.dirfd
-        plan["extras"], plan["fd"] = _extras_of(syscall)
+        along = interest.along.get((syscall.abi, syscall.nr), Along.NONE)
+        plan["extras"], plan["fd"] = _extras_of(syscall, along)
     for (abi, nr), outcome in interest.calls.items():
         plans[slot_of(abi, nr, abis)]["want"] |= outcome
     return plans
 
 
-def _extras_of(syscall: Syscall) -> tuple[Extra, int]:
+def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
     """What is sent along with a call, and the argument that holds its descriptor."""
+    extras = Extra.TASK if along & Along.TASK else Extra.NONE
+    if not along & Along.DESCRIPTOR:
+        return extras, NO_ARGUMENT
     if _SPECIAL.get(syscall.name, Special.NONE) & Special.EXEC:
-        return Extra.TASK | Extra.FD, NO_ARGUMENT
+        return extras | Extra.FD, NO_ARGUMENT
     descriptor = descriptor_of(syscall)
     if descriptor is None:
-        return Extra.TASK, NO_ARGUMENT
+        return extras, NO_ARGUMENT
     if descriptor.arg is None:
-        return Extra.TASK | Extra.FD, NO_ARGUMENT
+        return extras | Extra.FD, NO_ARGUMENT
     if descriptor.closes:
-        return Extra.TASK | Extra.FD_ENTER, descriptor.arg
-    return Extra.TASK | Extra.FD | (Extra.FD_CHANGE if descriptor.connects else Extra.NONE), descriptor.arg
+        return extras | Extra.FD_ENTER, descriptor.arg
+    return extras | Extra.FD | (Extra.FD_CHANGE if descriptor.connects else Extra.NONE), descriptor.arg
 
 
 def gates_of(plans: NDArray[np.void], abis: tuple[Abi, ...]) -> NDArray[np.uint8]:

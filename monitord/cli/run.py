@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from monitord.abi.arch import machine_abis
@@ -11,13 +12,14 @@ from monitord.config.address import parse_address
 from monitord.config.default import INSTALLED, config_path
 from monitord.config.schema import Scope
 from monitord.config.scope import parse_scope
-from monitord.model.problem import errors
+from monitord.model.problem import Problem, errors
 from monitord.pipeline.assemble import Assembly
 from monitord.pipeline.load import Overrides, load
 from monitord.service.daemon import serve
 from monitord.service.log import start_logging
 from monitord.service.notify import NotifyError, notifier
 from monitord.service.signals import SignalQueue
+from monitord.service.watch import FileWatch
 from monitord.sinks.http import ListenError
 from monitord.sources.bpf.errors import LoadError
 from monitord.sources.bpf.scope import ScopeError
@@ -88,7 +90,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Run until a signal ends it."""
-    begin_s = time.monotonic()
+    begin_s, begin_ns = time.monotonic(), time.time_ns()
     start_logging(sys.stderr)
     table = extended(SyscallTable.load(machine_abis()))
     overrides = Overrides(args.scope, args.rules, args.alert_log, args.metrics)
@@ -112,8 +114,17 @@ def run(args: argparse.Namespace) -> int:
         def ready() -> None:
             _log.info("%s, ready after %.1f s", assembly.summary, time.monotonic() - begin_s)
 
+        watch = FileWatch(assembly.watched, begin_ns)
+
+        def reload() -> Sequence[Problem]:
+            watch.begin()
+            try:
+                return assembly.reload()
+            finally:
+                watch.end()
+
         try:
-            return serve(assembly.pipeline, assembly.reload, ready, signals, notify, telemetry)
+            return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
         finally:
             assembly.close()
 

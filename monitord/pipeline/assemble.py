@@ -103,6 +103,10 @@ class Assembly:
         self._config = config
         return problems
 
+    def watched(self) -> Sequence[Path]:
+        """The files and directories whose change is a reload; none unless ``rules.watch`` says so."""
+        return (self._path, *self._config.rules.paths) if self._config.rules.watch else ()
+
     def close(self) -> None:
         """Free what the pipeline does not: the metrics server, and the kernel side once nobody reads it."""
         if self.server:

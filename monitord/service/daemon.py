@@ -4,6 +4,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from monitord.model.heartbeat import Heartbeat
@@ -46,6 +47,7 @@ class Pipeline(Protocol):
 def serve(
     pipeline: Pipeline,
     reload: Callable[[], Sequence[Problem]],
+    changed: Callable[[], Sequence[Path]],
     ready: Callable[[], None],
     signals: SignalQueue,
     notify: Notify,
@@ -56,6 +58,7 @@ def serve(
 
     :param pipeline: not yet started.
     :param reload: loads configuration and rules and puts them in place; when it returns errors, nothing has changed.
+    :param changed: files that are to be loaded again, asked twice a second.
     :param ready: told once the pipeline watches.
     :param signals: entered; what came since then is served after the start.
     :return: the exit code: 0 after SIGTERM or SIGINT, 1 when the pipeline failed.
@@ -71,6 +74,9 @@ def serve(
                     _log.info("%s: stopping", number.name)
                     return 0
                 _serve(number, pipeline, reload, notify, telemetry)
+            if files := changed():
+                _log.info("changed: %s", ", ".join(map(str, files)))
+                _serve(RELOAD, pipeline, reload, notify, telemetry)
             watchdog.turn()
         _log.error("stopping: %s", pipeline.failed)
         return 1

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.end_to_end.watched import Watched, python
-from tests.support.daemon import configured, running, shell
+from tests.support.daemon import configured, running, shell, until
 
 pytestmark = pytest.mark.bpf
 
@@ -86,6 +86,57 @@ def runs(pid):
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+class TestWatchUnderLoad:
+    def test_files_put_in_place_of_others_lose_no_event(self, tmp_path, opened):
+        config = configured(tmp_path, NARROW, rules={"watch": True}, outputs={"queue_alerts": 2 * CALLS})
+        with running(tmp_path, opened.scope, config) as daemon:
+            opened.run(f"{python(OPENS.replace('0.002', '0.008'))} & echo $! > {tmp_path}/pid")
+            pid = int((tmp_path / "pid").read_text())
+            for text in (WIDE, NARROW):
+                served = daemon.told("READY=1") + 1
+                (tmp_path / "new").write_text(text)
+                (tmp_path / "new").rename(tmp_path / "rules.yaml")
+                daemon.wait_for("READY=1", served)
+            assert runs(pid), "the program ended before the rules were changed twice"
+            until(lambda: not runs(pid))
+            metrics = daemon.settle()
+
+        assert (CALLS, 0) == (
+            metrics.value("monitord_rule_matches_total", rule="Nowhere", priority="Notice"),
+            metrics.total("monitord_events_lost_total"),
+        )
+        assert {"narrow", "wide"} == {output.split()[0] for output in outputs_of(daemon.alerts())}
+        assert daemon.log.count(f"changed: {tmp_path}/rules.yaml\n") == 2
+        assert "rules: 1 added (Other), 1 changed (Nowhere)\n" in daemon.log
+        assert "rules: 1 removed (Other), 1 changed (Nowhere)\n" in daemon.log
+
+    def test_wrong_rules_are_refused_once_and_right_ones_taken(self, tmp_path, opened):
+        config = configured(tmp_path, NARROW, rules={"watch": True})
+        with running(tmp_path, opened.scope, config) as daemon:
+            (tmp_path / "rules.yaml").write_text("- rule: x\n  desc: x\n")
+            daemon.wait_for("READY=1", 2)
+            time.sleep(2.5)
+            assert 2 == daemon.told("READY=1")
+            (tmp_path / "rules.yaml").write_text(WIDE)
+            daemon.wait_for("READY=1", 3)
+
+            assert 1 == daemon.scrape().value("monitord_config_last_reload_successful")
+
+
+class TestBadFilesLeftOut:
+    def test_the_others_work_and_it_is_said(self, tmp_path, opened):
+        (tmp_path / "bad.yaml").write_text("- rule: x\n  desc: x\n")
+        config = configured(tmp_path, NARROW, rules={"paths": ["bad.yaml", "rules.yaml"], "bad_files": "skip"})
+        with running(tmp_path, opened.scope, config) as daemon:
+            opened.run("! cat /nowhere/7 2>&1")
+            metrics = daemon.settle()
+
+            assert ["narrow /nowhere/7"] == outputs_of(daemon.alerts())
+        assert 1 == metrics.value("monitord_rule_files", state="left_out")
+        assert f"{tmp_path}/bad.yaml: warning R029 this file is left out" in daemon.log
+        assert f"{tmp_path}/bad.yaml:1:9: warning R005" in daemon.log
 
 
 class TestReloadOfWrongRules:

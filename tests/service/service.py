@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.problem import Problem
@@ -44,9 +45,17 @@ def reload() -> list[Problem]:
     return [wrong, unused] if "wrong" in sys.argv else [unused]
 
 
+def changed() -> list[Path]:
+    """Once, if it is asked for."""
+    if "changed" not in sys.argv:
+        return []
+    sys.argv.remove("changed")
+    return [Path("a.yaml"), Path("b.yaml")]
+
+
 if __name__ == "__main__":
     start_logging(sys.stderr)
     with SignalQueue() as signals:
-        code = serve(Pipeline(), reload, lambda: None, signals, notifier(), telemetry)
+        code = serve(Pipeline(), reload, changed, lambda: None, signals, notifier(), telemetry)
     tell(f"reload ok: {telemetry.reload_ok}")
     sys.exit(code)

@@ -138,6 +138,15 @@ class TestReload:
             f"monitord: error: {refused}",
         ] == err[:3]
 
+    def test_files_that_changed_are_a_reload(self, run):
+        with ready(run, "changed") as service:
+            assert "reload" == service.line()
+            assert "RELOADING=1" == service.told()[0]
+            service.told()
+            service.signal(signal.SIGTERM)
+
+            assert "monitord: changed: a.yaml, b.yaml" == service.finish()[2][0]
+
 
 class TestReopen:
     def test_signal_reopens_the_outputs(self, run):

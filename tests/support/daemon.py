@@ -33,7 +33,7 @@ PATIENCE_S = 20.0
 T = TypeVar("T")
 
 
-def configured(directory: Path, rules: str, **sections: Mapping[str, object]) -> Path:
+def configured(directory: Path, rules: str, /, **sections: Mapping[str, object]) -> Path:
     """
     A configuration of these rules, with an alert log and metrics, in a directory; it replaces one that is there.
 

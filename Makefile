@@ -1,6 +1,7 @@
 # make run    install what is missing, run the daemon (root)     SCOPE=pid:1234 limits what it watches
 # make test   install what is missing, run all checks and tests (root)
 # make bench  measure, and print the table that docs/benchmarks.md keeps (root)
+# make deb    build the Debian package into dist/
 
 PYTHON  := /usr/bin/python3
 VENV    := .venv
@@ -10,10 +11,11 @@ RUNARGS ?=
 # What Debian ships of what the daemon needs, and of what the tests talk to.
 PACKAGES      := python3-bpfcc python3-numpy python3-yaml python3-prometheus-client python3-systemd python3-venv python3-pip
 TEST_PACKAGES := python3-pytest python3-hypothesis prometheus prometheus-alertmanager rsyslog openssl strace gcc libc6-dev procps \
-                 util-linux systemd runc busybox-static
+                 util-linux systemd runc busybox-static man-db $(DEB_PACKAGES)
+DEB_PACKAGES  := build-essential debhelper dh-python lintian lowdown pybuild-plugin-pyproject python3-all python3-setuptools
 BENCH_PACKAGES := bpftrace linux-perf
 
-.PHONY: setup run test bench lint format clean
+.PHONY: setup run test bench deb lint format clean
 
 setup: $(VENV)/.packages $(VENV)/.installed
 
@@ -28,6 +30,16 @@ test: setup $(VENV)/.test-packages $(VENV)/.tools lint
 
 bench: setup $(VENV)/.test-packages $(VENV)/.bench-packages
 	$(VENV)/bin/python tools/bench.py
+
+# What is committed or staged is built, in a copy: packaging/deb becomes its debian/.
+deb: $(VENV)/.deb-packages
+	rm -rf build/deb dist/*.deb && mkdir -p build/deb/monitord dist
+	git ls-files -z | xargs -0 cp --parents -t build/deb/monitord
+	cp -r packaging/deb build/deb/monitord/debian
+	cp packaging/systemd/monitord.service build/deb/monitord/debian/
+	cd build/deb/monitord && PATH=/usr/sbin:/usr/bin:/sbin:/bin dpkg-buildpackage --no-sign --build=binary >../build.log 2>&1 || { tail -40 ../build.log; exit 1; }
+	cp build/deb/*.deb dist/
+	lintian --fail-on error,warning --allow-root dist/*.deb
 
 lint: setup $(VENV)/.tools
 	$(VENV)/bin/ruff format --check .
@@ -54,6 +66,10 @@ $(VENV)/.packages: Makefile | $(VENV)/bin/python
 
 $(VENV)/.test-packages: Makefile | $(VENV)/bin/python
 	@$(MAKE) --no-print-directory apt WANT="$(TEST_PACKAGES)"
+	@touch $@
+
+$(VENV)/.deb-packages: Makefile | $(VENV)/bin/python
+	@$(MAKE) --no-print-directory apt WANT="$(DEB_PACKAGES)"
 	@touch $@
 
 $(VENV)/.bench-packages: Makefile | $(VENV)/bin/python

@@ -1,0 +1,86 @@
+"""The Debian package: built from this checkout, and what is in it."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from monitord.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """The directory that the package was unpacked to, with its control files in DEBIAN."""
+    done = subprocess.run(["make", "deb"], cwd=ROOT, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stdout[-3000:] + done.stderr[-3000:]
+    (deb,) = (ROOT / "dist").glob("*.deb")
+    tree = tmp_path_factory.mktemp("unpacked")
+    subprocess.run(["dpkg-deb", "--raw-extract", deb, tree], check=True)
+    return tree
+
+
+def test_all_that_an_operator_edits_is_a_conffile(package):
+    rules = {f"/etc/monitord/rules.d/{path.name}" for path in (ROOT / "config/rules").glob("*.yaml")}
+
+    assert {"/etc/monitord/monitord.yaml", "/etc/logrotate.d/monitord"} | rules == set(
+        (package / "DEBIAN/conffiles").read_text().split()
+    )
+
+
+def test_needs_nothing_but_debian(package):
+    (depends,) = re.findall(r"^Depends: (.*)$", (package / "DEBIAN/control").read_text(), re.MULTILINE)
+
+    assert {"python3-bpfcc", "python3-numpy", "python3-prometheus-client", "python3-systemd", "python3-yaml"} | {
+        "python3:any"
+    } == set(depends.split(", "))
+
+
+def test_its_configuration_finds_its_rules_and_writes_a_log(package):
+    text = (package / "etc/monitord/monitord.yaml").read_text()
+
+    assert "\n  paths: [rules.d]\n" in text
+    assert "\n  alert_log:\n    path: /var/log/monitord/alerts.jsonl\n" in text
+
+
+def test_rotated_is_the_log_that_is_configured(package):
+    assert (package / "etc/logrotate.d/monitord").read_text().startswith("/var/log/monitord/alerts.jsonl {")
+
+
+def test_the_unit_is_the_one_in_the_repository(package):
+    unit = (ROOT / "packaging/systemd/monitord.service").read_text()
+
+    assert unit == next(package.glob("**/systemd/system/monitord.service")).read_text()
+
+
+@pytest.mark.parametrize("page", ["man8/monitord.8", "man5/monitord.yaml.5", "man7/monitord-rules.7"])
+def test_manual_pages_render(package, page):
+    done = subprocess.run(
+        ["man", "--warnings", "-l", package / f"usr/share/man/{page}.gz"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MANWIDTH": "300"},  # tables in narrow columns make warnings
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "NAME" in done.stdout
+
+
+def test_manual_lists_the_commands(package):
+    section = (ROOT / "docs/man.md").read_text().partition("# COMMANDS")[2].partition("\n# ")[0]
+
+    assert set(COMMANDS) <= set(re.findall(r"^- \*\*(\w+)\*\*", section, re.MULTILINE))
+
+
+def test_completion_knows_the_commands():
+    """By a real bash, with the monitord of this checkout."""
+    script = (
+        f"monitord() {{ {ROOT}/.venv/bin/monitord $*; }}; source {ROOT}/packaging/completion/monitord.bash;"
+        "COMP_WORDS=(monitord ''); COMP_CWORD=1; _monitord; echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
+
+    assert set(COMMANDS) == set(done.stdout.split())

@@ -9,10 +9,13 @@ from monitord.detect.group import Group
 from monitord.detect.number import numbers_of
 from monitord.detect.origin import Origin, origin_of
 from monitord.detect.part import Part
+from monitord.detect.trees import Trees
 from monitord.model.value import Missing, Value
 from monitord.rules.ast import FieldRef, Operand
 from monitord.rules.operand import fields_of
 from monitord.tables.syscalls import Syscall
+
+_TREE = FieldRef("proc.tree")
 
 
 class Column(Protocol):
@@ -71,6 +74,25 @@ class _OfPart:
         return group.value(self._operand, row)
 
 
+class _OfTree:
+    """
+    The root of the process tree, remembered by process: it stays the same when a parent ends, and a child that is
+    seen first after that is told by its parent's.
+    """
+
+    def __init__(self, trees: Trees) -> None:
+        self._trees = trees
+
+    def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
+        index = np.asarray(rows, np.intp)
+        pids = group.batch.records["pid"][index].tolist()
+        starts = group.batch.records["start_ns"][index].tolist()
+        return [
+            self._trees.root(pid, start_ns) or self._trees.learn(group.event(row), group.context)
+            for row, pid, start_ns in zip(rows, pids, starts, strict=True)
+        ]
+
+
 class _OfEvent:
     """What only the event made readable tells."""
 
@@ -81,13 +103,15 @@ class _OfEvent:
         return [group.value(self._operand, row) for row in rows]
 
 
-def column_of(operand: Operand, syscall: Syscall | None, parts: Mapping[Part, Part]) -> Column:
+def column_of(operand: Operand, syscall: Syscall | None, parts: Mapping[Part, Part], trees: Trees) -> Column:
     """
     The column of an operand for one call.
 
     :param syscall: None for a call outside the table, of which columns tell nothing.
     :param parts: those that are in use, by themselves: one object is found faster than equal ones.
     """
+    if operand == _TREE:
+        return _OfTree(trees)
     if syscall is None:
         return _OfEvent(operand)
     if isinstance(operand, FieldRef) and numbers_of(str(operand), syscall) is not None:

@@ -18,6 +18,7 @@ from monitord.detect.maker import AlertMaker
 from monitord.detect.mask import rows_of
 from monitord.detect.plan import Plan, PlannedRule
 from monitord.detect.throttle import Throttles
+from monitord.detect.trees import Trees
 from monitord.model.alert import Alert
 from monitord.model.event import EventBatch
 from monitord.model.interest import Interest
@@ -69,6 +70,7 @@ class RuleDetector:
         self._rules = rules.alerting
         self._correlator = Correlator(rules, telemetry)
         self._throttles = Throttles(rules, telemetry)
+        self._trees = Trees()
         self._interest = rules.interest
         self._table = table
         self._context = context
@@ -95,6 +97,7 @@ class RuleDetector:
         if not isinstance(previous, RuleDetector):
             return previous.flush()
         self._correlator.succeed(previous._correlator)
+        self._trees = previous._trees
         return self._throttles.succeed(previous._throttles)
 
     def judge(self, batch: EventBatch, lost: int) -> list[Alert]:
@@ -138,7 +141,7 @@ class RuleDetector:
             syscall = None if nr == NR_UNKNOWN else self._table.find(abi, nr)
             sample = Group(batch.take(np.zeros(1, np.intp)), self._context, self._catalogue, {})
             plan = self._plans[abi, nr] = Plan(
-                syscall, candidates, self._correlator.bases(abi, nr), sample, self._ledger
+                syscall, candidates, self._correlator.bases(abi, nr), sample, self._ledger, self._trees
             )
         return plan
 

@@ -14,6 +14,7 @@ from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
 from monitord.detect.question import Question
 from monitord.detect.tracker import Tracker
+from monitord.detect.trees import Trees
 from monitord.model.interest import Outcome
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Op, Or
 from monitord.rules.operand import fields_of
@@ -76,10 +77,12 @@ class Plan:
         bases: Iterable[tuple[Tracker, int, Outcome]],
         sample: Group,
         ledger: Ledger,
+        trees: Trees,
     ) -> None:
         self.codebooks: Mapping[Part, Codebook] = defaultdict(lambda: Codebook(ledger))
         self._syscall = syscall
         self._sample = sample
+        self._trees = trees
         self._judges: dict[Node, Judge] = {}
         self._parts: dict[Part, Part] = {}
         planned = (self._planned_rule(rule, outcome) for rule, outcome in candidates)
@@ -90,13 +93,13 @@ class Plan:
     def _planned_rule(self, rule: Rule, outcome: Outcome) -> PlannedRule:
         judge = self._rule_judge(rule.condition, outcome)
         keys = rule.throttle.keys if rule.throttle else ()
-        return PlannedRule(rule, judge, tuple(column_of(key, self._syscall, self._parts) for key in keys))
+        return PlannedRule(rule, judge, tuple(column_of(key, self._syscall, self._parts, self._trees) for key in keys))
 
     def _planned_base(self, tracker: Tracker, position: int, outcome: Outcome) -> PlannedBase:
         base = tracker.correlation.bases[position]
         judge = self._rule_judge(base.condition, outcome)
-        keys = tuple(column_of(key, self._syscall, self._parts) for key in base.keys)
-        field = column_of(base.field, self._syscall, self._parts) if base.field else None
+        keys = tuple(column_of(key, self._syscall, self._parts, self._trees) for key in base.keys)
+        field = column_of(base.field, self._syscall, self._parts, self._trees) if base.field else None
         return PlannedBase(tracker, position, judge, keys, field)
 
     def judge_of(self, check: Check) -> Judge:

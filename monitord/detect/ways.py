@@ -11,6 +11,7 @@ from monitord.detect.group import Group
 from monitord.detect.judges import Constant, OfPart
 from monitord.detect.number import OfNumber
 from monitord.detect.plan import Plan
+from monitord.detect.trees import Trees
 from monitord.model.event import EventBatch
 from monitord.model.process import Process
 from monitord.recording.snapshot import Snapshot
@@ -36,7 +37,7 @@ def ways(checks: Iterable[Check], call: Syscall, catalogue: Mapping[str, Field])
     batch = EventBatch(records, np.zeros(1, np.uint16))
     event = batch.event(0)
     sample = Group(batch, Snapshot(call, (Process(event.key, ""),)), catalogue, {})
-    plan = Plan(call, (), (), sample, Ledger(0))
+    plan = Plan(call, (), (), sample, Ledger(0), Trees())
     return {check: _way(plan, check) for check in checks}
 
 

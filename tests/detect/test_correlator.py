@@ -7,6 +7,7 @@ from monitord.detect.codebook import Codebook, Ledger
 from monitord.detect.column import column_of
 from monitord.detect.detector import RuleDetector
 from monitord.detect.group import Group
+from monitord.detect.trees import Trees
 from monitord.model.alert import Tally
 from monitord.rules.ast import FieldRef, Transformed
 from monitord.rules.fields import CATALOGUE
@@ -193,7 +194,7 @@ def test_a_column_says_what_the_field_says_of_each_event(field):
         batch = batch_of(*rows)
         books = {}
         group = Group(batch, context, CATALOGUE, _Books(books, ledger))
-        column = column_of(field, TABLE.find(abi, nr), {})
+        column = column_of(field, TABLE.find(abi, nr), {}, Trees())
         expected = [value_of(field, batch.event(row), context, CATALOGUE) for row in range(len(batch))]
 
         assert expected == column.values(group, range(len(batch)))
@@ -215,3 +216,18 @@ def test_a_connect_groups_by_its_address(rules):
     ports = [b"\2\0" + port.to_bytes(2, "big") + b"\x0a\0\0\1" + bytes(8) for port in (1, 2, 3)]
 
     assert ["opens"] == stand.rules_of(*(connect_to(address, pid=number) for number, address in enumerate(ports)))
+
+
+class TestProcessTrees:
+    def test_the_events_of_all_below_one_root_are_one_group(self, rules):
+        """In `FixedContext` each process is its own only ancestor, so that its pid is the root."""
+        stand = Stand(rules(OPENS.replace("proc.pid", "proc.tree")))
+
+        assert ["opens"] == stand.rules_of(*(opened(b"/%d" % number, pid=8) for number in range(3)))
+
+    def test_a_root_is_asked_for_once_per_process(self, rules):
+        stand = Stand(rules(OPENS.replace("proc.pid", "proc.tree").replace("gte: 3", "gte: 30")))
+        stand.judge(*(opened(b"/%d" % number, pid=8 + 2 * (number % 2)) for number in range(20)))
+
+        assert {8, 10} == {event.pid for event in stand.detector._context.asked}
+        assert len(stand.detector._context.asked) <= 2 * 3

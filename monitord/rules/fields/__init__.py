@@ -18,13 +18,14 @@ from monitord.rules.fields.placement import UNIT_FIELDS
 from monitord.rules.fields.process import PROCESS_FIELDS
 from monitord.rules.fields.socket import SOCKET_FIELDS
 from monitord.rules.fields.time import TIME_FIELDS
+from monitord.rules.fields.tree import TREE_FIELDS
 
 CATALOGUE: Mapping[str, Field] = MappingProxyType(
     {
         field.name: field
         for fields in (
             *(EVENT_FIELDS, TIME_FIELDS, ACCESS_FIELDS),
-            *(PROCESS_FIELDS, EXECUTABLE_FIELDS, FAMILY_FIELDS, GROUPS_FIELDS, IDENTITY_FIELDS),
+            *(PROCESS_FIELDS, EXECUTABLE_FIELDS, FAMILY_FIELDS, TREE_FIELDS, GROUPS_FIELDS, IDENTITY_FIELDS),
             *(DESCRIPTOR_FIELDS, PATH_FIELDS, SOCKET_FIELDS, CONTAINER_FIELDS, UNIT_FIELDS, CORRELATION_FIELDS),
         )
         for field in fields

@@ -23,7 +23,7 @@ from monitord.model.process import Process
 from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 from monitord.rules import opens
-from monitord.rules.argument import FALCO_NAMES
+from monitord.rules.argument import EXECS, OF_PROGRAM, RESULT, RETURNED, argument_index
 from monitord.rules.ast import FieldRef
 from monitord.rules.fields.process import args, cmdline, exe, exeline
 from monitord.tables.captures import captures_of
@@ -154,9 +154,6 @@ def _is_settled(path: Captured, event: Event) -> bool:
     return not isinstance(event.directory(path.arg), Missing)
 
 
-EXECS = ("execve", "execveat")
-
-
 def _executable_came_along(event: Event) -> bool:
     return isinstance(event.executable, str)
 
@@ -254,14 +251,17 @@ def _index(syscall: Syscall, name: str) -> int | None:
     return names.index(name) if name in names else None
 
 
+def _of_no_register(name: str, syscall: Syscall) -> Origin | None:
+    if syscall.name == "openat2" and name in ("flags", "mode", "resolve"):
+        return Origin(Texts())
+    told = (syscall.name in EXECS and name in OF_PROGRAM) or (syscall.name in opens.OPEN_CALLS and name == RETURNED)
+    return None if told or name == RESULT else Origin(None)
+
+
 def _of_argument(name: str, syscall: Syscall) -> Origin | None:
-    if name.isdigit():
-        index = int(name) if int(name) < len(syscall.args) else None
-    else:
-        known = (_index(syscall, known) for known in (name, *FALCO_NAMES.get(name, ())))
-        index = next((index for index in known if index is not None), None)
+    index = argument_index(syscall, name)
     if index is None:
-        return Origin(Texts()) if syscall.name == "openat2" and name in ("flags", "mode", "resolve") else None
+        return _of_no_register(name, syscall)
     capturing = next((one for one in captures_of(syscall) if one.arg == index), None)
     if capturing is None:
         return Origin(Register(index))

@@ -10,13 +10,14 @@ from monitord.model.value import Missing, Value
 from monitord.rules import opens
 from monitord.rules.path import path_argument
 from monitord.rules.sockaddr import read_sockaddr
-from monitord.tables.arguments import text_of_argument, texts_of_open_how
+from monitord.tables.arguments import number_of_argument, text_of_argument, texts_of_open_how
 from monitord.tables.captures import captures_of
+from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import Syscall, SyscallTable
 
 FALCO_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "name": ("filename", "pathname", "path"),
+        "name": ("filename", "pathname", "path", "uname"),
         "path": ("pathname", "filename", "dir_name"),
         "filename": ("pathname", "path"),
         "oldpath": ("oldname",),
@@ -28,24 +29,48 @@ FALCO_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "newdirfd": ("newdfd",),
         "domain": ("family",),
         "proto": ("protocol",),
-        "flags": ("flag",),
+        "flags": ("flag", "clone_flags", "unshare_flags"),
         "nstype": ("flags",),
         "dev": ("dev_name",),
         "dir": ("dir_name",),
         "addr": ("uservaddr", "umyaddr", "upeer_sockaddr"),
         "sig": ("signal",),
+        "fd": ("fildes",),
+        "size": ("count", "len"),
+        "uid": ("user",),
+        "gid": ("group",),
+        "img": ("umod",),
+        "length": ("len",),
     }
 )
 """Falco's name of an argument -> the kernel's, the first that a call has."""
 
 _HOW_NAMES = ("flags", "mode", "resolve")
-_RETURNED = "fd"  # Falco's name for what an open call returns
+RETURNED = "fd"
+"""Falco's name for what an open call returns."""
+
+EXECS = frozenset(("execve", "execveat"))
+OF_PROGRAM = frozenset(("exe", "args", "comm", "cwd", "flags"))
+"""Names by which Falco's execs have what is known of the new program; `flags` are none of the call's own."""
+
+RESULT = "res"
+"""Falco's name for what any call returned."""
 
 
 def argument_names(table: SyscallTable) -> frozenset[str]:
     """Every name that ``evt.arg.NAME`` can have."""
     kernel = {arg.name for syscall in table for arg in syscall.args}
-    return frozenset(kernel | FALCO_NAMES.keys() | set(_HOW_NAMES) | {_RETURNED})
+    return frozenset(kernel | FALCO_NAMES.keys() | OF_PROGRAM | {*_HOW_NAMES, RETURNED, RESULT})
+
+
+def argument_index(syscall: Syscall, name: str) -> int | None:
+    """Which argument of a call ``evt.arg.NAME`` is; None when it is none of the registers."""
+    if syscall.name in EXECS and name in OF_PROGRAM:
+        return None
+    if name.isdigit():
+        return int(name) if int(name) < len(syscall.args) else None
+    names = [arg.name for arg in syscall.args]
+    return next((names.index(known) for known in (name, *FALCO_NAMES.get(name, ())) if known in names), None)
 
 
 def argument_text(event: Event, context: Context, name: str) -> Value:
@@ -53,18 +78,29 @@ def argument_text(event: Event, context: Context, name: str) -> Value:
     syscall = context.syscall(event)
     if syscall is None:
         return Missing.UNKNOWN
-    if name.isdigit():
-        index = int(name)
-        return _text(syscall, event, context, index) if index < len(syscall.args) else Missing.NOT_APPLICABLE
-    names = [arg.name for arg in syscall.args]
-    for known in (name, *FALCO_NAMES.get(name, ())):
-        if known in names:
-            return _text(syscall, event, context, names.index(known))
+    index = argument_index(syscall, name)
+    if index is not None:
+        return _text(syscall, event, context, index)
     if syscall.name == "openat2" and name in _HOW_NAMES:
         return _how_text(event, name)
-    if syscall.name in opens.OPEN_CALLS and name == _RETURNED:
+    if syscall.name in opens.OPEN_CALLS and name == RETURNED:
         return str(event.ret) if event.returned else Missing.UNFINISHED
+    if name == RESULT:
+        if not event.returned:
+            return Missing.UNFINISHED
+        return errno_name(-event.ret) if event.failed else str(event.ret)
     return Missing.NOT_APPLICABLE
+
+
+def raw_argument(event: Event, context: Context, name: str) -> Value:
+    """One argument as the number that its register holds."""
+    syscall = context.syscall(event)
+    if syscall is None:
+        return Missing.UNKNOWN
+    if name == RESULT:
+        return event.ret if event.returned else Missing.UNFINISHED
+    index = argument_index(syscall, name)
+    return Missing.NOT_APPLICABLE if index is None else number_of_argument(syscall, index, event.args[index])
 
 
 def all_arguments(event: Event, context: Context) -> Value:

@@ -104,7 +104,7 @@ def operand_mistakes(operand: Operand, at: int, vocabulary: Vocabulary) -> Itera
         yield Mistake(at, Code.ARGUMENT, f"'{name}' takes no argument; remove '[{arg}]'")
     elif field.numbered and not (arg.isascii() and arg.isdigit() and len(arg) < 10):
         yield Mistake(at, Code.ARGUMENT, f"the argument of '{name}' is a number such as [1], not '{arg}'")
-    elif name == "evt.arg" and not arg.isdigit() and arg not in vocabulary.arguments:
+    elif name in ("evt.arg", "evt.rawarg") and not arg.isdigit() and arg not in vocabulary.arguments:
         hint = nearest(arg, vocabulary.arguments) or "; 'monitord syscalls' lists the arguments of each call"
         yield Mistake(at, Code.ARGUMENT, f"no syscall has an argument '{arg}'{hint}")
 

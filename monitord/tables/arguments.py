@@ -183,3 +183,15 @@ def _number(abi: Abi, kind: str, value: int) -> int:
 def _signed(value: int, bits: int) -> int:
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def number_of_argument(call: Syscall, index: int, value: int) -> int:
+    """
+    One argument of a call as a number, as wide as its C type and with its sign; a pointer is an address.
+
+    :param value: the register, unsigned.
+    """
+    kind = call.args[index].type.removeprefix("const ")
+    if "*" in kind or kind in _HANDLES:
+        return value & ((1 << _word_bits(call.abi)) - 1)
+    return _number(call.abi, kind, value)

@@ -76,6 +76,8 @@ TEXT_FIELDS = {
     FieldRef("evt.arg", "oldpath"): PATHS,
     FieldRef("evt.arg", "newpath"): (*PATHS, *FILENAMES),
     FieldRef("evt.arg", "fd"): ("3", "4", "-2"),
+    FieldRef("evt.arg", "res"): ("0", "3", "ENOENT"),
+    FieldRef("evt.arg", "exe"): ("sh", "cat"),
     FieldRef("evt.arg", "dev"): PATHS,
     FieldRef("evt.arg", "request"): ("PTRACE_ATTACH", "PTRACE_CONT"),
     FieldRef("evt.arg", "resolve"): ("0x0", "0x4"),

@@ -39,6 +39,9 @@ CONNECT_UNIX = make_event("connect", args=(3, 1, 16), texts=[(1, b"\1\0\0bus", C
 CONNECT_MAPPED = make_event("connect", args=(3, 1, 28), texts=[(1, MAPPED, Capture.SOCKADDR)])
 BIND = make_event("bind", args=(3, 1, 16), texts=[(1, INET, Capture.SOCKADDR)])
 ACCEPT6 = make_event("accept4", args=(3, 1, 1, 0), texts=[(1, INET6, Capture.SOCKADDR)], ret=8)
+EXECVE = make_event("execve", args=(1, 2, 3), texts=[(0, b"/bin/cat")])
+EXECVEAT = make_event("execveat", args=(5, 1, 2, 3, 0x1000), texts=[(1, b"")])
+MODE = "S_IXGRP|S_IRGRP|S_IXUSR|S_IWUSR|S_IRUSR|S_ISUID"
 FAULTY = make_event("openat", texts=[make_text(1, b"", flags=TextFlag.FAULT)], ret=-14)
 GONE = make_event("openat", flags=Flag.UNFINISHED)
 UNKNOWN = make_event(600)
@@ -117,6 +120,40 @@ UNKNOWN = make_event(600)
         ("evt.arg.domain", make_event("socket", args=(17, 3)), "AF_PACKET"),
         ("evt.arg.cmd", make_event("bpf", args=(5,)), "BPF_PROG_LOAD"),
         ("evt.arg.uid", make_event("setuid", args=(0,)), "0"),
+        ("evt.arg.uid", make_event("fchown", args=(3, 7, 9)), "7"),
+        ("evt.arg.gid", make_event("fchown", args=(3, 7, 9)), "9"),
+        ("evt.arg.nstype", make_event("setns", args=(3, 0x20000000)), "CLONE_NEWPID"),
+        ("evt.arg.flags", make_event("unshare", args=(0x10020000,)), "CLONE_NEWNS|CLONE_NEWUSER"),
+        ("evt.arg.flags", make_event("clone", args=(0x10000011,)), "SIGCHLD|CLONE_NEWUSER"),
+        ("evt.arg.mode", make_event("chmod", texts=[(0, b"/x")], args=(1, 0o4750)), MODE),
+        ("evt.arg.filename", make_event("fchmodat", args=(at_cwd(), 1, 0o644), texts=[(1, b"x")]), "/home/ann/x"),
+        ("evt.arg.mode", make_event("mkdirat", args=(at_cwd(), 1, 0o755), texts=[(1, b"x")]), "0755"),
+        ("evt.arg.path", make_event("mkdirat", args=(at_cwd(), 1, 0o755), texts=[(1, b"x")]), "/home/ann/x"),
+        ("evt.arg.path", make_event("unlink", args=(1,), texts=[(0, b"/x")]), "/x"),
+        ("evt.arg.name", make_event("unlinkat", args=(at_cwd(), 1, 0x200), texts=[(1, b"/x")]), "/x"),
+        ("evt.arg.flags", make_event("unlinkat", args=(at_cwd(), 1, 0x200), texts=[(1, b"/x")]), "AT_REMOVEDIR"),
+        ("evt.arg.name", make_event("memfd_create", args=(1, 1), texts=[(0, b"x")]), "x"),
+        ("evt.arg.fd", make_event("dup", args=(7,)), "7"),
+        ("evt.arg.type", make_event("socket", args=(2, 2, 17)), "SOCK_DGRAM"),
+        ("evt.arg.proto", make_event("socket", args=(2, 2, 17)), "17"),
+        ("evt.arg.request", make_event("ptrace", args=(0,)), "PTRACE_TRACEME"),
+        ("evt.arg.res", OPENAT, "5"),
+        ("evt.arg.res", OPENAT_BY_32, "ENOENT"),
+        ("evt.arg.res", GONE, Missing.UNFINISHED),
+        ("evt.arg.flags", EXECVE, "0"),
+        ("evt.arg.flags", EXECVEAT, "0"),
+        ("evt.arg.exe", EXECVE, "/bin/cat"),
+        ("evt.arg.args", EXECVE, "-n x y"),
+        ("evt.arg.comm", EXECVE, "cat"),
+        ("evt.arg.cwd", EXECVE, "/"),
+        ("evt.arg.exe", OPENAT, Missing.NOT_APPLICABLE),
+        ("evt.rawarg.flags", OPENAT, 0o1101),
+        ("evt.rawarg.dirfd", OPENAT, -100),
+        ("evt.rawarg.dfd", OPENAT, -100),
+        ("evt.rawarg.name", OPENAT, 1),
+        ("evt.rawarg.res", OPENAT_BY_32, -2),
+        ("evt.rawarg.dfd", OPENAT_BY_32, -100),
+        ("evt.rawarg.x", UNKNOWN, Missing.UNKNOWN),
         ("evt.arg.addr", CONNECT, "192.0.2.7:443"),
         ("evt.arg.name", FAULTY, Missing.FAULT),
         ("evt.args", make_event("kill", args=(7, 9)), "pid=7 sig=SIGKILL"),
@@ -231,6 +268,13 @@ def test_a_process_run_from_memory_is_seen_as_such():
     context = FakeContext([make_process("x", exepath="/memfd:payload (deleted)")])
 
     assert CATALOGUE["proc.is_exe_from_memfd"].extract(OPENAT, context, None)
+
+
+def test_an_exec_from_memory_is_flagged_so():
+    context = FakeContext([make_process("x", exepath="/memfd:payload (deleted)")])
+
+    assert "EXE_FROM_MEMFD" == CATALOGUE["evt.arg"].extract(EXECVE, context, "flags")
+    assert Missing.LATE is CATALOGUE["evt.arg"].extract(EXECVE, FakeContext(), "flags")
 
 
 def test_the_working_directory_ends_with_one_slash():

@@ -1,12 +1,17 @@
 """``evt.*``: the call itself."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from monitord.abi.event import Flag
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
-from monitord.rules.argument import all_arguments, argument_text
-from monitord.rules.field import Argument, Field, FieldType
+from monitord.rules.argument import EXECS, all_arguments, argument_text, raw_argument
+from monitord.rules.field import Argument, Extract, Field, FieldType
 from monitord.rules.fields import sources
+from monitord.rules.fields.executable import executable_flags
+from monitord.rules.fields.process import args, cwd, exe, of_process
 from monitord.tables.canonical import canonical
 from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import Group
@@ -43,8 +48,25 @@ def _result(event: Event, _context: Context, _arg: str | None) -> Value:
     return errno_name(-event.ret) if event.failed else "SUCCESS"
 
 
+_OF_PROGRAM: Mapping[str, Extract] = MappingProxyType(
+    {
+        "exe": of_process(exe),
+        "args": lambda event, context, _arg: args(context.process(event), None),
+        "comm": lambda event, _context, _arg: event.comm,
+        "cwd": of_process(cwd),
+        "flags": executable_flags,
+    }
+)
+
+
 def _one_argument(event: Event, context: Context, arg: str | None) -> Value:
-    return Missing.NOT_APPLICABLE if arg is None else argument_text(event, context, arg)
+    if arg is None:
+        return Missing.NOT_APPLICABLE
+    if arg in _OF_PROGRAM:
+        syscall = context.syscall(event)
+        if syscall is not None and syscall.name in EXECS:
+            return _OF_PROGRAM[arg](event, context, None)
+    return argument_text(event, context, arg)
 
 
 EVENT_FIELDS = (
@@ -167,6 +189,15 @@ EVENT_FIELDS = (
         sources.CALL,
         "the call has no such argument, or its memory was not readable",
         _one_argument,
+        Argument.REQUIRED,
+    ),
+    Field(
+        "evt.rawarg",
+        FieldType.NUMBER,
+        "one argument as a number, by the same names: evt.rawarg.flags; of a pointer the address",
+        sources.CALL,
+        "the call has no such argument",
+        lambda event, context, arg: Missing.NOT_APPLICABLE if arg is None else raw_argument(event, context, arg),
         Argument.REQUIRED,
     ),
     Field(

@@ -1,5 +1,8 @@
 """``proc.is_exe_*`` and ``proc.exe_ino*``: the file that the process executes."""
 
+from monitord.model.event import Event
+from monitord.model.process import Context
+from monitord.model.value import Missing, Value
 from monitord.rules.field import Field, FieldType
 from monitord.rules.fields import sources
 from monitord.rules.fields.process import is_from_memfd, of_process
@@ -64,3 +67,20 @@ EXECUTABLE_FIELDS = (
         sources.LATE,
     ),
 )
+
+_FLAGS = (
+    ("EXE_WRITABLE", "proc.is_exe_writable"),
+    ("EXE_UPPER_LAYER", "proc.is_exe_upper_layer"),
+    ("EXE_FROM_MEMFD", "proc.is_exe_from_memfd"),
+    ("EXE_LOWER_LAYER", "proc.is_exe_lower_layer"),
+)
+"""Falco's names of what an exec says of the executable."""
+
+
+def executable_flags(event: Event, context: Context, _arg: str | None) -> Value:
+    """``EXE_WRITABLE|EXE_UPPER_LAYER``, what is not known being left out; ``0`` for none."""
+    fields = {field.name: field for field in EXECUTABLE_FIELDS}
+    values = {flag: fields[name].extract(event, context, None) for flag, name in _FLAGS}
+    if all(isinstance(value, Missing) for value in values.values()):
+        return values["EXE_FROM_MEMFD"]
+    return "|".join(flag for flag, value in values.items() if value is True) or "0"

@@ -64,7 +64,8 @@ def _length(process: Process) -> Value:
     return sum(len(word.encode("utf-8", "surrogateescape")) for word in process.argv[1:])
 
 
-def _cwd(process: Process) -> Value:
+def cwd(process: Process) -> Value:
+    """The working directory, as Falco shows it."""
     if isinstance(process.cwd, Missing):
         return process.cwd
     return f"{str(process.cwd).rstrip('/')}/"
@@ -157,7 +158,7 @@ PROCESS_FIELDS = (
         "working directory, with a slash at the end",
         sources.PROC,
         sources.LATE,
-        of_process(_cwd),
+        of_process(cwd),
     ),
     Field(
         "proc.env",

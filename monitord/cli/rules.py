@@ -17,7 +17,8 @@ from monitord.sinks.scrape import RuleCost, ScrapeError, rule_costs
 from monitord.tables.syscalls import SyscallTable
 
 _DESCRIPTION = """\
-List the rules, or those with PATTERN in their name or as a tag: whether each is on, or what switched it off, which
+List the rules, or those with PATTERN in their name or as a tag: whether each is on, or what switched it off, what
+fields without a source make of it (it can never fire, fires too often, has a weaker exception, misses cases), which
 calls it asks the kernel for, and where it stands. With --cost, what the running daemon has spent on each and how often
 each has matched, the dearest first."""
 
@@ -118,10 +119,17 @@ def _shown(calls: list[str]) -> str:
 def _as_table(rules: Sequence[Rule], calls: dict[str, list[str]]) -> str:
     rows = [("RULE", "PRIORITY", "STATE", "CALLS", "PLACE", "TAGS")]
     for rule in rules:
-        state = "on" if rule.enabled else f"off: {rule.off_by}"
+        state = _state(rule)
         place = f"{rule.place.file}:{rule.place.line}"
         rows.append((rule.name, rule.priority.label, state, _shown(calls[rule.name]), place, " ".join(rule.tags)))
     return _aligned(rows, "<<<<<<")
+
+
+def _state(rule: Rule) -> str:
+    """Whether it is on, and then what fields that are not supplied make of it."""
+    if not rule.enabled:
+        return f"off: {rule.off_by}"
+    return "; ".join(("on", *(consequence.value for consequence in rule.consequences)))
 
 
 def _as_costs(rules: Sequence[Rule], costs: dict[str, RuleCost]) -> str:
@@ -158,6 +166,7 @@ def _as_json(rules: Sequence[Rule], calls: dict[str, list[str]], costs: dict[str
             "priority": rule.priority.label,
             "enabled": rule.enabled,
             "off_by": rule.off_by or None,
+            "consequences": {one.value: fields for one, fields in rule.consequences.items()},
             "calls": calls[rule.name],
             "tags": rule.tags,
             "file": rule.place.file,

@@ -14,7 +14,8 @@ def along_of(rule: Rule, catalogue: Mapping[str, Field]) -> Along:
     """What the fields of a rule follow from, those of its output included."""
     along = Along.NONE
     for field in _fields_in(rule):
-        along |= catalogue[field.name].along
+        if field.name in catalogue:  # one that is not was reported, in an output appended by the configuration
+            along |= catalogue[field.name].along
     return along
 
 

@@ -25,12 +25,13 @@ from monitord.rules.lists import ListLoopError, TooLargeError, flattened, put_in
 from monitord.rules.macros import Expanded, NestingError, macros_in, ordered, put_in_macros, way_between
 from monitord.rules.output import Output, parse_output
 from monitord.rules.parser import parse_condition
-from monitord.rules.polarity import Consequence, Consequences, Polarity
-from monitord.rules.reader import Place, Scalar, Yaml, read, rule_files
+from monitord.rules.polarity import Polarity
+from monitord.rules.reader import Place, Yaml, read, rule_files
 from monitord.rules.rule import Rule, RuleSet
 from monitord.rules.select import selected
 from monitord.rules.text import Text
 from monitord.rules.typed import Typing
+from monitord.rules.unsupplied import report_unsupplied
 from monitord.tables.syscalls import SyscallTable
 
 __all__ = ["Rule", "RuleSet", "load"]
@@ -41,17 +42,6 @@ SOURCE = "syscall"
 MANY_CALLS = 100
 """Kinds of calls from which a rule is worth a warning, as in Falco."""
 
-
-_CONSEQUENCES: Mapping[Consequence, tuple[Code, str]] = {
-    Consequence.NEVER: (Code.NEVER_FIRES, "and all of the condition hangs on that; disable it, or do without"),
-    Consequence.OFTEN: (
-        Code.FIRES_OFTEN,
-        "so a requirement goes without saying; disable it, or require something else",
-    ),
-    Consequence.EXCEPTION: (Code.WEAK_EXCEPTION, "so nothing is excepted by that; expect more alerts"),
-    Consequence.MISSES: (Code.MISSES_CASES, "so only the other alternatives can match"),
-}
-"""Consequence -> its code, and the rest of the sentence."""
 
 DEFAULT = RulesConfig()
 
@@ -105,6 +95,7 @@ def _compiled(
     compiler = _Compiler(collection, table, catalogue)
     rules = selected(compiler.rules(), config, problems)
     rules = appended(rules, config, compiler.vocabulary, problems)
+    report_unsupplied(rules, problems)
     rules = [replace(rule, interest=rule.interest.carrying(along_of(rule, catalogue))) for rule in rules]
     return RuleSet(
         tuple(rules), len(collection.macros), len(collection.lists), len(contents), (), catalogue
@@ -273,8 +264,6 @@ class _Compiler:
         if expanded is None:
             return None
         left, consequences = self.polarity.of(expanded.node)
-        if definition.enabled:
-            self._report(name, consequences)
         interest = self.finder.interest_of(left)
         if definition.warn_evttypes and self.finder.count_types(interest) > MANY_CALLS:
             message = (
@@ -296,17 +285,6 @@ class _Compiler:
             typed=self.typing.is_typed(expanded.node),
             consequences=consequences,
         )
-
-    def _report(self, name: Scalar, consequences: Consequences) -> None:
-        """Say what a rule does because of fields that are not supplied."""
-        for consequence, fields in consequences.items():
-            code, why = _CONSEQUENCES[consequence]
-            are = "are" if len(fields) > 1 else "is"
-            self.problems.warn(
-                name.start,
-                code,
-                f"rule '{name.text}' {consequence.value}: {', '.join(fields)} {are} not supplied, {why}",
-            )
 
     def _related(self, compiled: Mapping[str, Rule]) -> list[Rule]:
         """The rules with what they say of other rules and of the fields that make a group."""

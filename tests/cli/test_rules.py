@@ -103,6 +103,16 @@ class TestList:
 
         assert " more  " in lines[1]
 
+    def test_a_rule_that_leans_on_a_field_without_a_source_says_what_becomes_of_it(self, rules, tmp_path):
+        path = tmp_path / "rules.yaml"
+        path.write_text(RULES.replace("evt.type=connect", "evt.type=connect and k8s.ns.name=x"))
+
+        _, lines, _ = rules("Net")
+        _, objects, _ = rules("Net", "--json")
+
+        assert "on; can never fire" == cells(lines[1])[2]
+        assert {"can never fire": ["k8s.ns.name"]} == json.loads("".join(objects))[0]["consequences"]
+
     def test_nothing_found_is_said(self, rules):
         assert (1, [], "monitord rules: no rule has 'x9' in its name or as a tag\n") == rules("x9")
 

@@ -3,15 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitord.model.problem import errors
+from monitord.rules.ast import And, Not, Or
+from monitord.rules.evaluate import evaluate
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.interest import InterestFinder, interest_of
 from monitord.rules.parser import parse_condition
 from monitord.rules.polarity import FALSE, Consequence, Polarity
 from monitord.rules.ruleset import load
 from tests.support.falco import FALCO_RULES
-from tests.support.rules import TABLE
+from tests.support.rules import TABLE, FakeContext, make_event
 
 FINDER = InterestFinder(TABLE)
 MISSING = {"user.shell", "proc.vpid", "container.privileged", "container.mount.dest", "container.image.repository"}
@@ -123,6 +127,31 @@ def test_of_a_rule_that_never_fires_nothing_else_is_said():
     assert {"NEVER": ("container.privileged",)} == consequences(
         "evt.type=open and container.privileged=true and not user.shell=x"
     )
+
+
+CHECKS = [
+    *("evt.type=openat", "evt.type in (openat, connect)", "evt.failed=true", "proc.name=cat", "evt.num=0"),
+    *("user.shell=x", "user.shell!=x", "user.shell exists", "proc.vpid in ()", "container.privileged=false"),
+]
+EVENTS = [make_event(call, ret=ret) for call in ("openat", "connect") for ret in (0, -2)]
+
+
+def conditions():
+    def grown(children):
+        several = st.lists(children, min_size=1, max_size=3).map(tuple)
+        return several.map(And) | several.map(Or) | children.map(Not)
+
+    return st.recursive(st.sampled_from(CHECKS).map(parse_condition), grown, max_leaves=10)
+
+
+@given(conditions())
+def test_what_is_left_of_a_condition_holds_for_the_same_events(condition):
+    left, found = POLARITY.of(condition)
+
+    for event in EVENTS:
+        assert evaluate(condition, event, FakeContext(), FIELDS) == evaluate(left, event, FakeContext(), FIELDS)
+    if Consequence.NEVER in found:
+        assert FALSE == left
 
 
 def test_what_is_left_asks_the_kernel_for_what_can_still_match():

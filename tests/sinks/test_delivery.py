@@ -328,7 +328,7 @@ class TestKill:
                         answer = child.ask(f"{life}-{number}").split()
                     except BrokenPipeError:
                         break
-                    if not answer:
+                    if len(answer) < 2:
                         break
                     on_disk.append(answer[0])
                     counted = int(answer[1])

@@ -6,10 +6,11 @@ be one batch old, never wrong. Mappings are replaced whole, never grown, because
 """
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitord.model.alert import Priority
+from monitord.model.heartbeat import Heartbeat
 from monitord.model.loss import Stage
 
 
@@ -96,6 +97,8 @@ class Telemetry:
     :ivar ring_bytes: bytes read from the rings (reader).
     :ivar received: events decoded (worker).
     :ivar judged: events that went through the rules (worker).
+    :ivar alerts: alerts that were handed to the outputs (worker).
+    :ivar heartbeats: of the threads that must make progress.
     :ivar folded: alerts that were folded into others, by rule (worker).
     :ivar lost: events lost on the daemon's side; `Stage.QUEUE` is the reader's, the others are the worker's.
     :ivar rule_files: by what came of them at the last load (main).
@@ -108,6 +111,8 @@ class Telemetry:
         self.ring_bytes = 0
         self.received = 0
         self.judged = 0
+        self.alerts = 0
+        self.heartbeats: Sequence[Heartbeat] = ()
         self.lost: dict[Stage, int] = {Stage.QUEUE: 0, Stage.DECODE: 0, Stage.RULES: 0}
         self.rules: Mapping[str, RuleCounts] = {}
         self.correlations: Mapping[str, CorrelationCounts] = {}

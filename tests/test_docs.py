@@ -12,6 +12,7 @@ from monitord.abi.arch import Abi
 from monitord.cli.main import COMMANDS
 from monitord.model.alert import Priority
 from monitord.model.counts import BUCKET_BOUNDS_NS, Latency, SyscallCount
+from monitord.model.heartbeat import Heartbeat
 from monitord.model.loss import Degraded, Stage
 from monitord.rules.ast import Op, Quantifier
 from monitord.rules.ruleset import load
@@ -43,6 +44,7 @@ def scraped() -> dict[str, tuple[str, str]]:
     telemetry.register_throttles(["Some rule"])
     telemetry.register_sink("console")
     telemetry.register_queue("console", 1, int)
+    telemetry.heartbeats = (Heartbeat("reader"),)
     latency = Latency(1, (0,) * (len(BUCKET_BOUNDS_NS) + 1))
     readings = Readings(
         counts=lambda: {(Abi.X86_64, 0): SyscallCount(1, {2: 1}, latency)},

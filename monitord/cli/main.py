@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from monitord import __version__
 
-COMMANDS = ("run", "check", "rules", "explain", "doctor", "syscalls", "fields")
+COMMANDS = ("run", "check", "rules", "explain", "status", "doctor", "syscalls", "fields")
 """In the order of the help; each is the module of that name here, with ``add_parser``."""
 
 _DESCRIPTION = "Watch the system calls of this machine: count every one, judge the interesting ones, export both."
@@ -20,6 +20,7 @@ examples:
   monitord run                      the whole machine, as configured; alerts here, metrics on 127.0.0.1:9750
   monitord check my-rules.yaml      every mistake in a rules file at once
   monitord rules --cost             what each rule costs the running daemon, and how often it matched
+  monitord status                   how is the running daemon: rates, losses, queues, outputs
   monitord syscalls openat          what is syscall openat, on each ABI of this machine
   monitord fields proc.a*           which fields do rules have for the ancestors of a process
 

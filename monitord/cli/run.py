@@ -15,6 +15,7 @@ from monitord.config.scope import parse_scope
 from monitord.model.problem import Problem, errors
 from monitord.pipeline.assemble import Assembly
 from monitord.pipeline.load import Overrides, load
+from monitord.service.control import open_control
 from monitord.service.daemon import serve
 from monitord.service.log import start_logging
 from monitord.service.notify import NotifyError, notifier
@@ -110,6 +111,10 @@ def run(args: argparse.Namespace) -> int:
             return USER_MUST_FIX
         if assembly.server:
             assembly.server.start()
+        status = assembly.status
+        control = open_control(config.control, {"status": status.document}, status.sample)
+        if control:
+            control.start()
 
         def ready() -> None:
             _log.info("%s, ready after %.1f s", assembly.summary, time.monotonic() - begin_s)
@@ -126,6 +131,8 @@ def run(args: argparse.Namespace) -> int:
         try:
             return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
         finally:
+            if control:
+                control.close()
             assembly.close()
 
 

@@ -14,6 +14,7 @@ from monitord.config.schema import (
     BadFiles,
     BpfConfig,
     Config,
+    ControlConfig,
     MetricsConfig,
     PrivacyConfig,
     RuleMatching,
@@ -25,6 +26,7 @@ from monitord.config.values import (
     WrongValueError,
     is_null,
     items_of,
+    optional,
     read_address,
     read_choice,
     read_flag,
@@ -33,6 +35,7 @@ from monitord.config.values import (
     read_priority,
     read_ring_pages,
     read_scope,
+    read_text,
 )
 from monitord.model.problem import Problem
 
@@ -89,6 +92,7 @@ class _Reader:
                 {"mask": self.each("privacy.mask", lambda _: read_mask), "mask_usual": read_flag},
             ),
             "metrics": self.section("metrics", _metrics, {"enabled": read_flag, "address": read_address}),
+            "control": self.section("control", ControlConfig, {"socket": optional(file), "group": read_text}),
         }
 
     def compose(self) -> yaml.Node | None:

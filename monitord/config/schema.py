@@ -170,6 +170,19 @@ class PrivacyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlConfig:
+    """
+    The local socket that `monitord status` asks.
+
+    :ivar socket: its path; None for none.
+    :ivar group: whose members may ask, besides the owner.
+    """
+
+    socket: Path | None = Path("/run/monitord/control.sock")
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of monitord.yaml."""
 
@@ -178,4 +191,5 @@ class Config:
     rules: RulesConfig = field(default_factory=RulesConfig)
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    control: ControlConfig = field(default_factory=ControlConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)

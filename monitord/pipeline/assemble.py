@@ -1,6 +1,7 @@
 """From a configuration to running stages, and from a new configuration to changed ones."""
 
 import logging
+import mmap
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from monitord.model.problem import Problem, errors
 from monitord.pipeline.load import Overrides, load
 from monitord.pipeline.outputs import Outputs
 from monitord.pipeline.pipeline import Pipeline
+from monitord.pipeline.status import Status
 from monitord.privacy.masks import Masks
 from monitord.privacy.usual import USUAL
 from monitord.rules.changes import changes
@@ -28,7 +30,7 @@ from monitord.telemetry import FileState, ProgramStats, Telemetry
 
 _log = logging.getLogger(__name__)
 
-_FIXED = ("scope", "bpf", "metrics")
+_FIXED = ("scope", "bpf", "metrics", "control")
 """Sections that are compiled into the kernel side or bound to a socket: a change takes a restart."""
 
 
@@ -71,6 +73,8 @@ class Assembly:
             raise
         self.pipeline = Pipeline(self._source, self._context, self._detector(rules, config), workers, telemetry)
         telemetry.reloaded(True, time.time())
+        ring_bytes = config.bpf.ring_pages * mmap.PAGESIZE
+        self.status = Status(telemetry, self._source, str(config.scope), path, ring_bytes, rules)
         where = f", metrics on {self.server.url}" if self.server else ""
         enabled = sum(rule.enabled for rule in rules.rules)
         self.summary = f"watching {config.scope} with {enabled} rules{where}"
@@ -101,6 +105,7 @@ class Assembly:
         if workers is not None:
             self.pipeline.replace_sinks(workers)
         self._config = config
+        self.status.rules = rules
         return problems
 
     def watched(self) -> Sequence[Path]:

@@ -67,6 +67,7 @@ class Pipeline:
         self._reader_heart = Heartbeat("reader")
         self._worker_heart = Heartbeat("worker")
         self.failed: str | None = None
+        telemetry.heartbeats = self.heartbeats
         telemetry.register_queue("events", QUEUE_BYTES, self._handover.depth_bytes)
         source.install(enricher.interest() | detector.interest())
 
@@ -192,6 +193,7 @@ class Pipeline:
         return detector
 
     def _send(self, alerts: Sequence[Alert]) -> None:
+        self._telemetry.alerts += len(alerts)
         for alert in alerts:
             for sink in self._sinks:
                 sink.put(alert)

@@ -239,6 +239,12 @@ class _Metrics(Collector):
 
     def _configuration(self) -> Iterator[Metric]:
         yield _gauge(
+            "monitord_thread_heartbeat_age_seconds",
+            "Time since a thread last came round; the watchdog ends the daemon when one hangs.",
+            ("thread",),
+            [((heart.name,), heart.age_s()) for heart in self._telemetry.heartbeats],
+        )
+        yield _gauge(
             "monitord_config_last_reload_successful",
             "Whether the configuration and rules on disk could be loaded; 0: the ones before are still in force.",
             (),

@@ -44,6 +44,7 @@ def configured(directory: Path, rules: str, /, **sections: Mapping[str, object])
         "rules": {"paths": ["rules.yaml"]},
         "outputs": {"alert_log": {"path": ALERTS}, "console": False},
         "metrics": {"address": "127.0.0.1:0"},
+        "control": {"socket": None},
     }
     for name, values in sections.items():
         config[name] = {**config.get(name, {}), **values}

@@ -52,28 +52,31 @@ def _extended(rule: Rule, static: tuple[Extra, ...], additions: list[tuple[Appen
 
 
 def _addition(append: AppendOutput, vocabulary: Vocabulary, problems: Problems) -> Output:
-    """Its template and extra fields, as an output of its own."""
-    text = _parsed(append.extra_output, vocabulary, problems) if append.extra_output else Output(())
+    """Its template and extra fields, as an output of its own; what is wrong is left out."""
+    text = _parsed(append.extra_output, vocabulary, problems) if append.extra_output else None
     extra = []
     for field in append.extra_fields:
-        pieces = _parsed(field.template, vocabulary, problems).pieces
-        if field.raw and (len(pieces) != 1 or not isinstance(pieces[0], Slot)):
+        made = _parsed(field.template, vocabulary, problems)
+        if made is None:
+            continue
+        if field.raw and (len(made.pieces) != 1 or not made.slots):
             message = f"'{field.name}' is not a field; for a text write a name before it: {{name: 'text'}}"
             problems.error(place_of(field.template), Code.OUTPUT, message)
-        extra.append(Extra(field.name, pieces, field.raw))
-    return Output(text.pieces, tuple(extra))
+            continue
+        extra.append(Extra(field.name, made.pieces, field.raw))
+    return Output(text.pieces if text else (), tuple(extra))
 
 
-def _parsed(written: Written, vocabulary: Vocabulary, problems: Problems) -> Output:
+def _parsed(written: Written, vocabulary: Vocabulary, problems: Problems) -> Output | None:
     try:
         output = parse_output(written.text)
     except ConditionError as err:
         problems.error(place_of(written), Code.OUTPUT, f"rules.append_output: {err}")
-        return Output(())
-    for slot in output.slots:
-        for mistake in operand_mistakes(slot.operand, slot.at, vocabulary):
-            problems.error(place_of(written), mistake.code, f"rules.append_output: {mistake.message}")
-    return output
+        return None
+    mistakes = [mistake for slot in output.slots for mistake in operand_mistakes(slot.operand, slot.at, vocabulary)]
+    for mistake in mistakes:
+        problems.error(place_of(written), mistake.code, f"rules.append_output: {mistake.message}")
+    return None if mistakes else output
 
 
 def _raw(name: str) -> Extra:

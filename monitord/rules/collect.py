@@ -171,8 +171,12 @@ class Collection:
 
     def _missing(self, item: Item, key: str) -> None:
         """Report a required key, unless it is there and was reported for what it holds."""
-        if key not in item.values:
-            self.problems.error(item.place, Code.NO_KEY, f"this {item.kind} has no '{key}'; add one")
+        if key in item.values:
+            return
+        hint = "add one"
+        if item.kind == "rule" and isinstance(item.head, Scalar) and item.head.text in self.rules:
+            hint += ", or say which keys change the rule that is there: 'override: {condition: append}'"
+        self.problems.error(item.place, Code.NO_KEY, f"this {item.kind} has no '{key}'; {hint}")
 
     def _define_list(self, item: Item, name: str, modes: dict[str, str]) -> None:
         items = texts_in(item, "items", self.problems)

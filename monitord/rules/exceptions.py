@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 
 from monitord.rules.ast import Op
 from monitord.rules.code import Code
-from monitord.rules.items import Item, Problems
+from monitord.rules.items import Item, Problems, nearest
 from monitord.rules.lists import written
 from monitord.rules.reader import Map, Scalar, Sequence, Yaml
 from monitord.rules.text import Text, joined
 
 _LIST_OPERATORS = frozenset((Op.IN, Op.INTERSECTS, Op.PMATCH))
 _OPERATORS = frozenset(Op) | {"=="}
+_KEYS = ("name", "fields", "comps", "values")
 _MODIFIERS = ("oneof", "anyof", "allof")
 
 
@@ -53,6 +54,10 @@ def exceptions_in(item: Item, problems: Problems) -> tuple[RuleException, ...]:
 
 def _exception_of(entry: Yaml, problems: Problems) -> RuleException | None:
     keys = {key.text: value for key, value in entry.entries} if isinstance(entry, Map) else {}
+    for key, _ in entry.entries if isinstance(entry, Map) else ():
+        if key.text not in _KEYS:
+            hint = nearest(key.text, _KEYS) or f"; an exception has {', '.join(_KEYS)}"
+            problems.warn(key.start, Code.UNKNOWN_KEY, f"unknown key '{key.text}' is ignored{hint}")
     name = keys.get("name")
     if not isinstance(name, Scalar):
         problems.error(entry.start, Code.EXCEPTION, "an exception needs a name: '- name: NAME'")
@@ -85,7 +90,11 @@ def _checked(exception: RuleException, problems: Problems) -> RuleException | No
     for comparison in exception.comparisons:
         words = comparison.split()
         if not words or words[0] not in _OPERATORS or words[1:] not in ([], *([word] for word in _MODIFIERS)):
-            problems.error(exception.name.start, Code.EXCEPTION, f"{label}: unknown operator '{comparison}'")
+            problems.error(
+                exception.name.start,
+                Code.EXCEPTION,
+                f"{label}: unknown operator '{comparison}'{nearest(comparison, _OPERATORS)}",
+            )
     return exception if len(problems.found) == before else None
 
 

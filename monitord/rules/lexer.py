@@ -21,6 +21,7 @@ TEXT_OPERATOR = re.compile(
     r"==|=|!=|(?:glob|iglob|contains|icontains|bcontains|startswith|bstartswith|endswith|regex)(?=\s)"
 )
 LIST_OPERATOR = re.compile(r"(?:intersects|in|pmatch)(?![a-zA-Z0-9_])")
+COMPARED = re.compile(r"=|!=|[<>]|(?:in|contains|startswith|endswith|glob|pmatch|exists)\b")
 EXISTS = re.compile(r"exists(?![a-zA-Z0-9_])")
 
 _QUOTED_PIECE = {quote: re.compile(rf"[^\\{quote}]+") for quote in "\"'"}

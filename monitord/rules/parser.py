@@ -18,6 +18,7 @@ from monitord.rules.ast import (
     Transformed,
 )
 from monitord.rules.lexer import ConditionError, Scanner
+from monitord.rules.slips import slip
 
 MAX_PARENTHESES = 1000
 """Open at a time, as in Falco; what people write has five."""
@@ -38,8 +39,23 @@ def parse_condition(text: str) -> Node:
     node = parser.condition()
     parser.scanner.skip_blanks()
     if parser.scanner.at < len(text):
-        raise ConditionError(f"expected 'and', 'or' or the end, found {parser.scanner.peek()}", parser.scanner.at)
+        found = parser.scanner.peek()
+        hint = slip(found)
+        if isinstance(_last(node), Macro) and lexer.COMPARED.match(text, parser.scanner.at):
+            hint = "; a field has a dot in its name, as proc.name has"
+        raise ConditionError(f"expected 'and', 'or' or the end, found {found}{hint}", parser.scanner.at)
     return node
+
+
+def _last(node: Node) -> Node:
+    """What stands last in a condition."""
+    while not isinstance(node, (Check, Macro)):
+        node = node.child if isinstance(node, Not) else node.children[-1]
+    return node
+
+
+def _shown(operand: Operand) -> str:
+    return f"'{operand}'" if isinstance(operand, FieldRef) else f"'{operand.function}(...)'"
 
 
 def parse_operand(text: str, at: int) -> tuple[Operand, int]:
@@ -152,7 +168,8 @@ class Parser:
         name = scanner.take(lexer.IDENTIFIER)
         if name is None or name in ("and", "or", "not"):
             scanner.at = at
-            raise ConditionError(f"expected a field, a macro or '(', found {scanner.peek()}", at)
+            found = scanner.peek()
+            raise ConditionError(f"expected a field, a macro or '(', found {found}{slip(found)}", at)
         return Macro(name, at)
 
     def operand(self) -> Operand | None:
@@ -234,9 +251,9 @@ class Parser:
         if operator := scanner.take(lexer.LIST_OPERATOR):
             other = self.right_operand()
             return Check(operand, Op(operator), () if other else self.values(), other, at=at)
-        raise ConditionError(
-            f"expected an operator ({' '.join(Op)}) behind '{operand}', found {scanner.peek()}", scanner.at
-        )
+        found = scanner.peek()
+        hint = slip(found, operator=True) or f"; operators are {' '.join(Op)}"
+        raise ConditionError(f"expected an operator behind {_shown(operand)}, found {found}{hint}", scanner.at)
 
     def right_operand(self) -> Operand | None:
         """``'val(' Field ')' | Transformer``, or None when neither stands here."""
@@ -257,7 +274,8 @@ class Parser:
         number = scanner.take(lexer.NUMBER)
         if number is None or lexer.BARE.match(scanner.text, scanner.at):
             scanner.at = at
-            raise ConditionError(f"expected a number, found {scanner.peek()}", at)
+            found = scanner.peek()
+            raise ConditionError(f"expected a number, found {found}{slip(found)}", at)
         return number
 
     def text(self) -> str:
@@ -267,7 +285,13 @@ class Parser:
         if text is None:
             text = scanner.take(lexer.BARE)
         if text is None:
-            raise ConditionError(f"expected a value, found {scanner.peek()}; quote it if it is one", scanner.at)
+            found = scanner.peek()
+            hint = (
+                "for several values write 'anyof' before them, or use 'in'"
+                if found == "'('"
+                else "quote it if it is one"
+            )
+            raise ConditionError(f"expected a value, found {found}; {hint}", scanner.at)
         return text
 
     def values(self) -> tuple[str, ...]:
@@ -276,7 +300,8 @@ class Parser:
         if not scanner.take_char("("):
             name = scanner.take(lexer.IDENTIFIER)
             if name is None:
-                raise ConditionError(f"expected a list in parentheses, found {scanner.peek()}", scanner.at)
+                found = scanner.peek()
+                raise ConditionError(f"expected a list in parentheses, found {found}{slip(found)}", scanner.at)
             return (name,)
         if scanner.take_char(")"):
             return ()

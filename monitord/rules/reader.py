@@ -1,7 +1,9 @@
 """YAML documents as values that know where they stand in their file, to the line and column."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -13,6 +15,23 @@ MAX_DEPTH = 20
 """Nesting of lists and maps; rules need five. An anchor can contain itself."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ITEM = re.compile(r"^(?:- |-$|---)", re.MULTILINE)
+"""Where an item or a document begins; what people indent is in an item."""
+
+_HINTS = {
+    "mapping values are not allowed": "quote a text with ': ' in it, and indent the keys of an item alike",
+    "cannot start any token": "a text that begins with %, @ or ` needs quotes",
+    "expected '-' indicator": "indent the keys of an item alike, two blanks more than its '-'",
+    "expected <block end>": "indent the keys of an item alike, two blanks more than its '-'",
+    "tab character": "indent by blanks",
+    "unexpected end of stream": "a quote is not closed",
+    "expected ',' or ']'": "a list is not closed, or a text in it needs quotes",
+    "expected ',' or '}'": "a map is not closed, or a text in it needs quotes",
+    "could not find expected ':'": "a key needs ': ' behind it",
+    "undefined alias": "a text that begins with * needs quotes",
+}
+"""What the parser of YAML says -> what to do."""
+
 _ESCAPE_DIGITS = {"x": 2, "u": 4, "U": 8}
 _BLANK_ESCAPES = frozenset("tnvre _NLP\t\n")
 
@@ -74,10 +93,11 @@ class Scalar:
         YAML folds lines and strips indentation, but keeps the order of what is not blank: so that is counted.
         """
         wanted = sum(not letter.isspace() for letter in self.text[:offset])
+        at_end = not self.text[offset:].strip()  # then it is behind the last character, not at what follows in the file
         index = self.begin - 1
         for seen, index in enumerate(self._solid()):
-            if seen == wanted:
-                return self.source.place(index)
+            if seen == wanted - at_end:
+                return self.source.place(index + at_end)
         return self.source.place(index + 1)
 
     def _solid(self) -> Iterator[int]:
@@ -146,7 +166,7 @@ def rule_files(paths: tuple[Path, ...]) -> tuple[list[Path], list[Problem]]:
 
 
 def read(path: Path) -> tuple[list[Yaml], list[Problem]]:
-    """The documents of a file that are not empty; after a mistake in YAML itself, those before it."""
+    """The documents of a file that are not empty; after a mistake in YAML, those items that are right."""
     documents: list[Yaml] = []
     whole = Place(str(path))
     try:
@@ -156,72 +176,97 @@ def read(path: Path) -> tuple[list[Yaml], list[Problem]]:
     except UnicodeDecodeError as err:
         line = err.object.count(b"\n", 0, err.start) + 1
         return [], [Place(str(path), line).problem(Code.YAML, "this is not UTF-8 text; save the file as UTF-8")]
+    anchors: dict[str, Yaml] = {}
     try:
-        for document in _documents(source):
-            documents.append(document)  # one by one: those before a mistake count
-    except yaml.MarkedYAMLError as err:
-        mark = err.problem_mark or err.context_mark
-        place = Place(str(path), mark.line + 1, mark.column + 1) if mark else whole
-        context = f" ({err.context})" if err.context else ""
-        message = f"this is not YAML: {err.problem}{context}; check indentation, quotes and brackets around here"
-        return documents, [place.problem(Code.YAML, message)]
-    except _ShapeError as err:
-        return documents, [err.place.problem(Code.YAML, f"this is not YAML for rules: {err}")]
-    except yaml.reader.ReaderError as err:
-        place = source.place(min(int(err.position), len(source.text)))
-        return documents, [place.problem(Code.YAML, "this is not YAML: a control character; remove it")]
-    return documents, []
+        return list(_documents(source, 0, len(source.text), anchors)), []
+    except (yaml.YAMLError, _ShapeError):
+        pass
+    # Item by item, so that a mistake in one does not hide those of the others.
+    problems = []
+    for begin, end in pairwise((0, *(match.start() for match in _ITEM.finditer(source.text, 1)), len(source.text))):
+        try:
+            documents.extend(_documents(source, begin, end, anchors))
+        except _ShapeError as err:
+            problems.append(err.place.problem(Code.YAML, f"this is not YAML for rules: {err}"))
+        except yaml.MarkedYAMLError as err:
+            mark = err.problem_mark or err.context_mark
+            place = source.place(min(begin + mark.index, end)) if mark else whole
+            problems.append(place.problem(Code.YAML, f"this is not YAML: {_explained(err)}"))
+        except yaml.reader.ReaderError as err:
+            place = source.place(min(begin + int(err.position), end))
+            problems.append(place.problem(Code.YAML, "this is not YAML: a control character; remove it"))
+    return documents, problems
 
 
-def _documents(source: SourceFile) -> Iterator[Yaml]:
+def _explained(err: yaml.MarkedYAMLError) -> str:
+    """What the parser says, and what it most often comes from."""
+    said = str(err.problem or err.context)
+    for part, hint in _HINTS.items():
+        if part in said:
+            return f"{said}; {hint}"
+    context = f" ({err.context})" if err.context and err.problem else ""
+    return f"{said}{context}; check indentation, quotes and brackets around here"
+
+
+def _documents(source: SourceFile, begin: int, end: int, anchors: dict[str, Yaml]) -> Iterator[Yaml]:
     """
-    The documents of a file that are not empty.
+    The documents in a part of a file that are not empty.
 
     Composed here from the parser's events: yaml's own composer in C recurses, and a line of 100 000 brackets overruns
     its stack. It would also look for the type of each scalar, which rules leave to their keys.
+
+    :param anchors: the values named so far, in the order of the file.
     """
-    events = yaml.parse(source.text, _Loader)
+    events = yaml.parse(source.text[begin:end], _Loader)
+    part = _Part(source, begin, source.text.count("\n", 0, begin), anchors)
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            document = _node(next(events), events, source, {}, 1)
+            document = _node(next(events), events, part, 1)
             if not (isinstance(document, Scalar) and document.is_null):
                 yield document
 
 
-def _node(
-    event: yaml.Event, events: Iterator[yaml.Event], source: SourceFile, anchors: dict[str, Yaml], depth: int
-) -> Yaml:
-    """
-    The value that begins with an event.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a file: `begin` characters and `line` lines are before it."""
 
-    :param anchors: the values named so far; an alias is the same value again, so that anchors cannot multiply.
+    source: SourceFile
+    begin: int
+    line: int
+    anchors: dict[str, Yaml]
+
+
+def _node(event: yaml.Event, events: Iterator[yaml.Event], part: _Part, depth: int) -> Yaml:
+    """
+    The value that begins with an event. An alias is the same value again, so that part.anchors cannot multiply.
+
     :raises _ShapeError: an unknown alias, a key that is no text, or too deep.
     """
     mark, anchor = event.start_mark, getattr(event, "anchor", None)
     assert mark is not None
-    place = Place(source.name, mark.line + 1, mark.column + 1)
+    place = Place(part.source.name, part.line + mark.line + 1, mark.column + 1)
     if depth > MAX_DEPTH:
         raise _ShapeError("lists and maps are nested too deep for rules", place)
     if isinstance(event, yaml.AliasEvent):
-        if anchor not in anchors:
+        if anchor not in part.anchors:
             raise _ShapeError(f"there is no '&{anchor}' before this alias", place)
-        return anchors[anchor]
+        return part.anchors[anchor]
     made: Yaml
     if isinstance(event, yaml.ScalarEvent):
-        made = Scalar(event.value, source, mark.index, event.style or "")
+        made = Scalar(event.value, part.source, part.begin + mark.index, event.style or "")
     elif isinstance(event, yaml.SequenceStartEvent):
         items = []
         while not isinstance(event := next(events), yaml.SequenceEndEvent):
-            items.append(_node(event, events, source, anchors, depth + 1))
+            items.append(_node(event, events, part, depth + 1))
         made = Sequence(tuple(items), place)
     else:
         entries = []
         while not isinstance(event := next(events), yaml.MappingEndEvent):
-            key = _node(event, events, source, anchors, depth + 1)
+            key = _node(event, events, part, depth + 1)
             if not isinstance(key, Scalar):
                 raise _ShapeError("a key has to be a text", place)
-            entries.append((key, _node(next(events), events, source, anchors, depth + 1)))
+            entries.append((key, _node(next(events), events, part, depth + 1)))
         made = Map(tuple(entries), place)
     if anchor is not None:
-        anchors[anchor] = made
+        part.anchors[anchor] = made
     return made

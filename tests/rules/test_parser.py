@@ -105,7 +105,7 @@ def test_escapes_in_quotes(text, expected):
         ("(a", r"expected '\)' to close", 2),
         ("a)", "expected 'and', 'or' or the end", 1),
         ("proc.name", "expected an operator", 9),
-        ("proc.name is x", "expected an operator .* behind 'proc.name', found 'is'", 10),
+        ("proc.name is x", "expected an operator behind 'proc.name', found 'is'; equal is =", 10),
         ("proc.name startswith'x'", "expected an operator", 10),
         ("proc.name = ", "expected a value, found the end", 12),
         ("proc.name = a b", "expected 'and', 'or' or the end", 14),
@@ -129,6 +129,35 @@ def test_what_does_not_parse_says_what_was_expected_and_where(text, message, at)
         parse_condition(text)
 
     assert at == caught.value.at
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a && b", "write 'and'"),
+        ("a || b", "write 'or'"),
+        ("a AND b", "write it in lower case: and"),
+        ("!a", "write 'not'"),
+        ("a and ! b", "write 'not'"),
+        ("proc.name <> a", "not equal is !="),
+        ("proc.name not in (a)", "'not' stands before the test"),
+        ("proc.name startwith a", "did you mean 'startswith'?"),
+        ("proc.name starts with a", "did you mean 'startswith'?"),
+        ("proc.name like a", "patterns are compared by glob"),
+        ("proc.name in [a, b]", "a list is in parentheses"),
+        ("proc.name contains (a, b)", "write 'anyof'"),
+        ("name = cat", "a field has a dot in its name"),
+        ("a and name in (cat)", "a field has a dot in its name"),
+        ("proc.name = a # why", "a condition has no comments"),
+        ("a and \N{LEFT DOUBLE QUOTATION MARK}b", "quotes are \" or '"),
+        ("proc.name", "operators are exists"),
+    ],
+)
+def test_slips_of_other_languages_are_told(text, hint):
+    with pytest.raises(ConditionError) as caught:
+        parse_condition(text)
+
+    assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize("inside", ["a", "not a and b"])

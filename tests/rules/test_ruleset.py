@@ -258,6 +258,27 @@ class TestMistakes:
 
         assert ["R011", "R007", "R002", "R009"] == [problem.code for problem in problems]
 
+    def test_all_items_of_a_file_are_read_although_one_is_not_yaml(self, mistakes):
+        text = (
+            rule("a", output="x: y") + rule("b", "proc.nmae=x") + "- rule: c\n\tdesc: d\n" + rule("d", priority="BAD")
+        )
+
+        assert [("R002", 4, 12), ("R011", 8, 14), ("R002", 12, 1), ("R007", 17, 13)] == mistakes(text)
+
+    def test_the_end_of_a_condition_is_behind_it(self, mistakes):
+        assert [("R008", 3, 23)] == mistakes(rule(condition="proc.name"))
+        assert [("R008", 4, 14)] == mistakes(rule(condition=">\n    proc.name\n"))
+
+    def test_a_rule_that_is_there_may_have_been_meant_to_be_changed(self, load_texts):
+        _, problems = load_texts(rule() + "- rule: r\n  condition: and proc.name=x\n")
+
+        assert "'override: {condition: append}'" in errors(problems)[0].message
+
+    def test_the_keys_of_exceptions_are_checked(self, load_texts):
+        _, problems = load_texts(rule(exceptions="[{name: e, field: proc.name}]"))
+
+        assert ["did you mean 'fields'?"] == [problem.message.partition("; ")[2] for problem in problems]
+
     def test_the_nearest_name_is_named(self, load_texts):
         text = "- macro: spawned\n  condition: (evt.type=execve)\n" + rule(condition="spawnd and proc.nmae=x")
 

@@ -59,6 +59,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_source_options(parser)
+    parser.add_argument(
+        "--alert-log", type=Path, metavar="FILE", help="write alerts to this file, one JSON object a line"
+    )
+    parser.add_argument(
+        "--metrics", type=_address, metavar="ADDR:PORT", help="where Prometheus scrapes; port 0 takes a free one"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say what is watched, and for which rules."""
     parser.add_argument(
         "-c",
         "--config",
@@ -80,13 +92,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="PATH",
         help="a rules file, or a directory of them, instead of the configured ones; may be given several times",
     )
-    parser.add_argument(
-        "--alert-log", type=Path, metavar="FILE", help="write alerts to this file, one JSON object a line"
-    )
-    parser.add_argument(
-        "--metrics", type=_address, metavar="ADDR:PORT", help="where Prometheus scrapes; port 0 takes a free one"
-    )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from monitord.rules.rule import RuleSet
 from monitord.sinks.http import MetricsServer
 from monitord.sinks.prometheus import Readings, renderer
 from monitord.sources.bpf.source import BpfSource
-from monitord.stages import SinkError
+from monitord.stages import Detector, SinkError
 from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import FileState, ProgramStats, Telemetry
@@ -132,7 +132,7 @@ class Assembly:
             sum(sink.dropped for sink in telemetry.sinks.values()),
         )
 
-    def _detector(self, rules: RuleSet, config: Config) -> RuleDetector:
+    def _detector(self, rules: RuleSet, config: Config) -> Detector:
         self._telemetry.register_rules({rule.name: rule.priority for rule in rules.rules if rule.enabled})
         self._telemetry.rule_files = {FileState.LOADED: rules.files, FileState.LEFT_OUT: len(rules.left_out)}
         return RuleDetector(
@@ -142,8 +142,13 @@ class Assembly:
             self._telemetry,
             self._hostname,
             match_all=config.rules.rule_matching is RuleMatching.ALL,
-            masks=Masks((*config.privacy.mask, *(USUAL if config.privacy.mask_usual else ()))),
+            masks=masks_of(config),
         )
+
+
+def masks_of(config: Config) -> Masks:
+    """What is not shown of events, as configured."""
+    return Masks((*config.privacy.mask, *(USUAL if config.privacy.mask_usual else ())))
 
 
 def _listen(

@@ -1,0 +1,101 @@
+"""`monitord record` on a real kernel: what it keeps is what the daemon would judge."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from monitord.recording.capture import read_events
+from tests.support.daemon import COMMAND, environment, shell, until
+
+pytestmark = pytest.mark.bpf
+
+RULES = """
+- rule: Nowhere
+  desc: A file that is not there.
+  condition: evt.type=openat and evt.failed=true and fd.name startswith /nowhere/
+  output: "%fd.name by %proc.name %proc.args %proc.cwd %proc.pname"
+  priority: NOTICE
+"""
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Starts it on a shell, and waits until it records."""
+    (tmp_path / "rules.yaml").write_text(RULES)
+    started = []
+
+    def start(opened, *words):
+        command = [*COMMAND, "record", "-o", "x.jsonl", "--scope", opened.scope, "--rules", "rules.yaml", *words]
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        assert "recording to x.jsonl: watching" in process.stderr.readline()
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def explained(tmp_path, *words):
+    return subprocess.run(
+        [*COMMAND, "explain", *words], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_the_events_that_rules_ask_for_can_be_judged_again(tmp_path, record):
+    with shell() as opened:
+        process = record(opened)
+        opened.run("cd /etc; ! cat /nowhere/7 ../nowhere/8 2>&1; cat /etc/hostname")
+        until(lambda: (tmp_path / "x.jsonl").read_text().count("/nowhere/") >= 2)
+        process.send_signal(signal.SIGINT)
+        assert 0 == process.wait(20)
+
+    lines = (tmp_path / "x.jsonl").read_text().splitlines()
+    events = list(read_events(tmp_path / "x.jsonl"))
+    ours = [recorded.line for recorded in events if "nowhere" in recorded.event.captured(1).text]
+    assert 2 == len(ours)
+    assert json.loads(lines[0]).keys() == {
+        *("capture", "monitord", "hostname", "kernel", "abis", "started", "scope", "rules")
+    }
+    end = json.loads(lines[-1])["end"]
+    assert end["events"] == len(lines) - 2 <= end["admitted"]
+    assert {"ring", "no_ring", "queue", "decode", "rules"} == end["lost"].keys()
+    assert {("openat", True)} == {
+        (recorded.context.call.name, recorded.event.failed) for recorded in events
+    }  # exec events are for the enricher
+    for number in ours:
+        out = explained(tmp_path, "Nowhere", "--rules", "rules.yaml", "--event", f"x.jsonl:{number}")
+        assert "Nowhere: matches\n" in out
+        assert "by cat <- bash" in out or "by cat <- sh" in out
+
+
+def test_it_stops_after_so_many_events_or_so_much_time(tmp_path, record):
+    with shell() as opened:
+        process = record(opened, "-n", "2")
+        opened.run("! cat /nowhere/1 /nowhere/2 /nowhere/3 2>&1")
+        assert 0 == process.wait(20)
+        assert 2 == len(list(read_events(tmp_path / "x.jsonl")))
+
+        assert 0 == record(opened, "--force", "--seconds", "0.5").wait(20)
+        assert '"events":0' in (tmp_path / "x.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--scope", "pid:1", "-n", "0"), "argument -n: invalid _count value: '0'"),
+        (("--scope", "pid:4194304"), "there is no process"),
+        (("--rules", "absent.yaml"), "absent.yaml: R001"),
+    ],
+)
+def test_what_cannot_be_recorded(tmp_path, words, message):
+    done = subprocess.run(
+        [*COMMAND, "record", "-o", "x.jsonl", *words], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+
+    assert 2 == done.returncode
+    assert message in done.stderr
+    assert not (tmp_path / "x.jsonl").exists()

@@ -6,7 +6,7 @@
 #define MORE_DATA 228    /* bytes of string data in a continuation cell */
 #define TEXTS 6
 #define ARG_TEXTS 4       /* the first ones: strings of the caller, the directories they start from, the executable */
-#define DESCRIPTOR_TEXT 4 /* CAPTURE_FILE or CAPTURE_SOCKET; after an exec CAPTURE_PROGRAM */
+#define DESCRIPTOR_TEXT 4 /* CAPTURE_FILE or CAPTURE_SOCKET */
 #define TASK_TEXT 5       /* CAPTURE_TASK */
 #define TEXT_CAP 8192     /* bytes of string data in one event */
 
@@ -23,7 +23,6 @@ enum {
     CAPTURE_EXE,
     CAPTURE_FILE,
     CAPTURE_SOCKET,
-    CAPTURE_PROGRAM,
     CAPTURE_TASK,
 };
 #define NO_ARGUMENT 15 /* the index of what is of no argument: a descriptor that the call returned, the executable */
@@ -97,9 +96,9 @@ struct socket_facts {
     u8 remote[16];
 };
 
-enum { PROGRAM_WRITABLE = 1, PROGRAM_OVERLAY = 2, PROGRAM_UPPER = 4, PROGRAM_UPPER_UNKNOWN = 8 };
+enum { PROGRAM_WRITABLE = 1, PROGRAM_OVERLAY = 2, PROGRAM_UPPER = 4 };
 
-/* The file that a successful exec runs. */
+/* The file that the process executes; behind the facts of the thread. */
 struct program_facts {
     u64 ino;
     s64 ctime_ns;
@@ -120,6 +119,7 @@ struct task_facts {
     u64 cap_inheritable;
     u64 cap_bounding;
     u64 cap_ambient;
+    u64 pid_ns_start_ns; /* of the first process of its pid namespace, CLOCK_BOOTTIME; 0: it has gone */
     u32 euid;
     u32 egid;
     u32 suid;
@@ -136,8 +136,8 @@ struct task_facts {
     u32 vppid;
     u32 vpgid;
     u32 vsid;
-    u32 pid_ns; /* its inode number */
-    u32 pad;
+    u32 pid_ns;            /* its inode number */
+    u32 pvpid;             /* of the parent, in the pid namespace of the parent */
     char session_comm[16]; /* of the session's leader; empty when it has gone */
 };
 

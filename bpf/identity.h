@@ -73,7 +73,9 @@ static __always_inline void identity_capture(struct call *call, void *task) {
     facts->vpgid = pids_nr(group, space);
     facts->vsid = pids_nr(session, space);
     facts->pid_ns = pids_read(space.ns + OFF_pid_namespace__inum);
-    facts->pad = 0;
+    facts->pvpid = pids_nr((u64)TASK_LOAD(void *, parent_leader, task_struct__thread_pid), pids_space(parent));
+    u64 reaper = pids_read(space.ns + OFF_pid_namespace__child_reaper);
+    facts->pid_ns_start_ns = reaper ? pids_read(reaper + OFF_task_struct__start_boottime) : 0;
     identity_session_comm(facts->session_comm, session);
     text->len = sizeof(*facts);
     call->event.data_len = at + sizeof(*facts);

@@ -19,6 +19,14 @@
 #include "emit.h"       /* into the ring */
 #include "lifecycle.h"  /* processes that begin and end */
 
+/* Who makes the call, as what it returns. */
+static __always_inline void task_captures(struct call *call, struct plan *plan, void *task) {
+    if (plan->extras & EXTRA_TASK)
+        identity_capture(call, task);
+    if (plan->extras & EXTRA_PROGRAM)
+        program_capture(call, task);
+}
+
 /* A call with a plan begins: remember it, with the caller's strings. */
 static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     u32 slot = arch_slot(abi, nr);
@@ -47,8 +55,7 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
         call->task = 0;
         count_call(abi, nr);
         if (plan->want & WANT_SUCCESS || (plan->want & WANT_FOREIGN && call->start.flags)) {
-            if (plan->extras & EXTRA_TASK)
-                identity_capture(call, task);
+            task_captures(call, plan, task);
             emit(ctx, call, task, 0, call->start.flags | FLAG_NO_RETURN);
         }
         return 0;
@@ -135,15 +142,10 @@ static __always_inline bool end(u64 *ctx, void *task, struct call *call, u32 *ab
         capture_texts(call, plan, TEXT_LATE);
     if (new_program || late)
         directory_captures(call, plan, task);
-    if (new_program) {
+    if (new_program)
         directory_capture_exe(call, task);
-        if (plan->extras & EXTRA_FD)
-            program_capture(call, task);
-    } else {
-        descriptor_exit(call, plan, task, ret, late && !plan->at_exit);
-    }
-    if (plan->extras & EXTRA_TASK)
-        identity_capture(call, task);
+    descriptor_exit(call, plan, task, ret, late && !plan->at_exit);
+    task_captures(call, plan, task);
     emit(ctx, call, task, ret, flags);
     return true;
 }

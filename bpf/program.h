@@ -1,4 +1,4 @@
-/* The file that a successful exec runs: struct program_facts. */
+/* The file that the process executes: struct program_facts. */
 
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define MAY_WRITE_GROUP 020
@@ -19,17 +19,14 @@ static __always_inline bool program_writable(void *task, struct program_facts *f
            caps & (1 << CAP_BIT_DAC_OVERRIDE | 1 << CAP_BIT_FOWNER);
 }
 
+/* Behind the facts of the thread, in the same slot. */
 static __always_inline void program_capture(struct call *call, void *task) {
-    struct text *text = &call->event.text[DESCRIPTOR_TEXT];
+    struct text *text = &call->event.text[TASK_TEXT];
     u32 at = call->event.data_len;
-    text->source = CAPTURE_PROGRAM << 4 | NO_ARGUMENT;
-    text->flags = 0;
-    text->len = 0;
-    u64 file = (u64)TASK_LOAD(void *, TASK_LOAD(void *, task, task_struct__mm), mm_struct__exe_file);
-    if (at >= TEXT_CAP || !file) {
-        text->flags = file ? TEXT_TRUNCATED : TEXT_FAULT;
+    void *mm = TASK_LOAD(void *, task, task_struct__mm);
+    u64 file = mm ? (u64)TASK_LOAD(void *, mm, mm_struct__exe_file) : 0;
+    if (at >= TEXT_CAP || !file || !text->len)
         return;
-    }
     struct program_facts *facts = (struct program_facts *)&call->data[BOUND(at, TEXT_CAP)];
     u64 inode = directory_read(file + OFF_file__f_inode);
     u64 super = directory_read(inode + OFF_inode__i_sb);
@@ -51,7 +48,7 @@ static __always_inline void program_capture(struct call *call, void *task) {
             bits |= PROGRAM_UPPER;
     }
     facts->bits = bits;
-    text->len = sizeof(*facts);
+    text->len += sizeof(*facts);
     call->event.data_len = at + sizeof(*facts);
     FORGET();
 }

@@ -45,6 +45,7 @@ FAMILIES = (
     Family("signal", "asm/signal.h", r"SIG[A-Z0-9]+", "SIGIOT SIGPOLL SIGRTMIN SIGRTMAX SIGSTKSZ SIGUNUSED SIGSWI"),
     Family("open_mode", "asm/fcntl.h", "O_RDONLY|O_WRONLY|O_RDWR"),
     Family("open", "asm/fcntl.h", r"O_[A-Z]+", "O_RDONLY O_WRONLY O_RDWR O_ACCMODE O_NDELAY"),
+    Family("capability", "linux/capability.h", r"CAP_[A-Z_]+", "CAP_LAST_CAP CAP_TO_INDEX CAP_TO_MASK CAP_VALID"),
     Family("resolve", "linux/openat2.h", r"RESOLVE_[A-Z_]+"),
     Family("at_follow", "linux/fcntl.h", "AT_SYMLINK_NOFOLLOW|AT_SYMLINK_FOLLOW|AT_NO_AUTOMOUNT|AT_EMPTY_PATH"),
     Family("at_stat_sync", "linux/fcntl.h", "AT_STATX_FORCE_SYNC|AT_STATX_DONT_SYNC"),

@@ -24,7 +24,7 @@ ARG_TEXTS = 4
 """The first of them: strings of the caller, the directories that paths start from, the executable."""
 
 DESCRIPTOR_TEXT = 4
-"""The slot of `Capture.FILE`, `SOCKET` or `PROGRAM`."""
+"""The slot of `Capture.FILE` or `SOCKET`."""
 
 TASK_TEXT = 5
 """The slot of `Capture.TASK`."""
@@ -86,8 +86,7 @@ class Capture(enum.IntEnum):
     EXE = 6  # the file that a successful exec runs, likewise; a memfd is its name alone, with TextFlag.FAULT
     FILE = 7  # the file behind a descriptor: `FILE`, then its path as in EXE
     SOCKET = 8  # the socket behind a descriptor: `SOCKET`, for unix sockets two names
-    PROGRAM = 9  # the inode that a successful exec runs: `PROGRAM`
-    TASK = 10  # the thread: `TASK`
+    TASK = 9  # the thread: `TASK`, and behind it the inode that the process executes: `PROGRAM`
 
 
 class SocketBit(enum.IntFlag):
@@ -103,7 +102,6 @@ class ProgramBit(enum.IntFlag):
     WRITABLE = 1  # the permissions let the thread write to it
     OVERLAY = 2  # it is on an overlay file system
     UPPER = 4  # in its upper layer: it was written or changed there
-    UPPER_UNKNOWN = 8  # this kernel does not tell which layer
 
 
 class TextFlag(enum.IntFlag):
@@ -208,6 +206,7 @@ TASK = np.dtype(
         ("cap_inheritable", "<u8"),
         ("cap_bounding", "<u8"),
         ("cap_ambient", "<u8"),
+        ("pid_ns_start_ns", "<u8"),  # CLOCK_BOOTTIME, of the first process of its pid namespace; 0 when it has gone
         ("euid", "<u4"),
         ("egid", "<u4"),
         ("suid", "<u4"),
@@ -225,7 +224,7 @@ TASK = np.dtype(
         ("vpgid", "<u4"),
         ("vsid", "<u4"),
         ("pid_ns", "<u4"),  # inode number
-        ("pad", "<u4"),
+        ("pvpid", "<u4"),  # of the parent, in the pid namespace of the parent
         ("session_comm", "S16"),  # of the session's leader; empty when it has gone
     ]
 )

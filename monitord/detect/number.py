@@ -13,8 +13,9 @@ from monitord.detect.mask import mask_of
 from monitord.detect.outcome import failed, returned
 from monitord.model.event import EventBatch
 from monitord.rules.ast import Check, Op
-from monitord.rules.fields.descriptor import RETURNING_CALLS
+from monitord.rules.fields.descriptor import MAX_DESCRIPTOR
 from monitord.rules.literal import number_of
+from monitord.tables.descriptors import descriptor_of
 from monitord.tables.syscalls import Syscall
 
 _MAX = (1 << 63) - 1
@@ -59,13 +60,14 @@ _COLUMNS: Mapping[str, Callable[[EventBatch], Numbers]] = MappingProxyType(
 
 
 def _returned_descriptor(batch: EventBatch) -> Numbers:
-    return Numbers(np.where(failed(batch), -1, batch.records["ret"]), returned(batch))
+    return Numbers(np.where(failed(batch), -1, batch.records["ret"].clip(0, MAX_DESCRIPTOR)), returned(batch))
 
 
 def numbers_of(field: str, syscall: Syscall) -> Callable[[EventBatch], Numbers] | None:
     """How a field is read for all rows at once, or None if it is no column."""
-    if field == "fd.num" and syscall.name in RETURNING_CALLS:
-        return _returned_descriptor
+    if field == "fd.num":
+        about = descriptor_of(syscall)
+        return _returned_descriptor if about is not None and about.arg is None else None
     return _COLUMNS.get(field)
 
 

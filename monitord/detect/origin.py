@@ -7,13 +7,14 @@ from types import MappingProxyType
 from monitord.abi.event import Capture
 from monitord.detect.part import (
     Comm,
+    Descriptor,
+    Ends,
     Executed,
     Foreign,
     Number,
     ParentComm,
     Part,
     Register,
-    Registers,
     Result,
     Texts,
 )
@@ -27,6 +28,7 @@ from monitord.rules.argument import EXECS, OF_PROGRAM, RESULT, RETURNED, argumen
 from monitord.rules.ast import FieldRef
 from monitord.rules.fields.process import args, cmdline, exe, exeline
 from monitord.tables.captures import captures_of
+from monitord.tables.descriptors import descriptor_of
 from monitord.tables.syscalls import Syscall
 
 _CREATING = 0o20000100
@@ -61,16 +63,16 @@ def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
         return _OF_ANY_CALL[field.name]
     if field.name in _OF_PATH:
         return _of_path(field.name, syscall)
-    if field.name in _OF_ADDRESS:
-        return Origin(Texts()) if _gives_address(syscall) else Origin(None)
+    if field.name in _OF_SOCKET:
+        return _of_socket(field.name, syscall)
+    if field.name in _OF_FILE:
+        return Origin(Descriptor()) if descriptor_of(syscall) else Origin(None)
     if field.name in _OF_EXECUTABLE and syscall.name in EXECS:
         return _OF_EXECUTABLE[field.name]
     if field.name in _OF_PROGRAM and syscall.name in EXECS:
         return _of_program(_OF_PROGRAM[field.name], field.arg)
     if field.name == "proc.aname" and field.arg in _OF_LINE:
         return _OF_LINE[field.arg]
-    if field.name == "fd.l4proto":
-        return Origin(Registers((0, 1, 2))) if syscall.name == "socket" else Origin(None)
     if field.name in _OF_OPEN:
         return _of_open(field.name, syscall)
     if field.name == "evt.arg" and field.arg is not None:
@@ -98,7 +100,6 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
         "proc.name": Origin(Comm()),
         "proc.pname": Origin(ParentComm()),
         "fd.nameraw": Origin(Texts()),
-        "fd.is_server": Origin(None),
         "user.name": Origin(Number("uid"), momentary=True),
         "group.name": Origin(Number("gid"), momentary=True),
     }
@@ -107,12 +108,33 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
 _OF_LINE: Mapping[str | None, Origin] = MappingProxyType({"0": Origin(Comm()), "1": Origin(ParentComm())})
 """What the event says of the process and its ancestors, by generation."""
 
-_OF_ADDRESS = frozenset(
+_OF_FILE = frozenset(("fd.realpath", "fd.ino", "fd.dev", "fd.dev.major", "fd.dev.minor"))
+"""Fields of what is behind the descriptor alone."""
+
+_OF_SOCKET = frozenset(
     (
-        "fd.sockfamily",
+        *("fd.sockfamily", "fd.l4proto", "fd.connected", "fd.name_changed", "fd.is_server"),
         *(f"fd.{side}{what}" for side in ("", "s", "c", "l", "r") for what in ("ip", "port", "net", "proto")),
     )
 )
+
+_OPENING = {"connect": ("fd.s", "fd.r"), "accept": ("fd.c", "fd.r"), "accept4": ("fd.c", "fd.r")}
+"""Calls that say which side is the server -> fields of the other side begin so."""
+
+_WITHOUT_PORT = frozenset(("fd.sockfamily", "fd.l4proto", "fd.connected", "fd.name_changed"))
+_WITHOUT_PORT_IF_OPENING = frozenset(
+    ("fd.is_server", "fd.ip", "fd.net", *(f"fd.{side}{what}" for side in "scl" for what in ("ip", "net")))
+)
+
+
+def _of_socket(name: str, syscall: Syscall) -> Origin:
+    """Which part of the socket a field follows from; which side is the server can hang on the ports."""
+    if descriptor_of(syscall) is None:
+        return Origin(Texts()) if _gives_address(syscall) else Origin(None)
+    remote = name.startswith(_OPENING.get(syscall.name, "fd.r"))
+    if remote or name in _WITHOUT_PORT or (syscall.name in _OPENING and name in _WITHOUT_PORT_IF_OPENING):
+        return Origin(Ends(own_port=False))
+    return Origin(Ends(own_port=True))
 
 
 def _gives_address(syscall: Syscall) -> bool:
@@ -133,7 +155,7 @@ def _of_path(name: str, syscall: Syscall) -> Origin:
     part = _OF_PATH[name]
     arg = next((one.arg for one in captures_of(syscall) if one.is_path), None)
     if arg is None:
-        return Origin(Texts())
+        return Origin(Ends(own_port=True)) if descriptor_of(syscall) else Origin(Texts())
 
     def decides(event: Event) -> bool:
         captured = event.captured(arg)
@@ -236,7 +258,9 @@ _OF_OPEN = frozenset(
 
 def _of_open(name: str, syscall: Syscall) -> Origin | None:
     if syscall.name not in opens.OPEN_CALLS:
-        return Origin(Texts()) if name.startswith("fd.") else Origin(None)
+        if not name.startswith("fd."):
+            return Origin(None)
+        return Origin(Ends(own_port=False)) if descriptor_of(syscall) else Origin(Texts())
     flags = _index(syscall, "flags")
     if syscall.name == "creat":
         return None if name in ("evt.is_open_exec", "evt.is_open_create") else Origin(None)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from monitord.abi.event import ARG_TEXTS, CELL_BYTES, DATA_BYTES, EVENT, TEXT
+from monitord.abi.event import ARG_TEXTS, CELL_BYTES, DATA_BYTES, DESCRIPTOR_TEXT, EVENT, SOCKET, TEXT, Capture
 from monitord.detect.outcome import foreign, results, succeeded
 from monitord.model.event import EventBatch
 
@@ -136,3 +136,66 @@ class Executed:
         for row in np.flatnonzero(~succeeded(batch)).tolist():
             keys[row] = None
         return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What is behind the descriptor that the call is about."""
+
+    def keys(self, batch: EventBatch) -> list[Hashable]:
+        """The header, then the bytes; what was lost is missing at the end."""
+        texts = batch.records["text"]
+        begins = texts["len"][:, :DESCRIPTOR_TEXT].sum(axis=1, dtype=np.intp)
+        ends = begins + texts["len"][:, DESCRIPTOR_TEXT]
+        headers = np.ascontiguousarray(texts[:, DESCRIPTOR_TEXT]).tolist()
+        data = np.ascontiguousarray(batch.records["data"]).tobytes()
+        keys: list[Hashable] = []
+        for row, (header, begin, end) in enumerate(zip(headers, begins.tolist(), ends.tolist(), strict=True)):
+            if not header[1]:
+                keys.append(None)
+                continue
+            head = data[row * DATA_BYTES : (row + 1) * DATA_BYTES]
+            whole = head + batch.overflow.get(row, b"") if end > DATA_BYTES else head
+            keys.append((header, whole[begin:end]))
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """
+    The socket that the call is about, and the address that the call was given; not which socket it is.
+
+    :ivar own_port: with the port of this side, which is another one for every connection of a client.
+    """
+
+    own_port: bool
+
+    def keys(self, batch: EventBatch) -> list[Hashable]:
+        """The key of `Texts`, and of `Descriptor` without what does not matter."""
+        return [
+            (texts, self._of(behind))
+            for texts, behind in zip(Texts().keys(batch), Descriptor().keys(batch), strict=True)
+        ]
+
+    def _of(self, behind: Hashable) -> Hashable:
+        if not isinstance(behind, tuple):
+            return behind
+        header, facts = behind
+        if header[1] >> 4 != Capture.SOCKET:
+            return behind
+        if self.own_port or int.from_bytes(facts[_FAMILY], "little") not in _IP_FAMILIES:
+            return header, facts[_BEHIND_INODE]
+        return header, facts[_BEHIND_INODE.start : _OWN_PORT.start], facts[_OWN_PORT.stop :]
+
+
+_IP_FAMILIES = (2, 10)
+
+
+def _bytes_of_socket(name: str) -> slice:
+    dtype, offset, *_ = (SOCKET.fields or {})[name]
+    return slice(offset, offset + dtype.itemsize)
+
+
+_BEHIND_INODE = slice(_bytes_of_socket("family").start, None)
+_FAMILY = _bytes_of_socket("family")
+_OWN_PORT = _bytes_of_socket("local_port")

@@ -112,10 +112,10 @@ _MAPPED = bytes(10) + b"\xff\xff"
 @dataclass(frozen=True, slots=True)
 class ProgramFile:
     """
-    The file that a successful exec runs.
+    The file that a process executes.
 
     :ivar writable: whether its permissions let the thread write to it.
-    :ivar upper_layer: whether it is in the upper layer of an overlay; UNKNOWN where the kernel does not tell.
+    :ivar upper_layer: whether it is in the upper layer of an overlay; `lower_layer` likewise, false without an overlay.
     """
 
     dev: int
@@ -126,7 +126,8 @@ class ProgramFile:
     ctime_ns: int
     mtime_ns: int
     writable: bool
-    upper_layer: bool | Missing
+    upper_layer: bool
+    lower_layer: bool
 
 
 def read_file(data: bytes, flags: TextFlag) -> OpenFile | Missing:
@@ -213,9 +214,14 @@ def _unix_name(name: bytes) -> Value:
 
 
 def read_program(data: bytes) -> ProgramFile | Missing:
-    """What a `Capture.PROGRAM` says."""
+    """
+    What a `PROGRAM` says.
+
+    :return: NOT_APPLICABLE where there is none: it was not asked for, or the task executes no file.
+    """
     if len(data) < PROGRAM.itemsize:
-        return Missing.FAULT
+        return Missing.NOT_APPLICABLE
     ino, ctime_ns, mtime_ns, dev, uid, gid, _, mode, bits, _ = _PROGRAM.unpack_from(data)
-    upper = Missing.UNKNOWN if bits & ProgramBit.UPPER_UNKNOWN else bool(bits & ProgramBit.UPPER)
-    return ProgramFile(dev, ino, uid, gid, mode, ctime_ns, mtime_ns, bool(bits & ProgramBit.WRITABLE), upper)
+    upper = bool(bits & ProgramBit.UPPER)
+    lower = bool(bits & ProgramBit.OVERLAY) and not upper
+    return ProgramFile(dev, ino, uid, gid, mode, ctime_ns, mtime_ns, bool(bits & ProgramBit.WRITABLE), upper, lower)

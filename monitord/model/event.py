@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, Capture, Flag, Kind, TextFlag
+from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, TASK, Capture, Flag, Kind, TextFlag
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
 from monitord.model.text import path_of_names
@@ -234,9 +234,9 @@ class Event:
 
     @property
     def program(self) -> ProgramFile | Missing:
-        """The inode of `executable`."""
-        text = self._of_kernel(NO_ARGUMENT, Capture.PROGRAM)
-        return text if isinstance(text, Missing) else read_program(text.data)
+        """The inode that the process executes; NOT_APPLICABLE where nothing was asked for."""
+        text = self._of_kernel(NO_ARGUMENT, Capture.TASK)
+        return text if isinstance(text, Missing) else read_program(text.data[TASK.itemsize :])
 
     @property
     def task(self) -> TaskState | Missing:

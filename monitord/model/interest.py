@@ -23,8 +23,9 @@ class Along(enum.IntFlag):
 
     NONE = 0
     TASK = 1  # `Event.task`
-    DESCRIPTOR = 2  # `Event.file`, `Event.socket`, `Event.program`
-    ALL = TASK | DESCRIPTOR
+    DESCRIPTOR = 2  # `Event.file`, `Event.socket`
+    PROGRAM = 4  # `Event.program`
+    ALL = TASK | DESCRIPTOR | PROGRAM
 
 
 Call = tuple[Abi, int]
@@ -55,12 +56,10 @@ class Interest:
             along[call] = along.get(call, Along.NONE) | wanted
         return Interest(MappingProxyType(calls), MappingProxyType(along), self.lifecycle or other.lifecycle)
 
-    def carrying(self, along: Along) -> "Interest":
-        """The same, each event of which carries something along."""
-        if not along:
-            return self
-        more = {call: self.along.get(call, Along.NONE) | along for call in self.calls}
-        return replace(self, along=MappingProxyType(more))
+    def carrying(self, along: Mapping[Call, Along]) -> "Interest":
+        """The same, whose events of some calls carry something along."""
+        more = {call: self.along.get(call, Along.NONE) | wanted for call, wanted in along.items()}
+        return replace(self, along=MappingProxyType({**self.along, **more}))
 
     @staticmethod
     def union(interests: "Iterable[Interest]") -> "Interest":

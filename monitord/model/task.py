@@ -21,6 +21,8 @@ class TaskState:
     :ivar tty: the number of the controlling terminal as stat(2) encodes devices; 0 for none.
     :ivar vpid: pid in the pid namespace of the process, and so the others with a v; 0 for what is not in it.
     :ivar pid_ns: inode number of that namespace.
+    :ivar pid_ns_start_ns: when its first process started, CLOCK_BOOTTIME; 0 when that has gone.
+    :ivar pvpid: of the parent, in the pid namespace of the parent.
     :ivar session_comm: name of the session's leader; empty when it has gone.
     """
 
@@ -29,6 +31,7 @@ class TaskState:
     cap_inheritable: int
     cap_bounding: int
     cap_ambient: int
+    pid_ns_start_ns: int
     euid: int
     egid: int
     suid: int
@@ -46,10 +49,11 @@ class TaskState:
     vpgid: int
     vsid: int
     pid_ns: int
+    pvpid: int
     session_comm: str
 
 
-_TASK = struct.Struct("<5Q17I4x16s")
+_TASK = struct.Struct("<6Q18I16s")
 assert _TASK.size == TASK.itemsize
 
 

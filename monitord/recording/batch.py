@@ -8,7 +8,7 @@ from monitord.abi.event import DATA_BYTES, DESCRIPTOR_TEXT, EVENT, TASK_TEXT, TE
 from monitord.model.event import Captured, Event, EventBatch
 
 _SLOTS = {
-    **dict.fromkeys((Capture.FILE, Capture.SOCKET, Capture.PROGRAM), DESCRIPTOR_TEXT),
+    **dict.fromkeys((Capture.FILE, Capture.SOCKET), DESCRIPTOR_TEXT),
     Capture.TASK: TASK_TEXT,
 }
 _COPIED = [name for name in EVENT.names or () if name in Event.__slots__ and name not in ("comm", "parent_comm")]

@@ -2,21 +2,44 @@
 
 from collections.abc import Iterator, Mapping
 
-from monitord.model.interest import Along
+from monitord.model.interest import Along, Interest
+from monitord.rules.argument import EXECS
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Or
 from monitord.rules.field import Field
 from monitord.rules.operand import fields_of
 from monitord.rules.output import Output, Slot
 from monitord.rules.rule import Rule
+from monitord.tables.captures import captures_of
+from monitord.tables.syscalls import Syscall, SyscallTable
 
 
-def along_of(rule: Rule, catalogue: Mapping[str, Field]) -> Along:
-    """What the fields of a rule follow from, those of its output included."""
-    along = Along.NONE
-    for field in _fields_in(rule):
-        if field.name in catalogue:  # one that is not was reported, in an output appended by the configuration
-            along |= catalogue[field.name].along
-    return along
+def carrying(rule: Rule, catalogue: Mapping[str, Field], table: SyscallTable) -> Interest:
+    """The interest of a rule with what its fields follow from, those of its output included."""
+    fields = frozenset(_fields_in(rule))
+    always = by_descriptor = Along.NONE
+    for field in fields:
+        known = catalogue.get(field.name)  # one that is not was reported, in an output appended by the configuration
+        if known is not None and known.by_path:
+            by_descriptor |= known.along
+        elif known is not None:
+            always |= known.along
+    along = {}
+    for call in rule.interest.calls:
+        syscall = table.find(*call)
+        wanted = always if _names_path(syscall) else always | by_descriptor
+        if syscall is not None and syscall.name in EXECS and _SAID_OF_PROGRAM in fields:
+            wanted |= Along.PROGRAM
+        if wanted:
+            along[call] = wanted
+    return rule.interest.carrying(along)
+
+
+_SAID_OF_PROGRAM = FieldRef("evt.arg", "flags")
+"""Of an exec, `monitord.rules.fields.executable.executable_flags`."""
+
+
+def _names_path(syscall: Syscall | None) -> bool:
+    return syscall is not None and any(one.is_path for one in captures_of(syscall))
 
 
 def _fields_in(rule: Rule) -> Iterator[FieldRef]:

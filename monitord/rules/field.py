@@ -54,6 +54,7 @@ class Field:
         (``proc.aname`` without index).
     :ivar sides: the same, but ``!=`` has to hold for all: client and server of ``fd.ip``.
     :ivar along: what the kernel has to send along for it.
+    :ivar by_path: nothing has to be sent along for a call that names a path.
     :ivar left_only: it cannot stand right of an operator, in ``val()``.
     """
 
@@ -69,6 +70,7 @@ class Field:
     sides: bool = False
     left_only: bool = False
     along: Along = Along.NONE
+    by_path: bool = False
 
     @property
     def supplied(self) -> bool:

@@ -89,9 +89,9 @@ def is_open_exec(event: Event, name: str) -> Value:
 
 def is_open_create(event: Event, name: str) -> Value:
     """
-    Whether the call created a file: certain with O_EXCL or O_TMPFILE.
+    Whether the call created a file: the kernel says so, and O_EXCL or O_TMPFILE do.
 
-    :return: UNKNOWN for O_CREAT alone: only the kernel's FMODE_CREATED would tell.
+    :return: UNKNOWN for O_CREAT alone when the kernel's word did not come along.
     """
     flags = _O_CREAT if name == "creat" else open_flags(event, name)
     if isinstance(flags, Missing):
@@ -100,7 +100,10 @@ def is_open_create(event: Event, name: str) -> Value:
         return False
     if not event.returned:
         return Missing.UNFINISHED
-    return True if flags & (_O_EXCL | _O_TMPFILE) else Missing.UNKNOWN
+    if flags & (_O_EXCL | _O_TMPFILE):
+        return True
+    file = event.file()
+    return Missing.UNKNOWN if isinstance(file, Missing) else file.created
 
 
 def is_directory(event: Event, name: str) -> bool:

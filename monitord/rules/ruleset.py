@@ -6,7 +6,7 @@ from pathlib import Path
 
 from monitord.config.schema import BadFiles, RulesConfig
 from monitord.model.problem import Problem, errors
-from monitord.rules.along import along_of
+from monitord.rules.along import carrying
 from monitord.rules.append import appended, with_static
 from monitord.rules.argument import argument_names
 from monitord.rules.ast import Node
@@ -96,7 +96,7 @@ def _compiled(
     rules = selected(compiler.rules(), config, problems)
     rules = appended(rules, config, compiler.vocabulary, problems)
     report_unsupplied(rules, problems)
-    rules = [replace(rule, interest=rule.interest.carrying(along_of(rule, catalogue))) for rule in rules]
+    rules = [replace(rule, interest=carrying(rule, catalogue, table)) for rule in rules]
     return RuleSet(
         tuple(rules), len(collection.macros), len(collection.lists), len(contents), (), catalogue
     ), problems.found

@@ -20,6 +20,8 @@ _CONNECTING_CALLS = frozenset(("bind", "connect", "recvfrom", "recvmmsg", "recvm
 _CLOSING_CALLS = frozenset(("close",))
 """Calls after which the descriptor is another, or none."""
 
+_EXECS = ("execve", "execveat")
+
 _NAMES = ("fd", "fildes")
 
 
@@ -39,6 +41,8 @@ class Descriptor:
 def descriptor_of(syscall: Syscall) -> Descriptor | None:
     """The descriptor that a call is about, if any."""
     name = canonical(syscall.name)
+    if name in _EXECS:  # by then the descriptor may be closed
+        return None
     if name in RETURNING_CALLS:
         return Descriptor(None)
     for index, arg in enumerate(syscall.args):

@@ -42,7 +42,7 @@ def compiled(name: str) -> str:
 def interest(*names: str, outcome: Outcome = Outcome.ANY, along: Along = Along.NONE) -> Interest:
     """All calls of these names, in every ABI of this machine."""
     calls = {(call.abi, call.nr): outcome for name in names for call in TABLE.calls_named(name)}
-    return Interest(calls).carrying(along)
+    return Interest(calls).carrying(dict.fromkeys(calls, along))
 
 
 class Gated:

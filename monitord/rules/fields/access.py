@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from monitord.model.event import Event
+from monitord.model.interest import Along
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
 from monitord.rules import opens
@@ -79,8 +80,9 @@ ACCESS_FIELDS = (
         FieldType.BOOL,
         "a file was created by an open (the same calls, and creat)",
         sources.CALL,
-        "O_CREAT without O_EXCL: the file may have been there",
+        "openat2's struct was not readable",
         _open(opens.is_open_create),
+        along=Along.DESCRIPTOR,
     ),
     Field(
         "evt.is_io",

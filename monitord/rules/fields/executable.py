@@ -1,11 +1,25 @@
 """``proc.is_exe_*`` and ``proc.exe_ino*``: the file that the process executes."""
 
+from monitord.model.descriptor import ProgramFile
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
 from monitord.rules.field import Field, FieldType
 from monitord.rules.fields import sources
+from monitord.rules.fields.kernel import of_program
 from monitord.rules.fields.process import is_from_memfd, of_process
+
+
+def _since_change(program: ProgramFile, event: Event, context: Context) -> Value:
+    return context.wall_ns(event.start_ns) - program.ctime_ns
+
+
+def _changed_since_namespace(program: ProgramFile, event: Event, context: Context) -> Value:
+    task = event.task
+    if isinstance(task, Missing):
+        return task
+    return program.ctime_ns - context.wall_ns(task.pid_ns_start_ns) if task.pid_ns_start_ns else Missing.LATE
+
 
 EXECUTABLE_FIELDS = (
     Field(
@@ -16,55 +30,53 @@ EXECUTABLE_FIELDS = (
         sources.LATE,
         of_process(is_from_memfd),
     ),
-    Field(
+    of_program(
         "proc.is_exe_writable",
         FieldType.BOOL,
-        "the user of the process may write to the executable",
-        sources.PROC,
-        sources.LATE,
+        "the process may write to its executable, or give itself the permission: by owner, mode and capabilities",
+        lambda program, _event, _context: program.writable,
     ),
-    Field(
+    of_program(
         "proc.is_exe_upper_layer",
         FieldType.BOOL,
         "the executable is in the upper layer of an overlay: it was added or changed since the container started",
-        sources.PROC,
-        sources.LATE,
+        lambda program, _event, _context: program.upper_layer,
     ),
-    Field(
+    of_program(
         "proc.is_exe_lower_layer",
         FieldType.BOOL,
         "the executable is in a lower layer of an overlay: it comes from the image",
-        sources.PROC,
-        sources.LATE,
+        lambda program, _event, _context: program.lower_layer,
     ),
-    Field("proc.exe_ino", FieldType.NUMBER, "inode number of the executable", sources.PROC, sources.LATE),
-    Field(
+    of_program(
+        "proc.exe_ino",
+        FieldType.NUMBER,
+        "inode number of the executable",
+        lambda program, _event, _context: program.ino,
+    ),
+    of_program(
         "proc.exe_ino.ctime",
         FieldType.NUMBER,
         "last change of the executable's inode, in nanoseconds since the Unix epoch",
-        sources.PROC,
-        sources.LATE,
+        lambda program, _event, _context: program.ctime_ns,
     ),
-    Field(
+    of_program(
         "proc.exe_ino.mtime",
         FieldType.NUMBER,
         "last change of the executable's content, in nanoseconds since the Unix epoch",
-        sources.PROC,
-        sources.LATE,
+        lambda program, _event, _context: program.mtime_ns,
     ),
-    Field(
+    of_program(
         "proc.exe_ino.ctime_duration_proc_start",
         FieldType.DURATION,
         "nanoseconds from proc.exe_ino.ctime to the start of the process",
-        sources.PROC,
-        sources.LATE,
+        _since_change,
     ),
-    Field(
+    of_program(
         "proc.exe_ino.ctime_duration_pidns_start",
         FieldType.DURATION,
         "nanoseconds from the start of the pid namespace to proc.exe_ino.ctime",
-        sources.PROC,
-        sources.LATE,
+        _changed_since_namespace,
     ),
 )
 

@@ -1,9 +1,23 @@
 """``user.*`` and ``group.*``: as whom the thread runs."""
 
+from monitord.model.event import Event
+from monitord.model.interest import Along
+from monitord.model.process import Context
+from monitord.model.task import NO_LOGIN
+from monitord.model.value import Missing, Value
 from monitord.rules.field import Field, FieldType
 from monitord.rules.fields import sources
+from monitord.rules.fields.kernel import of_task
 
 _UNNAMED = "the host does not name the user"
+
+
+def _login_name(event: Event, context: Context, _arg: str | None) -> Value:
+    task = event.task
+    if isinstance(task, Missing):
+        return task
+    return Missing.NOT_APPLICABLE if task.loginuid == NO_LOGIN else context.user_name(task.loginuid)
+
 
 IDENTITY_FIELDS = (
     Field(
@@ -24,19 +38,20 @@ IDENTITY_FIELDS = (
     ),
     Field("user.homedir", FieldType.TEXT, "home directory of that user", sources.DATABASE, _UNNAMED),
     Field("user.shell", FieldType.TEXT, "login shell of that user", sources.DATABASE, _UNNAMED),
-    Field(
+    of_task(
         "user.loginuid",
         FieldType.NUMBER,
         "user id with which the session was opened; -1 for none",
-        sources.PROC,
-        sources.LATE,
+        lambda task, _event: -1 if task.loginuid == NO_LOGIN else task.loginuid,
     ),
     Field(
         "user.loginname",
         FieldType.TEXT,
         "name of that user on the host",
-        sources.PROC,
+        sources.KERNEL,
         "nobody logged in, or the host does not name the user",
+        _login_name,
+        along=Along.TASK,
     ),
     Field(
         "group.gid",

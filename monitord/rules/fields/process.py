@@ -7,6 +7,8 @@ from monitord.model.process import Context, Process
 from monitord.model.value import Missing, Value
 from monitord.rules.field import Argument, Extract, Field, FieldType
 from monitord.rules.fields import sources
+from monitord.rules.fields.kernel import of_task
+from monitord.tables.capabilities import capability_names
 
 
 def of_process(part: Callable[[Process], Value]) -> Extract:
@@ -168,12 +170,11 @@ PROCESS_FIELDS = (
         "no such variable, or the process was gone before it was asked",
         argument=Argument.OPTIONAL,
     ),
-    Field(
+    of_task(
         "proc.tty",
         FieldType.NUMBER,
         "device number of the controlling terminal; 0 for none",
-        sources.PROC,
-        sources.LATE,
+        lambda task, _event: task.tty,
     ),
     Field(
         "proc.loginshellid",
@@ -222,15 +223,24 @@ PROCESS_FIELDS = (
         sources.NEVER,
         lambda event, _context, _arg: f"{event.comm}{event.tid}",
     ),
-    Field(
+    of_task(
         "thread.cap_effective",
         FieldType.TEXT,
         "effective capabilities, joined by blanks: CAP_SYS_ADMIN CAP_NET_RAW",
-        sources.PROC,
-        sources.LATE,
+        lambda task, _event: capability_names(task.cap_effective),
     ),
-    Field("thread.cap_permitted", FieldType.TEXT, "permitted capabilities", sources.PROC, sources.LATE),
-    Field("thread.cap_inheritable", FieldType.TEXT, "inheritable capabilities", sources.PROC, sources.LATE),
+    of_task(
+        "thread.cap_permitted",
+        FieldType.TEXT,
+        "permitted capabilities",
+        lambda task, _event: capability_names(task.cap_permitted),
+    ),
+    of_task(
+        "thread.cap_inheritable",
+        FieldType.TEXT,
+        "inheritable capabilities",
+        lambda task, _event: capability_names(task.cap_inheritable),
+    ),
     Field(
         "thread.cgroups",
         FieldType.TEXT,

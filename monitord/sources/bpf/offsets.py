@@ -40,6 +40,7 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("upid__ns", "upid", ("ns",)),
     ("upid__nr", "upid", ("nr",)),
     ("pid_namespace__inum", "pid_namespace", ("ns", "inum")),
+    ("pid_namespace__child_reaper", "pid_namespace", ("child_reaper",)),
     ("linux_binprm__filename", "linux_binprm", ("filename",)),
     ("task_struct__fs", "task_struct", ("fs",)),
     ("task_struct__files", "task_struct", ("files",)),

@@ -55,6 +55,7 @@ class Extra(enum.IntFlag):
     FD = 2
     FD_ENTER = 4
     FD_CHANGE = 8
+    PROGRAM = 16
 
 
 _SPECIAL: Mapping[str, Special] = {
@@ -97,12 +98,10 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
 
 def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
     """What is sent along with a call, and the argument that holds its descriptor."""
-    extras = Extra.TASK if along & Along.TASK else Extra.NONE
-    if not along & Along.DESCRIPTOR:
-        return extras, NO_ARGUMENT
-    if _SPECIAL.get(syscall.name, Special.NONE) & Special.EXEC:
-        return extras | Extra.FD, NO_ARGUMENT
-    descriptor = descriptor_of(syscall)
+    extras = Extra.TASK if along & (Along.TASK | Along.PROGRAM) else Extra.NONE
+    if along & Along.PROGRAM:
+        extras |= Extra.PROGRAM
+    descriptor = descriptor_of(syscall) if along & Along.DESCRIPTOR else None
     if descriptor is None:
         return extras, NO_ARGUMENT
     if descriptor.arg is None:

@@ -80,6 +80,12 @@ class TestMetrics:
 
         assert set() == {name for name in asked if not name.endswith("_")} - exported
 
+    def test_every_alerting_rule_is_described(self):
+        document = yaml.safe_load((ROOT / "config/prometheus/monitord.rules.yml").read_text("utf-8"))
+        alerts = [rule["alert"] for group in document["groups"] for rule in group["rules"]]
+
+        assert alerts == [row[0] for row in rows("docs/metrics.md") if row[0].startswith("Monitord")]
+
     def test_every_stage_of_a_loss_is_described(self):
         assert set(Stage) <= {row[0] for row in rows("docs/architecture.md")}
 

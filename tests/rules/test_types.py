@@ -4,7 +4,7 @@ import pytest
 
 from monitord.model.value import Missing
 from monitord.rules.argument import argument_names
-from monitord.rules.ast import Op
+from monitord.rules.ast import Op, Quantifier
 from monitord.rules.check import Vocabulary, mistakes_in
 from monitord.rules.evaluate import check_test, evaluate
 from monitord.rules.fields import CATALOGUE
@@ -69,6 +69,54 @@ def test_every_comparison_with_a_missing_value_is_false(field, op, reason):
     operators, literal = TYPES[field]
     if op in operators.split():
         assert not says(written(field, op, literal), reason)
+
+
+TEXT_OPS = [
+    "=",
+    "!=",
+    "glob",
+    "iglob",
+    "contains",
+    "icontains",
+    "bcontains",
+    "startswith",
+    "bstartswith",
+    "endswith",
+    "regex",
+]
+
+
+@pytest.mark.parametrize("quantifier", Quantifier)
+@pytest.mark.parametrize("op", TEXT_OPS)
+def test_so_is_every_comparison_of_it_with_several(op, quantifier):
+    for reason in Missing:
+        assert not says(f"proc.name {op} {quantifier} (7f, 80)", reason)
+    # Not even "none of none", which would be all of them.
+    assert not says(f"proc.name {op} {quantifier} ()", Missing.LATE)
+
+
+@pytest.mark.parametrize("op", ["=", "!=", "contains", "startswith", "endswith", "in", "intersects"])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("proc.name", "fd.nameraw"), ("fd.nameraw", "proc.name"), ("fd.nameraw", "fd.nameraw")],
+)
+def test_so_is_a_comparison_with_a_missing_field(left, right, op):
+    right = f"getopt({right}, 'a')" if op in ("in", "intersects") else f"val({right})"
+
+    assert not holds(f"{left} {op} {right}", CONNECT)
+    assert holds(f"not {left} {op} {right}", CONNECT)
+
+
+@pytest.mark.parametrize(
+    "transformer",
+    ["tolower({})", "toupper({})", "b64({})", "basename({})", "join({}, (a, b))", "concat(proc.name, {})"],
+)
+def test_what_is_made_of_a_missing_value_is_missing(transformer):
+    operand = transformer.format("fd.nameraw")
+
+    for test in ("= ''", "!= ''", "startswith ''", "exists", "in ('')"):
+        assert not holds(f"{operand} {test}", CONNECT)
+    assert not holds("len(fd.nameraw) >= 0 or len(fd.nameraw) != 3 or getopt(fd.nameraw, 'a')[a] exists", CONNECT)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ BPF_PERCPU_HASH(errors, u32, u64, 8192);
 struct stats {
     u64 seq;           /* events admitted on this CPU: the sequence number of the last one */
     u64 lost_ring;     /* no room in the ring */
-    u64 lost_no_ring;  /* the CPU has no ring */
     u64 lost_texts;    /* continuation cells that did not fit: the event went, a string did not */
     u64 spill_failed;  /* no room to keep a call over a context switch: enter-time data lost */
     u64 errors_failed; /* no room in `errors` */

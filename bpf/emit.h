@@ -2,6 +2,23 @@
 
 BPF_PERF_OUTPUT(events);
 
+/* For a CPU without a ring: one that came online after the daemon gave up the privilege to open rings. Shared by such
+ * CPUs. A record is the 4 bytes before the cell's payload, which mean nothing, and the payload: with the 8 bytes of its
+ * own header in front the size of a cell. 256 KiB. */
+#define SPARE_PAGES 64
+BPF_RINGBUF_OUTPUT(spare, SPARE_PAGES);
+#define SEQ_CPU_SHIFT 48 /* in the spare ring the sequence number says whose it is */
+#define NO_WAKEUP 1      /* BPF_RB_NO_WAKEUP: the reader comes round anyway */
+
+/* One cell, whose sequence number is at `seq`. Returns 0, or a negative number when no ring has room. */
+static __always_inline long emit_cell(void *ctx, void *payload, u64 *seq) {
+    long failed = events.perf_submit(ctx, payload, CELL_PAYLOAD);
+    if (!failed || failed == -28) /* ENOSPC */
+        return failed;
+    *seq |= (u64)bpf_get_smp_processor_id() << SEQ_CPU_SHIFT;
+    return spare.ringbuf_output(payload - 4, 4 + CELL_PAYLOAD, NO_WAKEUP);
+}
+
 static __always_inline void emit_identity(struct event *event, void *task) {
     void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
     void *parent = TASK_LOAD(void *, task, task_struct__real_parent);
@@ -30,11 +47,9 @@ static __always_inline bool emit_head(void *ctx, struct event *event) {
         cells += (size - HEAD_DATA + MORE_DATA - 1) / MORE_DATA;
     event->cells = cells;
     event->seq = ++s->seq;
-    long failed = events.perf_submit(ctx, event, CELL_PAYLOAD);
-    if (failed == -28) /* ENOSPC */
+    long failed = emit_cell(ctx, event, &event->seq);
+    if (failed)
         s->lost_ring++;
-    else if (failed)
-        s->lost_no_ring++;
     return !failed;
 }
 
@@ -62,7 +77,7 @@ static __always_inline void emit(void *ctx, struct call *call, void *task, s64 r
         more->abi = event->abi;
         more->index = i;
         more->seq = event->seq;
-        if (events.perf_submit(ctx, more, CELL_PAYLOAD)) {
+        if (emit_cell(ctx, more, &more->seq)) {
             struct stats *s = my_stats();
             if (s)
                 s->lost_texts++;

@@ -3,10 +3,11 @@
 BPF_ARRAY(lifecycle, u8, 1); /* whether somebody wants them */
 
 struct lifecycle_cell {
+    u64 before; /* emit_cell() */
     struct event event;
     char data[HEAD_DATA];
 };
-/* The CPU's slot may hold the call that the process is in. 244 bytes x CPUs. */
+/* The CPU's slot may hold the call that the process is in. 252 bytes x CPUs. */
 BPF_PERCPU_ARRAY(lifecycle_cells, struct lifecycle_cell, 1);
 
 #define SIGNAL_GROUP_EXIT 4

@@ -7,7 +7,6 @@ class Stage(enum.StrEnum):
     """Where an event was lost."""
 
     RING = "ring"  # kernel: the CPU's perf ring was full
-    NO_RING = "no_ring"  # kernel: the CPU came online and has no ring yet
     QUEUE = "queue"  # daemon: the worker fell behind and the queue was full
     DECODE = "decode"  # daemon: a record that does not decode
     RULES = "rules"  # daemon: a batch whose evaluation failed

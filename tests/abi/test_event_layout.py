@@ -12,6 +12,7 @@ from monitord.abi.event import EVENT, FILE, MORE, PERF_PREFIX_BYTES, PROGRAM, SO
 from monitord.shipped import shipped
 from monitord.sources.bpf.counts import STATS
 from monitord.sources.bpf.plan import PLAN
+from monitord.sources.bpf.spare import PAGES
 
 HEADER = shipped("bpf") / "event.h"
 FACTS = {"file_facts": FILE, "socket_facts": SOCKET, "program_facts": PROGRAM, "task_facts": TASK}
@@ -133,3 +134,9 @@ def test_stats_fields_are_in_the_same_order():
 def test_shipped_directory_holds_the_programs():
     assert (shipped("bpf") / "monitord.bpf.c").is_file()
     assert isinstance(shipped("config"), Path)
+
+
+def test_both_sides_know_the_size_of_the_spare_ring():
+    (pages,) = re.findall(r"^#define SPARE_PAGES (\d+)$", (shipped("bpf") / "emit.h").read_text(), re.MULTILINE)
+
+    assert PAGES == int(pages)

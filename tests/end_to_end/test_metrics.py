@@ -67,7 +67,7 @@ def test_every_rule_is_there_from_zero(scrape):
 def test_every_stage_of_loss_is_there_from_zero(scrape):
     lost = {labels["stage"]: events for labels, events in scrape.labelled("monitord_events_lost_total")}
 
-    assert dict.fromkeys(("ring", "no_ring", "queue", "decode", "rules"), 0) == lost
+    assert dict.fromkeys(("ring", "queue", "decode", "rules"), 0) == lost
 
 
 def test_the_kernel_timed_the_programs(scrape):

@@ -20,6 +20,7 @@ from monitord.model.value import Missing
 from monitord.sources.bpf.libbpf import library
 from monitord.sources.bpf.rings import online_cpus
 from monitord.sources.bpf.scope import cgroup2_mount
+from monitord.sources.bpf.spare import PAGES
 from monitord.tables.constants import errno_name
 from tests.support.live import TABLE, Gated, compiled, events_of, interest, scope_of, watch, watching
 
@@ -348,33 +349,78 @@ class TestLoss:
 
             assert 300007 == source.seen() == decoder.events + source.losses()[Stage.RING]
 
-    def test_a_cpu_without_a_ring_is_counted_apart(self):
-        gated = Gated([compiled("flood"), "getppid", "1009"])
-        with watching(scope_of(gated), interest("getppid")) as source:
-            for cpu in online_cpus():
-                key = ctypes.byref(ctypes.c_uint32(cpu))
-                assert 0 == library().bpf_map_delete_elem(source._loaded.maps["events"], key)
+    def test_a_cpu_without_a_ring_has_the_spare_one(self):
+        """Each event with its CPU, in order, long strings included."""
+        path = "/" + "x" * 3000
+        program = [
+            "/usr/bin/taskset",
+            "-c",
+            "1",
+            "/usr/bin/python3",
+            "-Sc",
+            f"import os; [os.access({path!r}, 0) for _ in range(53)]",
+        ]
+        gated = Gated(program)
+        with watching(scope_of(gated), interest("access", "faccessat", "faccessat2")) as source:
+            without_rings(source)
             gated.run()
+            decoder = Decoder()
+            texts = [event.texts[0].data.decode() for event in events_of(source, decoder) if event.cpu == 1]
 
-            assert {Stage.RING: 0, Stage.NO_RING: 1009} == source.losses()
+            assert 53 == texts.count(path)
+            assert (0, {Stage.RING: 0}) == (decoder.missed, source.losses())
+
+    def test_the_spare_ring_counts_what_it_has_no_room_for(self):
+        gated = Gated([compiled("flood"), "getppid", "5003"])
+        with watching(scope_of(gated), interest("getppid")) as source:
+            without_rings(source)
+            gated.run()
+            decoder = Decoder()
+            received = len(events_of(source, decoder))
+
+            assert 5003 == source.seen() == received + source.losses()[Stage.RING]
+            assert PAGES * 4096 // 256 >= received > PAGES * 4096 // 256 - 2
 
     def test_a_cpu_that_comes_online_gets_a_ring(self, monkeypatch):
         """Taking a CPU away is no test's business, so the daemon is told of one CPU first and of both later."""
         monkeypatch.setattr("monitord.sources.bpf.source.online_cpus", lambda: (0,))
-        script = f"taskset -c 1 {compiled('flood')} getppid 101; read x; taskset -c 1 {compiled('flood')} getppid 103"
+        script = f"taskset -c 1 {compiled('flood')} getppid 101; read x; taskset -c 1 {compiled('flood')} getppid 2003"
         gated = Gated(["/bin/sh", "-c", script], stdin=subprocess.PIPE)
         with watching(scope_of(gated), interest("getppid")) as source:
             gated.open()
-            while source.losses()[Stage.NO_RING] < 101:
+            while source.seen() < 102:  # the shell asks once
                 time.sleep(0.01)
             monkeypatch.undo()
             source._housekeeping_due_s = 0.0
-            early = Decoder().decode(source.drain(0))
+            decoder = Decoder()
+            early = decoder.decode(source.drain(0))
             gated.process.communicate(b"\n")
-            events = [event for event in events_of(source) if event.comm == "flood"]
+            events = [event for event in events_of(source, decoder) if event.comm == "flood"]
 
-        assert 1 not in early.cpu
-        assert [1] * 103 == [event.cpu for event in events]
+            assert 101 == (early.cpu == 1).sum()
+            assert [1] * 2003 == [event.cpu for event in events]
+            assert (0, {Stage.RING: 0}) == (decoder.missed, source.losses())
+
+    def test_a_cpu_whose_ring_may_not_be_opened_any_more_keeps_the_spare_one(self, monkeypatch):
+        monkeypatch.setattr("monitord.sources.bpf.source.online_cpus", lambda: (0,))
+        gated = Gated(["/usr/bin/taskset", "-c", "1", compiled("flood"), "getppid", "101"])
+
+        def refused(cpu, wakeup_bytes):
+            raise PermissionError(13, "Permission denied")
+
+        with watching(scope_of(gated), interest("getppid")) as source:
+            monkeypatch.undo()
+            monkeypatch.setattr("monitord.sources.bpf.rings._perf_event_open", refused)
+            source._housekeeping_due_s = 0.0
+            gated.run()
+
+            assert [1] * 101 == [event.cpu for event in events_of(source) if event.comm == "flood"]
+
+
+def without_rings(source):
+    for cpu in online_cpus():
+        key = ctypes.byref(ctypes.c_uint32(cpu))
+        assert 0 == library().bpf_map_delete_elem(source._loaded.maps["events"], key)
 
 
 class TestInstall:

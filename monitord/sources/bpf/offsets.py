@@ -1,5 +1,6 @@
 """What the C is told of the running kernel: struct offsets from BTF, and what the operator chose, as -D flags."""
 
+import mmap
 import platform
 import re
 from collections.abc import Iterator
@@ -149,6 +150,7 @@ def defines(settings: Settings, btf: Btf) -> Iterator[str]:
     yield f"-DMACHINE_{platform.machine()}"
     yield f"-DSIZE_upid={btf.size('upid')}"
     yield f"-DSELF_TGID={settings.self_tgid}"
+    yield f"-DPAGE_SIZE={mmap.PAGESIZE}"  # BCC sizes the spare ring with it
     if _has_task_btf():
         yield "-DHAVE_TASK_BTF"
     if settings.latency:

@@ -50,6 +50,7 @@ class Ring:
         :param pages: data pages, a power of two.
         :raises LoadError: the kernel refused; says why.
         :raises ProcessLookupError: the CPU is not there any more.
+        :raises PermissionError: this process may not, or may not any more.
         """
         self.cpu = cpu
         self.size_bytes = pages * mmap.PAGESIZE
@@ -105,6 +106,8 @@ class Rings:
         Open rings for CPUs that came, close those of CPUs that went.
 
         :return: the new rings, to be put into the kernel's table; what the closed ones still held.
+        :raises LoadError: the first ring of all cannot be opened. A later one that may not be, is not missed: its CPU has
+            the spare ring.
         """
         left = []
         for cpu in [cpu for cpu in self._rings if cpu not in cpus]:
@@ -120,6 +123,13 @@ class Rings:
                 ring = Ring(cpu, self._pages)
             except ProcessLookupError:
                 continue  # gone between the listing and now
+            except PermissionError as error:
+                if self._rings:
+                    continue
+                raise LoadError(
+                    f"perf_event_open for CPU {cpu} failed ({error.strerror}): with kernel.perf_event_paranoid above 2 "
+                    "(Debian's is 3) this needs CAP_SYS_ADMIN or root, otherwise CAP_PERFMON"
+                ) from error
             self._rings[cpu] = ring
             self._poll.register(ring.fd, select.POLLIN)
             opened.append(ring)
@@ -173,10 +183,6 @@ def _perf_event_open(cpu: int, wakeup_bytes: int) -> int:
     error = ctypes.get_errno()
     if error in (3, 19):  # ESRCH, ENODEV: the CPU is offline
         raise ProcessLookupError(error, os.strerror(error))
-    hint = "run `monitord doctor`"
     if error in (1, 13):
-        hint = (
-            "with kernel.perf_event_paranoid above 2 (Debian's is 3) this needs CAP_SYS_ADMIN or root, "
-            "otherwise CAP_PERFMON"
-        )
-    raise LoadError(f"perf_event_open for CPU {cpu} failed ({os.strerror(error)}): {hint}")
+        raise PermissionError(error, os.strerror(error))
+    raise LoadError(f"perf_event_open for CPU {cpu} failed ({os.strerror(error)}): run `monitord doctor`")

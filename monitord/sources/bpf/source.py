@@ -21,6 +21,7 @@ from monitord.sources.bpf.plan import GATES, PLAN, gates_of, plans_of
 from monitord.sources.bpf.rings import Rings, online_cpus
 from monitord.sources.bpf.scope import ScopeError, cgroup_directory, children, pid_max
 from monitord.sources.bpf.settings import Settings
+from monitord.sources.bpf.spare import SpareRing
 from monitord.tables.syscalls import SyscallTable
 
 _HOUSEKEEPING_S = 1.0
@@ -49,6 +50,7 @@ class BpfSource:
         self._stats_fd = libbpf.library().bpf_enable_stats(libbpf.STATS_RUN_TIME) if config.program_stats else -1
         self._links: list[int] = []
         self._rings = Rings(config.ring_pages)
+        self._spare = SpareRing(self._loaded.maps["spare"])
         self._calls = PerCpuMap(self._loaded.maps["calls"], NR_SLOTS)
         self._errors = PerCpuMap(self._loaded.maps["errors"], 1)
         self._stats = PerCpuMap(self._loaded.maps["stats"], len(STATS))
@@ -81,7 +83,8 @@ class BpfSource:
     def drain(self, timeout_s: float) -> Sequence[RawBatch]:
         """Wait until a ring is a quarter full or the time is over, and take what all rings hold."""
         self._rings.wait(timeout_s)
-        batches = self._rings.take()
+        # A CPU that got a ring a moment ago has older events in the spare one.
+        batches = [*self._spare.take(), *self._rings.take()]
         now_s = time.monotonic()
         if now_s >= self._housekeeping_due_s:
             self._housekeeping_due_s = now_s + _HOUSEKEEPING_S
@@ -105,7 +108,7 @@ class BpfSource:
 
     def losses(self) -> Mapping[Stage, int]:
         """Events lost between the kernel and the rings."""
-        return {Stage.RING: self._stat("lost_ring"), Stage.NO_RING: self._stat("lost_no_ring")}
+        return {Stage.RING: self._stat("lost_ring")}
 
     def degraded(self) -> Mapping[Degraded, int]:
         """What was recorded with a part missing."""
@@ -136,6 +139,7 @@ class BpfSource:
         """Detach and free everything."""
         self.quiesce()
         self._rings.close()
+        self._spare.close()
         self._loaded.close()
         if self._stats_fd >= 0:
             os.close(self._stats_fd)

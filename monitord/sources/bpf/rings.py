@@ -106,8 +106,8 @@ class Rings:
         Open rings for CPUs that came, close those of CPUs that went.
 
         :return: the new rings, to be put into the kernel's table; what the closed ones still held.
-        :raises LoadError: the first ring of all cannot be opened. A later one that may not be, is not missed: its CPU has
-            the spare ring.
+        :raises LoadError: the first ring of all cannot be opened. A later one that may not be is not missed: its CPU
+            has the spare ring.
         """
         left = []
         for cpu in [cpu for cpu in self._rings if cpu not in cpus]:

@@ -1,9 +1,9 @@
 """
 The spare ring: what CPUs without a perf ring send (bpf/emit.h).
 
-To open a perf ring takes a privilege that a daemon gives up after its start; a CPU that comes online later has none. The
-spare is a BPF ring buffer (BPF_MAP_TYPE_RINGBUF, Documentation/bpf/ringbuf.rst), shared by such CPUs, made at the start.
-Its records become the cells that a perf ring would hold, so nobody behind this module knows the difference.
+To open a perf ring takes a privilege that a daemon gives up after its start; a CPU that comes online later has none.
+The spare is a BPF ring buffer (BPF_MAP_TYPE_RINGBUF, Documentation/bpf/ringbuf.rst), shared by such CPUs and made at
+the start. Its records become the cells that a perf ring would hold, so nobody behind this module knows the difference.
 """
 
 import ctypes
@@ -64,7 +64,7 @@ class SpareRing:
 
 
 def _by_cpu(cells: NDArray[np.void]) -> list[RawBatch]:
-    """Records as the perf cells that they would have been; the sequence number of a continuation is in the same place."""
+    """Records as the perf cells that they would have been. A continuation has its sequence number in the same place."""
     cpus = cells["seq"] >> _CPU_SHIFT
     cells["seq"] &= _SEQ_MASK
     cells["perf_type"], cells["perf_misc"], cells["perf_size"] = _SAMPLE, 0, CELL_BYTES

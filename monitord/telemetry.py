@@ -102,6 +102,8 @@ class Telemetry:
     :ivar folded: alerts that were folded into others, by rule (worker).
     :ivar lost: events lost on the daemon's side; `Stage.QUEUE` is the reader's, the others are the worker's.
     :ivar rule_files: by what came of them at the last load (main).
+    :ivar processes: how many are in the process table now; any thread may ask.
+    :ivar processes_evicted: how many were forgotten for want of room.
     :ivar reload_ok: whether the last load of the configuration succeeded (main).
     :ivar reload_ok_s: Unix time of the last load that did (main).
     """
@@ -120,6 +122,8 @@ class Telemetry:
         self.folded: dict[str, int] = {}
         self.sinks: Mapping[str, SinkCounts] = {}
         self.queues: Mapping[str, Queue] = {}
+        self.processes: Callable[[], int] = int
+        self.processes_evicted: Callable[[], int] = int
         self.reload_ok = False
         self.reload_ok_s = 0.0
 

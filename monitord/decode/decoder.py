@@ -14,7 +14,9 @@ class Decoder:
     """
     Decodes drains, one call after the other by one thread.
 
-    It remembers the last sequence number of each CPU, and the cells of an event that a drain cut in two.
+    It remembers the last sequence number of each CPU, the cells of an event that a drain cut in two, and the events
+    that came while the rings were read one after the other: what another CPU did before them may come with the next
+    drain, and a process must not be seen to act before it is seen to begin.
 
     :ivar events: events decoded so far.
     :ivar missed: events that never came: gaps in the sequence numbers. All of them are losses that the kernel side
@@ -28,11 +30,12 @@ class Decoder:
         self.undecoded = 0
         self._last_seq: dict[int, int] = {}
         self._cut: dict[int, NDArray[np.void]] = {}
+        self._early = EventBatch.empty()
 
     @property
     def holds(self) -> bool:
-        """Whether an event waits for the rest of its cells: the next `decode`, of nothing if need be, gives it out."""
-        return bool(self._cut)
+        """Whether an event waits for the next `decode`, of nothing if need be, which gives it out."""
+        return bool(self._cut or len(self._early))
 
     def decode(self, raw: Sequence[RawBatch]) -> EventBatch:
         """
@@ -40,10 +43,11 @@ class Decoder:
 
         :return: sorted by `ts_ns`; what one CPU wrote stays in its order.
         """
-        records: list[NDArray[np.void]] = []
-        cpus: list[NDArray[np.uint16]] = []
-        overflow: dict[int, bytes] = {}
-        rows = 0
+        early, self._early = self._early, EventBatch.empty()
+        records: list[NDArray[np.void]] = [early.records] if len(early) else []
+        cpus: list[NDArray[np.uint16]] = [early.cpu] if len(early) else []
+        overflow = dict(early.overflow)
+        rows = len(early)
         cut, self._cut = self._cut, {}
         for batch in raw:
             cpu, cells = batch.cpu, cells_of(batch.data)
@@ -64,10 +68,19 @@ class Decoder:
             rows += len(run)
         if not records:
             return EventBatch.empty()
+        complete_ns = min((batch.complete_ns for batch in raw), default=1 << 63)
         if len(records) == 1:
-            return EventBatch(records[0], cpus[0], overflow)
+            return self._up_to(EventBatch(records[0], cpus[0], overflow), complete_ns)
         whole = EventBatch(_together(records), np.concatenate(cpus), overflow)
-        return whole.take(np.argsort(whole.records["ts_ns"], kind="stable"))
+        return self._up_to(whole.take(np.argsort(whole.records["ts_ns"], kind="stable")), complete_ns)
+
+    def _up_to(self, batch: EventBatch, complete_ns: int) -> EventBatch:
+        """The events from before a time; those from then on are held back."""
+        ready = int(np.searchsorted(batch.records["ts_ns"], complete_ns))
+        if ready >= len(batch):
+            return batch
+        self._early = batch.take(np.arange(ready, len(batch)))
+        return batch.take(np.arange(ready))
 
     def _whole_events(
         self, cpu: int, run: NDArray[np.void], first_row: int, overflow: dict[int, bytes]

@@ -71,8 +71,8 @@ def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
         return _OF_EXECUTABLE[field.name]
     if field.name in _OF_PROGRAM and syscall.name in EXECS:
         return _of_program(_OF_PROGRAM[field.name], field.arg)
-    if field.name == "proc.aname" and field.arg in _OF_LINE:
-        return _OF_LINE[field.arg]
+    if field.name == "proc.aname" and field.arg == "0":
+        return Origin(Comm())
     if field.name in _OF_OPEN:
         return _of_open(field.name, syscall)
     if field.name == "evt.arg" and field.arg is not None:
@@ -104,9 +104,6 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
         "group.name": Origin(Number("gid"), momentary=True),
     }
 )
-
-_OF_LINE: Mapping[str | None, Origin] = MappingProxyType({"0": Origin(Comm()), "1": Origin(ParentComm())})
-"""What the event says of the process and its ancestors, by generation."""
 
 _OF_FILE = frozenset(("fd.realpath", "fd.ino", "fd.dev", "fd.dev.major", "fd.dev.minor"))
 """Fields of what is behind the descriptor alone."""

@@ -1,34 +1,29 @@
-"""What rules can ask about the process behind an event: `Context` from exec events and /proc."""
+"""What rules can ask about the process behind an event: `Context` from the process table and /proc."""
 
-import ctypes
-from dataclasses import dataclass, field, replace
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.abi.event import Capture, Flag
+from monitord.abi.event import Capture
 from monitord.enrich.cgroups import Cgroups
 from monitord.enrich.clock import WallClock
+from monitord.enrich.lineage import Lineage
 from monitord.enrich.names import group_names, user_names
-from monitord.enrich.procfs import Procfs, Snapshot
-from monitord.enrich.program import Program, Programs
-from monitord.model.event import Event, EventBatch, ProcessKey
-from monitord.model.interest import Interest, Outcome
+from monitord.enrich.observer import Observer
+from monitord.enrich.procfs import Procfs
+from monitord.enrich.table import PROCESSES, ProcessTable
+from monitord.model.event import Event, EventBatch
+from monitord.model.interest import Interest
 from monitord.model.path import below, normalise
 from monitord.model.placement import Placement
 from monitord.model.process import Process
-from monitord.model.text import argv_of, text_of
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall, SyscallTable
 
 AT_FDCWD = -100
 
-_LINKS = ("/proc/", "/dev/fd/")
-"""Nothing executable lies here; what is named here stands for a file elsewhere."""
-
-PROGRAMS = 16384
-"""Processes whose program is remembered; about 1 KiB each with an argv of ordinary length."""
+DOUBT_EVERY_S = 1.0
+"""Whatever is lost, /proc is listed no more often than this."""
 
 
 @dataclass(slots=True)
@@ -42,46 +37,65 @@ class _Recall:
 
 class ProcContext:
     """
-    `monitord.model.process.Context`, from what exec events said and what /proc says now. Used by one thread.
+    `monitord.model.process.Context`, from the process table, and from /proc where that does not know.
 
-    /proc shows the present, an event is of the past: what a process changed in between (working directory,
-    descriptors, its parent's parent) is shown as it is now. A program that is known to have been replaced, and a
-    process that is gone or whose pid was given again, are `Missing.LATE`.
+    /proc shows the present, an event is of the past. A program that is known to have been replaced, and a process that
+    is gone or whose pid was given again, are `Missing.LATE`. Used by one thread.
 
     :param proc_root: /proc of the initial pid namespace.
-    :param programs: processes whose program is remembered.
+    :param processes: how many are remembered.
+    :param root: the process that is watched, with its descendants; None for all of the machine's.
     """
 
-    def __init__(self, table: SyscallTable, proc_root: Path = Path("/proc"), programs: int = PROGRAMS) -> None:
+    def __init__(
+        self,
+        table: SyscallTable,
+        proc_root: Path = Path("/proc"),
+        processes: int = PROCESSES,
+        root: int | None = None,
+    ) -> None:
         self._table = table
+        self._root = root
         self._procfs = Procfs(proc_root)
-        self._programs = Programs(programs)
+        self._processes = ProcessTable(self._procfs.tick_ns, processes)
+        self._observer = Observer(table, self._processes, self._procfs)
+        self._lineage = Lineage(self._processes, self._observer, self._procfs)
         self._cgroups = Cgroups(self._procfs)
         self._users = user_names()
         self._groups = group_names()
         self._clock = WallClock()
         self._recall: _Recall | None = None
-        self._execs = {(call.abi, call.nr): name for name in ("execve", "execveat") for call in table.calls_named(name)}
-        self._is_exec = np.zeros((len(Abi), NR_SLOTS), bool)
-        for abi, nr in self._execs:
-            self._is_exec[abi, nr] = True
+        self._doubtful = False
+        self._doubt_due_s = 0.0
 
     @property
     def evicted(self) -> int:
-        """Processes whose program was forgotten for want of room."""
-        return self._programs.evicted
+        """Processes forgotten for want of room."""
+        return self._processes.evicted
+
+    @property
+    def size(self) -> int:
+        """Processes that are remembered."""
+        return len(self._processes)
 
     def interest(self) -> Interest:
-        """The events that `observe` learns from: what succeeds to execute."""
-        return Interest(dict.fromkeys(self._execs, Outcome.SUCCESS))
+        """The events that `observe` learns from."""
+        return self._observer.interest()
+
+    def seed(self) -> None:
+        """Learn of the processes that are there; to be called once events are delivered, before the first `observe`."""
+        self._lineage.seed(self._procfs.pids() if self._root is None else self._procfs.descendants(self._root))
 
     def observe(self, batch: EventBatch) -> None:
-        """Learn from the exec events of a batch; to be called before any of its events is judged."""
-        records = batch.records
-        nr = np.clip(records["nr"], 0, NR_UNKNOWN)
-        done = (records["ret"] == 0) & (records["flags"] & (Flag.UNFINISHED | Flag.NO_RETURN) == 0)
-        for row in np.flatnonzero(self._is_exec[records["abi"], nr] & done).tolist():
-            self._learn(batch.event(row))
+        """Learn from a batch; to be called before any of its events is judged."""
+        if self._doubtful and time.monotonic() >= self._doubt_due_s:
+            self._doubtful, self._doubt_due_s = False, time.monotonic() + DOUBT_EVERY_S
+            self._lineage.doubt()
+        self._observer.observe(batch)
+
+    def lost(self) -> None:
+        """Events were lost: what the table says may be old, and some of the processes in it may have ended."""
+        self._doubtful = True
 
     def syscall(self, event: Event) -> Syscall | None:
         """The table's entry for the call; None for a number outside it."""
@@ -91,7 +105,7 @@ class ProcContext:
         """The process that made the call; after a successful exec, the new program."""
         line = self._about(event).line
         if not line:
-            line.append(self._own(event))
+            line.append(self._lineage.own(event))
         own = line[0]
         assert isinstance(own, Process)
         return own
@@ -104,7 +118,7 @@ class ProcContext:
             child = line[-1]
             if isinstance(child, Missing):
                 return child
-            line.append(self._parent(event, child))
+            line.append(self._lineage.parent(event, child))
         return line[generation]
 
     def path(self, event: Event, dirfd: int, text: str) -> Value:
@@ -128,8 +142,8 @@ class ProcContext:
 
     def placement(self, event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
-        program, _ = self._programs.at(self._identity(event.key), event.ts_ns)
-        return self._cgroups.placement(event, program.since_ns if program else 0)
+        phase, _ = self._lineage.entry(event).at(event.ts_ns)
+        return self._cgroups.placement(event, phase.since_ns if phase else 0)
 
     def user_name(self, uid: int) -> Value:
         """The name of a user, host view."""
@@ -153,74 +167,3 @@ class ProcContext:
         if fd not in fds:
             fds[fd] = self._procfs.fd(event.pid, event.start_ns, fd)
         return fds[fd]
-
-    def _learn(self, event: Event) -> None:
-        by_descriptor = self._execs[event.abi, event.nr] == "execveat"
-        filename = event.captured(1 if by_descriptor else 0)
-        argv = next((text for text in event.texts if text.capture is Capture.ARGV), None)
-        self._programs.learn(
-            self._identity(event.key),
-            Program(
-                since_ns=event.ts_ns,
-                dirfd=ctypes.c_int(event.args[0]).value if by_descriptor else AT_FDCWD,
-                filename=Missing.UNKNOWN if filename is None else filename.missing or text_of(filename.data),
-                argv=Missing.UNKNOWN if argv is None else argv.missing or argv_of(argv.data),
-                executable=event.executable,
-            ),
-        )
-
-    def _identity(self, key: ProcessKey) -> tuple[int, int]:
-        """A process as /proc can tell it too."""
-        return key.pid, self._procfs.tick(key.start_ns)
-
-    def _own(self, event: Event) -> Process:
-        if (event.abi, event.nr) in self._execs and event.returned and not event.ret:
-            self._learn(event)
-        now = self._procfs.process(event.pid, event.start_ns)
-        own = self._describe(event.key, event.comm, event.ppid, now, event.ts_ns)
-        return replace(own, exepath=event.executable) if isinstance(event.executable, str) else own
-
-    def _parent(self, event: Event, child: Process) -> Process | Missing:
-        if isinstance(child.ppid, Missing):
-            return child.ppid
-        if not child.ppid:
-            return Missing.NOT_APPLICABLE
-        of_caller = child.key == event.key
-        now = self._procfs.process(child.ppid)
-        # No parent is younger than its child: it died, and its pid was given again.
-        if isinstance(now, Missing) or now.stat.start_ns > child.key.start_ns:
-            return Process(ProcessKey(child.ppid, 0), event.parent_comm) if of_caller else Missing.LATE
-        comm = event.parent_comm if of_caller else now.stat.comm
-        return self._describe(ProcessKey(child.ppid, now.stat.start_ns), comm, now.stat.ppid, now, event.ts_ns)
-
-    def _describe(self, key: ProcessKey, comm: str, ppid: int, now: Snapshot | Missing, ts_ns: int) -> Process:
-        """
-        A process at the time of an event.
-
-        :param comm: what it was called then. Called otherwise now, it executes something else, or may.
-        """
-        program, latest = self._programs.at(self._identity(key), ts_ns)
-        same = not isinstance(now, Missing) and latest and now.stat.comm == comm
-        shown = now if same or isinstance(now, Missing) else Missing.LATE
-        cwd = now if isinstance(now, Missing) else now.cwd
-        argv = shown if isinstance(shown, Missing) else shown.argv
-        exepath: Value = shown if isinstance(shown, Missing) else shown.exepath
-        if program is not None:
-            argv = argv if isinstance(program.argv, Missing) else program.argv
-            exepath = _executed(program, cwd) if isinstance(exepath, Missing) else exepath
-        return Process(key, comm, ppid, argv, exepath, cwd)
-
-
-def _executed(program: Program, cwd: Value) -> Value:
-    """
-    The path of an executable, as the kernel saw it, or from what exec was given.
-
-    A descriptor of then, or a link to it, says nothing now.
-    """
-    if isinstance(program.executable, str):
-        return program.executable
-    if isinstance(program.filename, Missing):
-        return program.filename
-    if program.filename.startswith(_LINKS):
-        return Missing.LATE
-    return below(cwd if program.dirfd == AT_FDCWD else Missing.LATE, program.filename)

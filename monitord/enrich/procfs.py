@@ -19,6 +19,9 @@ STAT_BYTES = 4096
 CGROUP_BYTES = 65536
 """Of /proc/PID/cgroup: a dozen hierarchies with the longest paths, 4096 bytes each."""
 
+CHILDREN_BYTES = 1 << 20
+"""Of /proc/PID/task/TID/children: as many as a pid namespace has by default, 32768, and more."""
+
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
 
 DELETED = " (deleted)"
@@ -59,15 +62,16 @@ class Procfs:
     Reads of one /proc. It must be that of the initial pid namespace, whose pids the events have.
 
     :param root: where it is mounted.
+    :ivar tick_ns: what start times are rounded down to.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = os.fsencode(root)
-        self._tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        self.tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
     def tick(self, start_ns: int) -> int:
         """A start time as /proc can tell it: the kernel divides CLOCK_BOOTTIME and drops the rest."""
-        return start_ns // self._tick_ns
+        return start_ns // self.tick_ns
 
     def process(self, pid: int, start_ns: int | None = None) -> Snapshot | Missing:
         """
@@ -87,6 +91,32 @@ class Procfs:
             return Snapshot(stat, (), Missing.NOT_APPLICABLE, cwd)
         # In the middle of an exec, the new program is already there and its arguments are not: cmdline is empty.
         return Snapshot(stat, argv or Missing.LATE, exepath, cwd)
+
+    def pids(self) -> list[int]:
+        """All processes that there are."""
+        return [int(name) for name in os.listdir(self._root) if name.isdigit()]
+
+    def descendants(self, pid: int) -> list[int]:
+        """A process and those that it made, as far as all between them are there."""
+        found = [pid]
+        for parent in found:
+            try:
+                tasks = os.listdir(b"%b/%d/task" % (self._root, parent))
+            except OSError:
+                continue  # it ended meanwhile
+            for task in tasks:
+                line = self._read(parent, b"task/%b/children" % task, CHILDREN_BYTES)
+                if not isinstance(line, Missing):
+                    found += [int(child) for child in line.split()]
+        return found
+
+    def cwd(self, pid: int, start_ns: int) -> str | Missing:
+        """The working directory of a process."""
+        link = self._link(pid, b"cwd")
+        stat = self._stat(pid)
+        if isinstance(stat, Missing):
+            return stat
+        return link if self.tick(start_ns) == self.tick(stat.start_ns) else Missing.LATE
 
     def fd(self, pid: int, start_ns: int, fd: int) -> str | Missing:
         """What a descriptor of a process refers to: a path, or ``socket:[1234]`` and the like."""
@@ -120,7 +150,7 @@ class Procfs:
             zombie=fields[0] in (b"Z", b"X"),
             kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
             ppid=int(fields[1]),
-            start_ns=int(fields[19]) * self._tick_ns,
+            start_ns=int(fields[19]) * self.tick_ns,
         )
 
     def _argv(self, pid: int) -> tuple[str, ...] | Missing:

@@ -1,73 +1,72 @@
-"""The programs that processes were seen to execute, remembered from the exec events."""
+"""What a process executes, kept as the record of its exec until somebody asks."""
 
-from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
+
+from monitord.abi.event import CELL, EVENT, Capture
+from monitord.model.event import Event, EventBatch
+from monitord.model.text import argv_of, text_of
 from monitord.model.value import Missing, Value
 
-PROGRAMS_PER_PROCESS = 4
-"""
-Programs kept per process: the current one and those before it, for events that are judged after a later exec.
-Wrappers seldom chain more (env, nice, sudo) within the milliseconds that an event waits.
-"""
 
-
-@dataclass(frozen=True, slots=True)
-class Program:
+class Facts(NamedTuple):
     """
-    What one successful exec said.
+    What one successful exec said, or /proc.
 
-    :ivar since_ns: CLOCK_BOOTTIME, when the exec returned.
-    :ivar dirfd: what `filename` is relative to.
     :ivar filename: as the caller passed it.
+    :ivar argv: all arguments.
     :ivar executable: the file itself, if the kernel side could tell.
+    :ivar relative_to_fd: whether `filename` is relative to a descriptor, and not to the working directory.
     """
 
-    since_ns: int
-    dirfd: int
-    filename: str | Missing
+    filename: Value
     argv: tuple[str, ...] | Missing
     executable: Value = Missing.UNKNOWN
+    relative_to_fd: bool = False
 
 
-class Programs:
+AT_FDCWD_BITS = 0xFFFF_FF9C
+"""-100 in the low half of a register."""
+
+
+class Program:
     """
-    The latest programs of at most `capacity` processes; the one that was not touched for longest goes first.
+    A program, shared by all processes that have it from one exec.
 
-    :ivar evicted: processes forgotten for want of room.
+    Most programs are never asked about: decoding one takes 20 us, keeping its record 1 us.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._of: OrderedDict[Hashable, list[Program]] = OrderedDict()
-        self.evicted = 0
+    __slots__ = ("_cell", "_facts", "_more")
 
-    def __len__(self) -> int:
-        return len(self._of)
+    def __init__(self, facts: Facts | None = None, cell: bytes = b"", more: bytes = b"") -> None:
+        self._facts = facts
+        self._cell = cell
+        self._more = more
 
-    def learn(self, process: Hashable, program: Program) -> None:
-        """Remember an exec; those of one process may come in any order, and again."""
-        history = self._of.setdefault(process, [])
-        self._of.move_to_end(process)
-        if program not in history:
-            history.append(program)
-            history.sort(key=lambda known: known.since_ns)
-            del history[:-PROGRAMS_PER_PROCESS]
-        if len(self._of) > self._capacity:
-            self._of.popitem(last=False)
-            self.evicted += 1
+    @staticmethod
+    def recorded(batch: EventBatch, row: int) -> "Program":
+        """That of a successful exec."""
+        return Program(None, batch.records.view(CELL)[row].tobytes(), batch.overflow.get(row, b""))
 
-    def at(self, process: Hashable, ts_ns: int) -> tuple[Program | None, bool]:
-        """
-        What a process was executing at a time.
+    def facts(self) -> Facts:
+        """What is known of it."""
+        if self._facts is None:
+            record = np.frombuffer(self._cell, EVENT)
+            batch = EventBatch(record, np.zeros(1, np.uint16), {0: self._more} if self._more else {})
+            self._facts = facts_of(batch.event(0))
+            self._cell = self._more = b""
+        return self._facts
 
-        :param ts_ns: CLOCK_BOOTTIME.
-        :return: the program, None when not known; and whether no later one is known, so that /proc may still show it.
-        """
-        history = self._of.get(process)
-        if history is None:
-            return None, True
-        self._of.move_to_end(process)
-        known = [program for program in history if program.since_ns <= ts_ns]
-        return (known[-1] if known else None), len(known) == len(history)
+
+def facts_of(event: Event) -> Facts:
+    """What a successful execve or execveat says."""
+    argv = next((text for text in event.texts if text.capture is Capture.ARGV), None)
+    by_descriptor = argv is not None and argv.arg == 2  # execveat has the descriptor in front
+    filename = event.captured(1 if by_descriptor else 0)
+    return Facts(
+        Missing.UNKNOWN if filename is None else filename.missing or text_of(filename.data),
+        Missing.UNKNOWN if argv is None else argv.missing or argv_of(argv.data),
+        event.executable,
+        by_descriptor and event.args[0] & 0xFFFF_FFFF != AT_FDCWD_BITS,
+    )

@@ -28,10 +28,15 @@ class ProcessKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
-    """What one drain took out of one ring: whole perf records, in the order of the ring."""
+    """
+    What one drain took out of one ring: whole perf records, in the order of the ring.
+
+    :ivar complete_ns: CLOCK_BOOTTIME; whatever any CPU wrote before that time has been taken by now.
+    """
 
     cpu: int
     data: bytes
+    complete_ns: int = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monitord.abi.arch import NR_UNKNOWN, Abi
-from monitord.config.schema import Config, MetricsConfig, RuleMatching
+from monitord.config.schema import Config, MetricsConfig, RuleMatching, ScopeKind
 from monitord.detect.detector import RuleDetector
 from monitord.enrich.context import ProcContext
 from monitord.model.problem import Problem, errors
@@ -61,7 +61,9 @@ class Assembly:
         self._table = table
         self._telemetry = telemetry
         self._hostname = socket.gethostname()
-        self._context = ProcContext(table)
+        self._context = ProcContext(table, root=config.scope.number if config.scope.kind is ScopeKind.PID else None)
+        telemetry.processes = lambda: self._context.size
+        telemetry.processes_evicted = lambda: self._context.evicted
         self._outputs = Outputs(telemetry)
         workers = self._outputs.open(config.outputs)
         self.server = _listen(config.metrics, telemetry, table, lambda: self._source)

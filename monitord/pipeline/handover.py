@@ -33,7 +33,7 @@ class Handover:
         """Hand a drain over; False when there is no room for it."""
         size = sum(len(batch.data) for batch in drain)
         with self._changed:
-            if self._waiting and self._bytes + size > self.capacity_bytes:
+            if self._bytes and self._bytes + size > self.capacity_bytes:
                 return False
             self._waiting.append((drain, size))
             self._bytes += size

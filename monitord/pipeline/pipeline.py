@@ -35,8 +35,14 @@ class Enricher(Protocol):
     def interest(self) -> Interest:
         """The calls it has to see."""
 
+    def seed(self) -> None:
+        """Learn of what was there before the first event."""
+
     def observe(self, batch: EventBatch) -> None:
         """Learn from a batch."""
+
+    def lost(self) -> None:
+        """Events were lost: what was learned can be wrong."""
 
 
 class Pipeline:
@@ -62,6 +68,8 @@ class Pipeline:
         self._decoder = Decoder()
         self._handover = Handover(QUEUE_BYTES)
         self._reading = True
+        self._gave = False
+        self._missed = 0
         self._reader = threading.Thread(target=self._guard, args=(self._read,), name="reader", daemon=True)
         self._worker = threading.Thread(target=self._guard, args=(self._work,), name="worker", daemon=True)
         self._reader_heart = Heartbeat("reader")
@@ -85,9 +93,9 @@ class Pipeline:
         """Begin to watch."""
         for sink in self._sinks:
             sink.start()
-        self._worker.start()
-        self._reader.start()
         self._source.start()
+        self._reader.start()
+        self._worker.start()
 
     def replace(self, detector: Detector) -> None:
         """
@@ -167,14 +175,19 @@ class Pipeline:
         self._pass_on(self._source.drain(0))
 
     def _pass_on(self, drain: Drain) -> None:
-        if not drain:
+        if drain:
+            self._telemetry.batches += 1
+            self._telemetry.ring_bytes += sum(len(batch.data) for batch in drain)
+        elif not self._gave:
             return
-        self._telemetry.batches += 1
-        self._telemetry.ring_bytes += sum(len(batch.data) for batch in drain)
+        # An empty one behind the last of them lets the worker give out what it holds back.
+        self._gave = bool(drain)
         if not self._handover.put(drain):
             self._telemetry.lost[Stage.QUEUE] += sum(events_in(batch.data) for batch in drain)
 
     def _work(self) -> None:
+        # Events are delivered by now, so that what begins meanwhile is seen; they wait in the queue.
+        self._enricher.seed()
         while (drain := self._handover.get(TURN_S * 5)) is not None:
             if drain or self._decoder.holds:
                 self._judge(drain)
@@ -202,6 +215,9 @@ class Pipeline:
         batch = self._decoder.decode(drain)
         self._telemetry.received = self._decoder.events
         self._telemetry.lost[Stage.DECODE] = self._decoder.undecoded
+        if self._missed != self._decoder.missed:
+            self._missed = self._decoder.missed
+            self._enricher.lost()
         self._enricher.observe(batch)
         unjudged = self._telemetry.lost[Stage.RULES]
         self._send(self._current().judge(batch.calls, self._decoder.missed + unjudged))

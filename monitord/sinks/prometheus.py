@@ -132,6 +132,13 @@ class _Metrics(Collector):
         )
         yield _counter("monitord_batches_total", "Reads of the rings that found events.", (), [((), telemetry.batches)])
         yield _counter("monitord_ring_read_bytes_total", "Bytes read from the rings.", (), [((), telemetry.ring_bytes)])
+        yield _gauge("monitord_processes", "Processes in the process table.", (), [((), telemetry.processes())])
+        yield _counter(
+            "monitord_processes_evicted_total",
+            "Processes that the table forgot for want of room.",
+            (),
+            [((), telemetry.processes_evicted())],
+        )
         queues = telemetry.queues.items()
         yield _gauge(
             "monitord_queue_depth", "What waits in a queue.", ("queue",), [((name,), q.depth()) for name, q in queues]

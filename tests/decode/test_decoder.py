@@ -144,3 +144,32 @@ def test_however_the_drains_cut_the_ring_every_string_comes_whole(events, cuts, 
 
     assert [[text.data for text in event.texts] for event in got] == events
     assert np.arange(1, len(events) + 1).tolist() == [event.seq for event in got]
+
+
+class TestOrder:
+    """Rings are read one after the other: what is younger than the beginning of that waits for what is older."""
+
+    def test_a_younger_event_waits_for_the_next_drain(self):
+        decoder = Decoder()
+        first = decoder.decode([RawBatch(1, event_cells(1, ts_ns=99) + event_cells(2, ts_ns=101), 100)])
+        assert decoder.holds
+        second = decoder.decode([RawBatch(0, event_cells(1, ts_ns=100), 200)])
+
+        assert [99] == first.records["ts_ns"].tolist()
+        assert [100, 101] == second.records["ts_ns"].tolist()
+        assert [0, 1] == second.cpu.tolist()
+        assert not decoder.holds
+
+    def test_it_keeps_its_strings(self):
+        decoder = Decoder()
+        decoder.decode([RawBatch(0, event_cells(1, b"a") + event_cells(2, LONG, ts_ns=101), 100)])
+        batch = decoder.decode([RawBatch(1, event_cells(1, LONG[:-1], ts_ns=102) + event_cells(2, ts_ns=103), 200)])
+
+        assert [LONG.decode(), LONG[:-1].decode()] == [batch.event(row).texts[0].text for row in (0, 1)]
+
+    def test_an_empty_drain_lets_it_go(self):
+        decoder = Decoder()
+        assert 0 == len(decoder.decode([RawBatch(0, event_cells(1, ts_ns=101), 100)]))
+
+        assert [1] == seqs(decoder.decode([]))
+        assert 1 == decoder.events

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import EVENT, Capture, TextFlag
+from monitord.abi.event import DATA_BYTES, EVENT, Capture, Kind, TextFlag
 from monitord.model.event import Event, EventBatch
 
 GETPPID = 110
@@ -35,6 +35,7 @@ def batch_of(texts: Sequence[Text] = (), **columns: object) -> EventBatch:
     record = np.zeros(1, EVENT)
     pid = columns.setdefault("pid", os.getpid())
     values = {
+        "kind": Kind.EVENT,
         "abi": Abi.X86_64,
         "nr": GETPPID,
         "ts_ns": 1,
@@ -48,8 +49,8 @@ def batch_of(texts: Sequence[Text] = (), **columns: object) -> EventBatch:
     data = b"".join(text[2] for text in texts)
     for index, (arg, capture, piece, *flags) in enumerate(texts):
         record["text"][0, index] = (len(piece), capture << 4 | arg, *(flags or [0]))
-    record["data"] = np.void(data[:68].ljust(68, b"\0"))
-    return EventBatch(record, np.zeros(1, np.uint16), {0: data[68:]} if len(data) > 68 else {})
+    record["data"] = np.void(data[:DATA_BYTES].ljust(DATA_BYTES, b"\0"))
+    return EventBatch(record, np.zeros(1, np.uint16), {0: data[DATA_BYTES:]} if len(data) > DATA_BYTES else {})
 
 
 def event_of(texts: Sequence[Text] = (), **columns: object) -> Event:

@@ -13,7 +13,7 @@ from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
 from monitord.enrich.context import AT_FDCWD, ProcContext
 from monitord.model.event import EventBatch, ProcessKey
-from monitord.model.interest import Outcome
+from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
 from tests.enrich.events import EXECVE, EXECVEAT, GETPPID, batch_of, comm, event_of, exec_batch, running
@@ -180,7 +180,7 @@ class TestExecuted:
         assert (("\udcff\n\x1b",), "/tmp/\udcff") == (context.process(event).argv, context.process(event).exepath)
 
     def test_forgotten_processes_are_counted(self, table):
-        context = ProcContext(table, programs=2)
+        context = ProcContext(table, processes=2)
         for pid in (2, 3, 5):
             context.observe(exec_batch(b"/bin/true", b"true", pid=pid, start_ns=0, comm=b"true"))
 
@@ -226,10 +226,11 @@ class TestObserve:
 
         assert 0 == context.evicted
 
-    def test_interest_is_in_execs_that_succeed(self, context):
-        calls = {(Abi.X86_64, EXECVE), (Abi.X86_64, EXECVEAT), (Abi.I386, I386_EXECVE), (Abi.I386, 358)}
+    def test_interest_is_in_processes_and_in_calls_that_change_them_and_succeed(self, context, table):
+        names = ("execve", "execveat", "chdir", "fchdir", "prctl")
+        calls = {(call.abi, call.nr): Outcome.SUCCESS for name in names for call in table.calls_named(name)}
 
-        assert dict.fromkeys(calls, Outcome.SUCCESS) == dict(context.interest().calls)
+        assert Interest(calls, lifecycle=True) == context.interest()
 
 
 class TestAncestor:

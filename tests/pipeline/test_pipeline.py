@@ -55,7 +55,13 @@ class FakeEnricher:
     def interest(self):
         return wants(59)
 
+    def seed(self):
+        pass
+
     def observe(self, batch):
+        pass
+
+    def lost(self):
         pass
 
 

@@ -1,4 +1,9 @@
-"""``proc.p*`` and ``proc.a*``: the parent and the ancestors of the process."""
+"""
+``proc.p*`` and ``proc.a*``: the parent and the ancestors of the process.
+
+``proc.ppid`` and ``proc.pname`` are of the parent that the kernel had when the call was made: of an orphan, whoever
+adopted it. All others go by birth, so that a process does not lose its history by the end of its parent.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -43,35 +48,18 @@ def _line(event: Event, context: Context, first: int) -> Iterator[Process]:
         yield ancestor
 
 
-def _names(event: Event, context: Context, arg: str | None) -> Value:
-    """The names of process and parent came with the event, whatever /proc says now."""
-    if arg is not None:
-        generation = int(arg)
-        if generation == 0:
-            return event.comm
-        if generation == 1:
-            return event.parent_comm if event.ppid else Missing.NOT_APPLICABLE
-        return of_ancestor(generation, _comm)(event, context, None)
-    names = [event.parent_comm] if event.ppid else []
-    names += [ancestor.comm for ancestor in _line(event, context, 2) if isinstance(ancestor.comm, str)]
-    return tuple(names) or Missing.NOT_APPLICABLE
-
-
 def _comm(process: Process) -> Value:
     return process.comm
 
 
 def _pids(event: Event, context: Context, arg: str | None) -> Value:
     if arg is not None:
-        generation = int(arg)
-        if generation == 0:
-            return event.pid
-        if generation == 1:
-            return event.ppid or Missing.NOT_APPLICABLE
-        return of_ancestor(generation, lambda process: process.key.pid)(event, context, None)
-    pids = [event.ppid] if event.ppid else []
-    pids += [ancestor.key.pid for ancestor in _line(event, context, 2)]
-    return tuple(pids) or Missing.NOT_APPLICABLE
+        return of_ancestor(int(arg), _pid)(event, context, None)
+    return tuple(ancestor.key.pid for ancestor in _line(event, context, 1)) or Missing.NOT_APPLICABLE
+
+
+def _pid(process: Process) -> Value:
+    return process.key.pid
 
 
 def _parent_start(event: Event, context: Context) -> int | Missing:
@@ -110,7 +98,7 @@ FAMILY_FIELDS = (
     Field(
         "proc.ppid",
         FieldType.NUMBER,
-        "process id of the parent",
+        "process id of the parent when the call was made: of an orphan, of whoever adopted it",
         sources.EVENT,
         sources.NEVER,
         lambda event, _context, _arg: event.ppid,
@@ -118,7 +106,7 @@ FAMILY_FIELDS = (
     Field(
         "proc.pname",
         FieldType.TEXT,
-        "name of the parent",
+        "name of that parent",
         sources.EVENT,
         "there is no parent",
         lambda event, _context, _arg: event.parent_comm if event.ppid else Missing.NOT_APPLICABLE,
@@ -126,7 +114,7 @@ FAMILY_FIELDS = (
     Field(
         "proc.pcmdline",
         FieldType.TEXT,
-        "proc.cmdline of the parent",
+        "proc.cmdline of the parent that the process was born to",
         sources.PARENTS,
         sources.NO_ANCESTOR,
         of_ancestor(1, cmdline),
@@ -163,7 +151,7 @@ FAMILY_FIELDS = (
         sources.NO_ANCESTOR,
         _parent_time,
     ),
-    _of_all("proc.aname", FieldType.TEXT, "name", _names),
+    _of_all("proc.aname", FieldType.TEXT, "name", of_ancestors(_comm)),
     _of_all("proc.apid", FieldType.NUMBER, "process id", _pids),
     _of_all("proc.aexe", FieldType.TEXT, "proc.exe", of_ancestors(exe)),
     _of_all("proc.aexepath", FieldType.TEXT, "proc.exepath", of_ancestors(exepath)),

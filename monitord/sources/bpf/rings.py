@@ -12,6 +12,7 @@ import os
 import platform
 import select
 import struct
+import time
 from pathlib import Path
 
 from monitord.model.event import RawBatch
@@ -141,11 +142,12 @@ class Rings:
 
     def take(self) -> list[RawBatch]:
         """What all rings hold, in the order of CPUs; empty ones are left out."""
+        before_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         batches = []
         for ring in self._rings.values():
             data = ring.take()
             if data:
-                batches.append(RawBatch(ring.cpu, data))
+                batches.append(RawBatch(ring.cpu, data, before_ns))
         return batches
 
     def used_bytes(self) -> dict[int, int]:

@@ -1,0 +1,167 @@
+"""A process and its ancestors at the time of an event, from the process table and, where that does not know, /proc."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from monitord.enrich.observer import Observer
+from monitord.enrich.procfs import Procfs, Snapshot
+from monitord.enrich.program import Facts, Program, facts_of
+from monitord.enrich.table import Entry, Phase, ProcessTable
+from monitord.model.event import Event, ProcessKey
+from monitord.model.path import below
+from monitord.model.process import Process
+from monitord.model.text import text_of
+from monitord.model.value import Missing, Value
+
+_LINKS = ("/proc/", "/dev/fd/")
+"""Nothing executable lies here; what is named here stands for a file elsewhere."""
+
+_UNTOLD = Facts(Missing.LATE, Missing.LATE, Missing.LATE)
+
+
+class Lineage:
+    """
+    Describes processes; what /proc says is put into the table. Used by one thread.
+
+    A parent is the one that a process was born to, whoever adopted it later.
+    """
+
+    def __init__(self, processes: ProcessTable, observer: Observer, procfs: Procfs) -> None:
+        self._processes = processes
+        self._observer = observer
+        self._procfs = procfs
+
+    def seed(self, pids: Iterable[int]) -> None:
+        """Learn of processes that are there. What begins or ends meanwhile, events will tell."""
+        found: list[tuple[Entry, int]] = []
+        for pid in pids:
+            now = self._procfs.process(pid)
+            if not isinstance(now, Missing):
+                found.append((self._met(pid, now, None), now.stat.ppid))
+        for entry, ppid in found:
+            parent = self._processes.current(ppid)
+            if parent is not None and parent.start_ns <= entry.start_ns:
+                self._processes.add(*entry.key_and_start, ppid, entry.phases[-1], parent)
+
+    def doubt(self) -> None:
+        """Ends may have been missed, and moves: /proc is asked who is there."""
+        there = set(self._procfs.pids())
+        now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        for entry in self._processes.living():
+            entry.cwd = None
+            if entry.key[0] not in there or self._processes.current(entry.key[0]) is not entry:
+                self._processes.end(entry, now_ns)
+
+    def entry(self, event: Event) -> Entry:
+        """The process of an event in the table; put there if need be."""
+        entry = self._processes.get(event.pid, event.start_ns)
+        comm = event.comm.encode("utf-8", "surrogateescape")
+        if entry is None:
+            entry = self._observer.adopt(event.pid, event.start_ns, event.ppid, comm)
+        entry.start_ns = event.start_ns
+        if self._observer.is_exec(event) and all(known.since_ns != event.ts_ns for known in entry.phases):
+            self._processes.execute(entry, event.ts_ns, comm, Program(facts_of(event)))
+        return entry
+
+    def own(self, event: Event) -> Process:
+        """The process that made a call; after a successful exec, the new program."""
+        own = self._describe(self.entry(event), event.comm, event.ppid, event.ts_ns)
+        return replace(own, exepath=event.executable) if isinstance(event.executable, str) else own
+
+    def parent(self, event: Event, child: Process) -> Process | Missing:
+        """The parent of a process; NOT_APPLICABLE for the first one."""
+        entry = self._processes.get(*child.key)
+        of_caller = child.key == event.key
+        ppid = child.ppid if entry is None else entry.ppid
+        if isinstance(ppid, Missing):
+            return ppid
+        if not ppid:
+            return Missing.NOT_APPLICABLE
+        mother = self._mother(entry, ppid, child.key.start_ns)
+        # The kernel's answer of that time counts more than a name that was seen at another.
+        told = event.parent_comm if of_caller and event.ppid == ppid else None
+        if mother is None:
+            return Process(ProcessKey(ppid, 0), told) if told is not None else Missing.LATE
+        phase, _ = mother.at(event.ts_ns)
+        comm: Value = Missing.LATE if phase is None else text_of(phase.comm)
+        return self._describe(mother, comm if told is None else told, mother.ppid, event.ts_ns)
+
+    def _mother(self, entry: Entry | None, ppid: int, born_ns: int) -> Entry | None:
+        if entry is not None and entry.parent is not None and (known := self._processes.find(entry.parent)) is not None:
+            return known
+        now = self._procfs.process(ppid)
+        # No parent is younger than its child: it died, and its pid was given again.
+        if isinstance(now, Missing) or now.stat.start_ns > born_ns:
+            return None
+        mother = self._met(ppid, now, self._processes.current(now.stat.ppid))
+        if entry is not None:
+            self._processes.add(*entry.key_and_start, ppid, entry.phases[-1], mother)
+        return mother
+
+    def _met(self, pid: int, now: Snapshot, parent: Entry | None) -> Entry:
+        """A process as /proc shows it, put into the table if it was not there."""
+        comm = now.stat.comm.encode("utf-8", "surrogateescape")
+        known = self._processes.get(pid, now.stat.start_ns)
+        if known is not None:
+            return known
+        if parent is not None and parent.start_ns > now.stat.start_ns:
+            parent = None
+        told = not isinstance(now.argv, Missing) and isinstance(now.exepath, str)
+        program = Program(Facts(Missing.UNKNOWN, now.argv, now.exepath)) if told else None
+        entry = self._processes.add(pid, now.stat.start_ns, now.stat.ppid, Phase(0, comm, program), parent)
+        entry.cwd = None if isinstance(now.cwd, Missing) else now.cwd
+        return entry
+
+    def _describe(self, entry: Entry, comm: Value, ppid: int, ts_ns: int) -> Process:
+        """
+        A process at the time of an event.
+
+        :param comm: what it was called then. Called otherwise now, it executes something else, or may.
+        """
+        phase, latest = entry.at(ts_ns)
+        facts = phase.program.facts() if phase is not None and phase.program is not None else _UNTOLD
+        argv, exepath = facts.argv, facts.executable
+        cwd: Value = Missing.LATE if entry.cwd is None else entry.cwd
+        if isinstance(argv, Missing) or not isinstance(exepath, str):
+            now = self._procfs.process(entry.key[0], entry.start_ns)
+            same = not isinstance(now, Missing) and latest and now.stat.comm == comm
+            if isinstance(now, Missing):
+                argv, exepath, cwd = _known(argv, now), _known(exepath, now), _known(cwd, now)
+            else:
+                cwd = _known(cwd, now.cwd)
+                argv = _known(argv, now.argv if same else Missing.LATE)
+                exepath = _known(exepath, now.exepath if same else Missing.LATE)
+                if entry.cwd is None and isinstance(cwd, str):
+                    entry.cwd = cwd
+                if same and phase is not None and phase.program is None and not isinstance(argv, Missing):
+                    entry.phases[-1] = phase._replace(program=Program(Facts(Missing.UNKNOWN, argv, exepath)))
+            if not isinstance(exepath, str) and facts is not _UNTOLD:
+                exepath = _executed(facts, cwd)
+        elif entry.cwd is None:
+            cwd = self._procfs.cwd(entry.key[0], entry.start_ns)
+            entry.cwd = None if isinstance(cwd, Missing) else cwd
+        return Process(ProcessKey(entry.key[0], entry.start_ns), comm, ppid, argv, exepath, cwd)
+
+
+T = TypeVar("T")
+
+
+def _known(told: T | Missing, other: T | Missing) -> T | Missing:
+    """What was told, or else the other."""
+    return other if isinstance(told, Missing) else told
+
+
+def _executed(facts: Facts, cwd: Value) -> Value:
+    """
+    The path of an executable, from what exec was given.
+
+    A descriptor of then, or a link to it, says nothing now.
+    """
+    if isinstance(facts.filename, Missing):
+        return facts.filename
+    filename = str(facts.filename)
+    if filename.startswith(_LINKS):
+        return Missing.LATE
+    return below(Missing.LATE if facts.relative_to_fd else cwd, filename)

@@ -1,0 +1,241 @@
+"""
+The process table: who there is, who made whom, and what each of them executes.
+
+It is told of processes that begin, execute and end, in the order of time, and answers for any time of the last
+seconds. A process that has ended stays while a descendant is there, so that ancestors keep their names.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from monitord.enrich.program import Program
+from monitord.model.value import Value
+
+Key = tuple[int, int]
+"""A process as /proc can tell it, too: its pid, and its start in clock ticks."""
+
+PROCESSES = 32768
+"""Processes that are remembered, the ended ancestors of living ones included: 1 KiB each."""
+
+PHASES = 4
+"""
+Names and programs kept per process: the current ones and those before, for events that are judged after a later exec.
+Wrappers seldom chain more (env, nice, sudo) within the milliseconds that an event waits.
+"""
+
+ENDED_NS = 1_000_000_000
+"""How long a process that has ended is kept for its own sake: its last events may still wait to be judged."""
+
+ENDED_GENERATIONS = 32
+"""Ended ancestors in a row; a chain of processes that start the next one and end would grow for ever."""
+
+
+class Phase(NamedTuple):
+    """
+    What a process was called and what it executed, from a time on.
+
+    :ivar comm: of the thread group leader, as the kernel has it.
+    :ivar program: None when it is not known.
+    """
+
+    since_ns: int
+    comm: bytes
+    program: Program | None
+
+
+class Entry:
+    """
+    One process.
+
+    :ivar start_ns: CLOCK_BOOTTIME; rounded down to a tick until an event has told it exactly.
+    :ivar ppid: of the parent that it was born to, or that it had when it was first seen.
+    :ivar parent: the key of that parent; None when it was not known.
+    :ivar cwd: None when it is not known.
+    :ivar ended_ns: 0 while it lives.
+    :ivar children: entries whose `parent` it is.
+    :ivar lingers: it ended a while ago and is kept for its descendants.
+    """
+
+    __slots__ = ("children", "cwd", "ended_ns", "key", "lingers", "parent", "phases", "ppid", "start_ns")
+
+    def __init__(self, key: Key, start_ns: int, ppid: int, parent: Key | None, phase: Phase) -> None:
+        self.key = key
+        self.start_ns = start_ns
+        self.ppid = ppid
+        self.parent = parent
+        self.phases = [phase]
+        self.cwd: Value | None = None
+        self.ended_ns = 0
+        self.children = 0
+        self.lingers = False
+
+    @property
+    def key_and_start(self) -> tuple[int, int]:
+        """What `ProcessTable.get` takes."""
+        return self.key[0], self.start_ns
+
+    def at(self, ts_ns: int) -> tuple[Phase | None, bool]:
+        """
+        What it was at a time.
+
+        :return: None when that is not known any more; and whether nothing later is known, so that /proc may show it.
+        """
+        phases = self.phases
+        if phases[-1].since_ns <= ts_ns:
+            return phases[-1], True
+        for phase in reversed(phases):
+            if phase.since_ns <= ts_ns:
+                return phase, False
+        return None, False
+
+    def enter(self, phase: Phase) -> None:
+        """Note a change; those of one process may come again, or late."""
+        phases = self.phases
+        if any(known.since_ns == phase.since_ns and known.comm == phase.comm for known in phases):
+            return
+        phases.append(phase)
+        if len(phases) > 1 and phases[-2].since_ns > phase.since_ns:
+            phases.sort(key=lambda known: known.since_ns)
+        del phases[:-PHASES]
+
+
+class ProcessTable:
+    """
+    Processes by key, at most `capacity`. Used by one thread.
+
+    :param tick_ns: of the start times in /proc.
+    :ivar evicted: processes forgotten for want of room.
+    """
+
+    def __init__(self, tick_ns: int, capacity: int = PROCESSES) -> None:
+        self._tick_ns = tick_ns
+        self._capacity = capacity
+        self._entries: dict[Key, Entry] = {}
+        self._current: dict[int, Entry] = {}
+        self._ended: deque[Entry] = deque()
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, pid: int, start_ns: int) -> Entry | None:
+        """A process."""
+        return self._entries.get((pid, start_ns // self._tick_ns))
+
+    def find(self, key: Key) -> Entry | None:
+        """A process by its key."""
+        return self._entries.get(key)
+
+    def current(self, pid: int) -> Entry | None:
+        """The last process that was seen to have a pid."""
+        return self._current.get(pid)
+
+    def living(self) -> list[Entry]:
+        """All that were not seen to end."""
+        return [entry for entry in self._entries.values() if not entry.ended_ns]
+
+    def fork(
+        self, ts_ns: int, pid: int, start_ns: int, comm: bytes, parent: tuple[int, int, bytes], copied: tuple[int, int]
+    ) -> None:
+        """
+        A process begins.
+
+        :param parent: its parent's pid, start and name now.
+        :param copied: pid and start of the process that it is a copy of: with CLONE_PARENT that is not its parent.
+        """
+        ppid, parent_start_ns, parent_comm = parent
+        mother = self.get(ppid, parent_start_ns)
+        if mother is not None:
+            mother.start_ns = parent_start_ns
+            if mother.phases[-1].comm != parent_comm:
+                self.rename(mother, ts_ns, parent_comm)
+        original = mother if copied == (ppid, parent_start_ns) else self.get(*copied)
+        entry = self.add(pid, start_ns, ppid, Phase(0, comm, original.phases[-1].program if original else None), mother)
+        if original:
+            entry.cwd = original.cwd
+
+    def add(self, pid: int, start_ns: int, ppid: int, phase: Phase, parent: Entry | None) -> Entry:
+        """
+        A process that is there; what was known of it but for its executions is replaced.
+
+        :param parent: None when it is not known.
+        """
+        key = (pid, start_ns // self._tick_ns)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = Entry(key, start_ns, ppid, None, phase)
+            self._entries[key] = entry
+            self._current[pid] = entry
+            if len(self._entries) > self._capacity:
+                self._evict()
+        else:
+            entry.start_ns = max(entry.start_ns, start_ns)
+            entry.ppid = ppid
+        if parent is not None and parent.key != entry.parent and parent is not entry:
+            self._forget(self._leave(entry))
+            entry.parent = parent.key
+            parent.children += 1
+        return entry
+
+    def execute(self, entry: Entry, ts_ns: int, comm: bytes, program: Program) -> None:
+        """A process executes a program."""
+        entry.enter(Phase(ts_ns, comm, program))
+
+    def rename(self, entry: Entry, ts_ns: int, comm: bytes) -> None:
+        """A process is called otherwise, and executes what it did."""
+        if entry.phases[-1].comm != comm:
+            entry.enter(Phase(ts_ns, comm, entry.phases[-1].program))
+
+    def end(self, entry: Entry, ts_ns: int) -> None:
+        """A process ends; telling it twice does no harm."""
+        if not entry.ended_ns:
+            entry.ended_ns = ts_ns or 1
+            self._ended.append(entry)
+
+    def sweep(self, now_ns: int) -> None:
+        """
+        Forget those that ended a while ago and have no descendants.
+
+        :param now_ns: CLOCK_BOOTTIME; the time of the latest event will do.
+        """
+        while self._ended and self._ended[0].ended_ns <= now_ns - ENDED_NS:
+            entry = self._ended.popleft()
+            if entry.children:
+                entry.lingers = True
+                self._shorten(entry)
+            else:
+                self._forget(entry)
+
+    def _forget(self, entry: Entry | None) -> None:
+        """Take out a process, and the ended ancestors that were there for its sake alone."""
+        while entry is not None and self._entries.get(entry.key) is entry:
+            del self._entries[entry.key]
+            if self._current.get(entry.key[0]) is entry:
+                del self._current[entry.key[0]]
+            entry = self._leave(entry)
+
+    def _leave(self, entry: Entry) -> Entry | None:
+        """Count a child less; the parent, when nobody needs it any more."""
+        parent = self._entries.get(entry.parent) if entry.parent else None
+        if parent is None:
+            return None
+        parent.children -= 1
+        return parent if parent.lingers and not parent.children else None
+
+    def _shorten(self, entry: Entry) -> None:
+        """Cut a line of ended ancestors that is too long at its old end."""
+        line = [entry]
+        while len(line) <= ENDED_GENERATIONS:
+            last = line[-1]
+            above = self._entries.get(last.parent) if last.parent else None
+            if above is None or not above.ended_ns:
+                return
+            line.append(above)
+        self._forget(line[-1])
+        self.evicted += 1
+
+    def _evict(self) -> None:
+        """Make room: those that have ended go first, then the oldest, of which /proc can tell again."""
+        oldest = self._ended.popleft() if self._ended else next(iter(self._entries.values()))
+        self._forget(oldest)
+        self.evicted += 1

@@ -1,0 +1,100 @@
+"""Many processes that start and end, under a real kernel: what the table says of each is what the process knew."""
+
+import os
+import subprocess
+import time
+from dataclasses import replace
+
+import pytest
+
+from monitord.abi.event import Kind
+from monitord.config.schema import BpfConfig
+from monitord.decode.decoder import Decoder
+from monitord.enrich.context import ProcContext
+from monitord.model.value import Missing
+from monitord.sources.bpf.source import BpfSource
+from tests.support.live import TABLE, Gated, compiled, interest, scope_of
+
+pytestmark = pytest.mark.bpf
+
+SECONDS = float(os.environ.get("MONITORD_CHURN_S", "5"))
+RATE = 2000
+MAGIC = 0xC4A1
+NONE = (1 << 64) - 1
+
+
+class Watch:
+    """Reads as the daemon does, and compares what it hears with what the table says."""
+
+    def __init__(self, gated: Gated) -> None:
+        self.gated = gated
+        self.context = ProcContext(TABLE)
+        self.decoder = Decoder()
+        self.wrong: list[str] = []
+        self.told = self.begun = 0
+        self.late = 0
+        self.observing_s = 0.0
+        wanted = self.context.interest() | interest("getppid")
+        self.source = BpfSource(TABLE, scope_of(gated), BpfConfig(latency=False, ring_pages=1024))
+        self.source.install(replace(wanted, lifecycle=True))
+        self.source.start()
+        self.context.seed()
+
+    def turn(self) -> None:
+        drain = self.source.drain(0.02)
+        if not drain and not self.decoder.holds:
+            return
+        batch = self.decoder.decode(drain)
+        before = time.process_time()
+        self.context.observe(batch)
+        self.observing_s += time.process_time() - before
+        self.begun += int((batch.records["kind"] == Kind.FORK).sum())
+        said = (batch.records["kind"] == Kind.EVENT) & (batch.records["args"][:, 0] == MAGIC)
+        for row in said.nonzero()[0].tolist():
+            self.told += 1
+            self._compare(batch.event(row))
+
+    def _compare(self, event) -> None:
+        _, parent, grandparent, name, *_ = event.args
+        own = self.context.process(event)
+        line = [self.context.ancestor(event, generation) for generation in (1, 2)]
+        if self.context._processes.get(event.pid, event.start_ns).parent is None:
+            self.wrong.append(f"{event.pid} began after it acted")
+        expected = f"n{name}" if name else "churn"
+        if own.comm != expected:
+            self.wrong.append(f"{event.pid} is called {own.comm}, not {expected}")
+        for ancestor, pid in zip(line, (parent, grandparent), strict=True):
+            if pid == NONE:
+                continue
+            if isinstance(ancestor, Missing):
+                self.late += 1
+                self.wrong.append(f"{event.pid} has no ancestor {pid}: {ancestor.name}")
+            elif ancestor.key.pid != pid:
+                self.wrong.append(f"{event.pid} has the ancestor {ancestor.key.pid}, not {pid}")
+
+
+def test_no_wrong_parent_no_wrong_name_and_nothing_is_left():
+    gated = Gated([compiled("churn"), str(SECONDS), str(RATE), "23"], stdout=subprocess.PIPE)
+    watch = Watch(gated)
+    try:
+        before = watch.context.size
+        gated.open()
+        while gated.process.poll() is None:
+            watch.turn()
+        started = int(gated.process.stdout.read())
+        end_s = time.monotonic() + 1.3
+        while time.monotonic() < end_s:
+            watch.turn()
+        lost = sum(watch.source.losses().values())
+    finally:
+        watch.source.close()
+    per_start_us = watch.observing_s / started * 1e6
+
+    assert [] == watch.wrong[:5]
+    assert 0 == lost == watch.decoder.missed
+    assert started == watch.begun
+    assert watch.told >= started * 0.7
+    assert started > SECONDS * RATE * 0.5
+    assert per_start_us < 100  # 14 on a quiet machine
+    watch.context._processes.sweep(1 << 62)
+    assert before - 1 == watch.context.size  # the program itself was there before

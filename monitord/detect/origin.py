@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitord.abi.event import Capture
+from monitord.detect.carried import OfProgram, OfTask
 from monitord.detect.part import (
     Comm,
     Descriptor,
@@ -65,6 +66,8 @@ def origin_of(field: FieldRef, syscall: Syscall) -> Origin | None:
         return _of_path(field.name, syscall)
     if field.name in _OF_SOCKET:
         return _of_socket(field.name, syscall)
+    if field.name in _OF_KERNEL:
+        return _OF_KERNEL[field.name]
     if field.name in _OF_FILE:
         return Origin(Descriptor()) if descriptor_of(syscall) else Origin(None)
     if field.name in _OF_EXECUTABLE and syscall.name in EXECS:
@@ -105,6 +108,19 @@ _OF_ANY_CALL: Mapping[str, Origin] = MappingProxyType(
     }
 )
 
+_OF_KERNEL: Mapping[str, Origin] = MappingProxyType(
+    {
+        "proc.is_exe_writable": Origin(OfProgram()),
+        "proc.is_exe_upper_layer": Origin(OfProgram()),
+        "proc.is_exe_lower_layer": Origin(OfProgram()),
+        "proc.tty": Origin(OfTask("tty")),
+        "proc.vpid": Origin(OfTask("vpid")),
+        "user.loginuid": Origin(OfTask("loginuid")),
+        "thread.cap_effective": Origin(OfTask("cap_effective")),
+        "thread.cap_permitted": Origin(OfTask("cap_permitted")),
+    }
+)
+
 _OF_FILE = frozenset(("fd.realpath", "fd.ino", "fd.dev", "fd.dev.major", "fd.dev.minor"))
 """Fields of what is behind the descriptor alone."""
 
@@ -124,8 +140,10 @@ _WITHOUT_PORT_IF_OPENING = frozenset(
 )
 
 
-def _of_socket(name: str, syscall: Syscall) -> Origin:
+def _of_socket(name: str, syscall: Syscall) -> Origin | None:
     """Which part of the socket a field follows from; which side is the server can hang on the ports."""
+    if name == "fd.l4proto" and syscall.name == "socket":
+        return None  # where the socket did not come along, the arguments tell
     if descriptor_of(syscall) is None:
         return Origin(Texts()) if _gives_address(syscall) else Origin(None)
     remote = name.startswith(_OPENING.get(syscall.name, "fd.r"))

@@ -185,7 +185,8 @@ class Ends:
             return behind
         if self.own_port or int.from_bytes(facts[_FAMILY], "little") not in _IP_FAMILIES:
             return header, facts[_BEHIND_INODE]
-        return header, facts[_BEHIND_INODE.start : _OWN_PORT.start], facts[_OWN_PORT.stop :]
+        bound = any(facts[_OWN_PORT])
+        return header, bound, facts[_BEHIND_INODE.start : _OWN_PORT.start], facts[_OWN_PORT.stop :]
 
 
 _IP_FAMILIES = (2, 10)

@@ -6,10 +6,13 @@ import struct
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
+
 from monitord.abi.arch import Abi
-from monitord.abi.event import Capture, Flag, TextFlag
+from monitord.abi.event import FILE, NO_ARGUMENT, PROGRAM, SOCKET, TASK, Capture, Flag, TextFlag
 from monitord.rules.ast import Check, FieldRef, Op, Operand, Quantifier, Transformed
 from monitord.tables.captures import captures_of
+from monitord.tables.descriptors import descriptor_of
 from monitord.tables.syscalls import Syscall, SyscallTable
 from tests.support.batches import AT_FDCWD, Row, Text, directory, executable
 from tests.support.detect import ABIS
@@ -29,7 +32,7 @@ FILENAMES = ("shadow", "dow", "authorized_keys", "/shadow", "")
 NUMBERS = ("0", "-1", "-2", "3", "1000", "4242", "4294967295", "0x10", "1.5", "1e3", "18446744073709551615", "-9e18")
 CALLS = (
     *("open", "openat", "openat2", "creat", "open_by_handle_at", "execve", "execveat", "connect", "accept4", "socket"),
-    *("close", "bind", "read", "renameat2", "unlinkat", "mount", "ptrace", "setuid", "memfd_create"),
+    *("close", "bind", "read", "sendmsg", "dup2", "renameat2", "unlinkat", "mount", "ptrace", "setuid", "memfd_create"),
 )
 
 TEXT_FIELDS = {
@@ -66,6 +69,9 @@ TEXT_FIELDS = {
     FieldRef("proc.aname", "0"): NAMES,
     FieldRef("proc.aexe"): ("cat", "sh"),
     FieldRef("group.name"): ("root",),
+    FieldRef("user.loginname"): ("root",),
+    FieldRef("thread.cap_effective"): ("CAP_CHOWN", "CAP_CHOWN CAP_SYS_ADMIN", "CHOWN"),
+    FieldRef("fd.realpath"): PATHS,
     FieldRef("container.id"): ("host",),
     FieldRef("k8s.ns.name"): ("default",),
     FieldRef("fd.sockfamily"): ("ip", "unix"),
@@ -90,6 +96,7 @@ NUMBER_FIELDS = tuple(
     FieldRef(name)
     for name in (
         *("evt.num", "evt.nr", "evt.cpu", "evt.rawres", "evt.latency", "evt.count", "evt.buflen", "fd.num"),
+        *("proc.tty", "proc.vpid", "user.loginuid", "proc.sid", "fd.ino"),
         *("proc.pid", "proc.ppid", "proc.duration", "proc.cmdnargs", "thread.tid", "user.uid", "group.gid"),
     )
 )
@@ -103,6 +110,7 @@ BOOL_FIELDS = tuple(
     FieldRef(name)
     for name in (
         *("evt.failed", "evt.is_foreign_abi", "evt.is_open_read", "evt.is_open_write", "evt.is_open_exec"),
+        *("fd.connected", "fd.name_changed", "proc.is_exe_writable", "proc.is_exe_upper_layer", "proc.is_sid_leader"),
         *("evt.is_open_create", "evt.is_io_read", "proc.is_exe_from_memfd", "fd.is_server", "thread.ismain"),
     )
 )
@@ -208,6 +216,77 @@ def executable_of(pick: random.Random) -> Text:
     return pick.choice((file, file, memfd, replace(memfd, data=b""), replace(file, flags=TextFlag.TRUNCATED)))
 
 
+def socket_of(family: int, kind: int, state: int, bits: int, ports: tuple[int, int], *addresses: str) -> bytes:
+    """A `Capture.SOCKET`."""
+    record = np.zeros(1, SOCKET)
+    record["family"], record["type"], record["state"], record["bits"] = family, kind, state, bits
+    record["ino"] = 4711 + ports[0]
+    record["local_port"], record["remote_port"] = ports
+    for side, address in zip(("local", "remote"), addresses, strict=True):
+        record[side] = np.void(socket.inet_pton(family, address).ljust(16, b"\0"))
+    return record.tobytes()
+
+
+def _unix_socket(name: bytes, peer: bytes) -> bytes:
+    record = np.zeros(1, SOCKET)
+    record["family"], record["type"] = socket.AF_UNIX, socket.SOCK_STREAM
+    record["local_port"], record["remote_port"] = len(name), len(peer)
+    return record.tobytes() + name + peer
+
+
+def _file(mode: int, magic: int, names: bytes) -> bytes:
+    record = np.zeros(1, FILE)
+    record["ino"], record["mode"], record["magic"], record["nlink"] = 4711, mode, magic, 1
+    return record.tobytes() + names
+
+
+BEHIND = (
+    *(
+        (Capture.SOCKET, socket_of(socket.AF_INET, kind, state, bits, ports, "10.0.0.1", other))
+        for kind, state, bits, ports, other in (
+            (1, 1, 0, (3, 1000), "127.0.0.1"),
+            (1, 1, 0, (4, 1000), "127.0.0.1"),
+            (1, 1, 0, (1000, 3), "10.0.0.1"),
+            (1, 10, 0, (80, 0), "0.0.0.0"),
+            (2, 7, 3, (0, 0), "0.0.0.0"),
+            (2, 1, 3, (53, 53), "192.0.2.7"),
+        )
+    ),
+    *((Capture.SOCKET, socket_of(socket.AF_INET, 1, 7, 1, (port, 0), "0.0.0.0", "0.0.0.0")) for port in (0, 5)),
+    (Capture.SOCKET, socket_of(socket.AF_INET6, 1, 1, 1, (40000, 80), "::1", "::ffff:192.0.2.7")),
+    (Capture.SOCKET, _unix_socket(b"/run/x", b"")),
+    (Capture.SOCKET, _unix_socket(b"/run", b"/x")),
+    (Capture.SOCKET, b"short"),
+    (Capture.FILE, _file(0o100644, 0xEF53, b"x\0etc\0")),
+    (Capture.FILE, _file(0o40755, 0xEF53, b"etc\0")),
+    (Capture.FILE, _file(0o10600, 0x50495045, b"")),
+    (Capture.FILE, b""),
+)
+
+
+def behind_of(pick: random.Random, call: Syscall | None) -> Text | None:
+    """What is behind the descriptor, for some of the calls that have one, or why that is not known."""
+    descriptor = None if call is None else descriptor_of(call)
+    if descriptor is None or pick.random() < 0.3:
+        return None
+    capture, data = pick.choice(BEHIND)
+    arg = NO_ARGUMENT if descriptor.arg is None else descriptor.arg
+    flags = pick.choice((0, 0, 0, 0, TextFlag.FAULT))
+    return Text(arg, data, capture, flags)
+
+
+def task_of(pick: random.Random) -> Text | None:
+    """What the kernel says of the thread and its executable, for some events, or too little of it."""
+    if pick.random() < 0.3:
+        return None
+    task, program = np.zeros(1, TASK), np.zeros(1, PROGRAM)
+    for name in ("tty", "vpid", "loginuid", "cap_effective", "cap_permitted", "sid", "pid_ns_start_ns"):
+        task[name] = pick.choice((0, 1, 4242, 0xFFFF_FFFF))
+    program["bits"] = pick.choice(range(16))
+    data = pick.choice((task.tobytes(), task.tobytes() + program.tobytes(), task.tobytes() + program.tobytes(), b""))
+    return Text(NO_ARGUMENT, data, Capture.TASK)
+
+
 def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
     """One event of a call."""
     texts = [text_of(pick, one.arg, one.capture) for one in (captures_of(call) if call else ())]
@@ -224,6 +303,8 @@ def row_of(pick: random.Random, abi: Abi, nr: int, call: Syscall | None) -> Row:
         ret=pick.choice(RETURNS),
         args=tuple(pick.choice(REGISTERS) for _ in range(6)),
         texts=tuple(texts),
+        behind=behind_of(pick, call),
+        task=task_of(pick),
         comm=raw(pick.choice(NAMES)),
         parent_comm=raw(pick.choice(NAMES)),
         pid=pick.choice((4242, 4243)),

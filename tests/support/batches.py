@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import DATA_BYTES, EVENT, Capture, Kind
+from monitord.abi.event import DATA_BYTES, DESCRIPTOR_TEXT, EVENT, TASK_TEXT, Capture, Kind
 from monitord.model.event import EventBatch
 
 AT_FDCWD = 0xFFFFFFFFFFFFFF9C
@@ -26,6 +26,7 @@ class Row:
     """
     One event, by default an openat on x86_64 that succeeded.
 
+    :ivar behind: what is behind the descriptor; `task` what the kernel says of the thread.
     :ivar lost: the continuation cells did not arrive.
     """
 
@@ -47,6 +48,8 @@ class Row:
     duration_ns: int = 1_700
     start_ns: int = 1_000_000_000
     cpu: int = 0
+    behind: Text | None = None
+    task: Text | None = None
     lost: bool = False
 
 
@@ -61,9 +64,11 @@ def batch_of(*rows: Row) -> EventBatch:
         for name in ("uid", "gid", "comm", "parent_comm"):
             record[name] = getattr(row, name)
         record["start_ns"] = row.start_ns
-        whole = b"".join(text.data for text in row.texts)
+        slots = dict(enumerate(row.texts)) | {DESCRIPTOR_TEXT: row.behind, TASK_TEXT: row.task}
+        texts = {slot: text for slot, text in slots.items() if text is not None}
+        whole = b"".join(text.data for text in texts.values())
         record["data_len"] = len(whole)
-        for slot, text in enumerate(row.texts):
+        for slot, text in texts.items():
             record["text"][slot] = (len(text.data), text.capture << 4 | text.arg, text.flags)
         # What the kernel has not written is not cleared.
         record["data"] = np.void(whole[:DATA_BYTES].ljust(DATA_BYTES, b"\xa5"))

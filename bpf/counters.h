@@ -17,6 +17,8 @@ struct stats {
     u64 lost_texts;    /* continuation cells that did not fit: the event went, a string did not */
     u64 spill_failed;  /* no room to keep a call over a context switch: enter-time data lost */
     u64 errors_failed; /* no room in `errors` */
+    u64 ignored_names; /* events wanted by rules and dropped for the operator */
+    u64 ignored_places;
 };
 BPF_PERCPU_ARRAY(stats, struct stats, 1);
 

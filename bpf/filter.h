@@ -1,56 +1,115 @@
-/* Which calls are wanted as events, and how their strings are found. Written by the daemon while events flow
- * (monitord/sources/bpf/plan.py), read at enter and exit. */
+/* Which events are wanted. Written by the daemon while events flow (monitord/sources/bpf/filters.py), read at enter and
+ * exit. monitord.model.interest.Interest.admits() is the reference.
+ *
+ * A filter holds up to 32 clauses, a bit each in every mask here; an event is wanted if it fits any. What is cheap to
+ * ask and known early is asked first: registers and user when the call begins, which spares it the copying of strings;
+ * result, name of the process and path when it ends. Tests that clauses share are made once. */
 
-enum { WANT_SUCCESS = 1, WANT_FAILURE = 2, WANT_FOREIGN = 4 }; /* monitord.model.interest.Outcome */
+#define TESTS 16
+#define RESULT_TESTS 8
+#define FILTERS 256 /* one byte of a plan names a filter, so that a plan changes at one stroke */
 
-/* Calls whose registers at exit do not tell what was called, or that do not return. */
-enum { SPECIAL_TRACK = 1, SPECIAL_FORK = 2, SPECIAL_NO_RETURN = 4, SPECIAL_EXEC = 8 };
-
-/* What is sent along that the caller did not pass. */
-enum {
-    EXTRA_TASK = 1,      /* struct task_facts */
-    EXTRA_FD = 2,        /* the file or socket behind the descriptor, when the call returns */
-    EXTRA_FD_ENTER = 4,  /* it is gone then, or another: read at enter */
-    EXTRA_FD_CHANGE = 8, /* a socket whose addresses the call may change: compared with those at enter */
-    EXTRA_PROGRAM = 16,  /* with EXTRA_TASK: struct program_facts */
+/* Holds for a value in [base, base + width), of the first 64 for those whose bit is set. */
+struct test {
+    u64 mask;
+    u64 base;
+    u64 width;
+    u64 bits;
+    u32 clauses; /* those that ask for it */
+    u8 source;   /* monitord.model.facts.Source: an argument, or UID */
+    u8 negate;
+    u8 pad[2];
 };
+#define SOURCE_UID 6
 
-/* At most the first two texts of a plan are paths. */
-#define PATHS 2
-enum { DIRFD_NONE = 254, DIRFD_CWD = 255 }; /* not a path; relative to the working directory only */
-
-struct plan {
-    u8 want;              /* WANT_* */
-    u8 special;           /* SPECIAL_* */
-    u8 at_exit;           /* the kernel fills the buffers in: nothing to read at enter */
-    u8 size;              /* of a CAPTURE_BYTES */
-    u8 source[ARG_TEXTS]; /* CAPTURE_* << 4 | argument, 0 behind the last one */
-    u8 dirfd[PATHS];      /* for the first texts: what a path is relative to, an argument or one of DIRFD_* */
-    u8 extras;            /* EXTRA_* */
-    u8 fd;                /* the argument with the descriptor of EXTRA_FD; NO_ARGUMENT: the one that it returns */
+struct filter {
+    u32 generation; /* no two filters have had the same */
+    u32 clauses;
+    u32 success; /* clauses that a call fits which succeeded, or never returned */
+    u32 failure;
+    u32 foreign;       /* clauses for calls by 64-bit code alone */
+    u32 native;        /* and for others alone */
+    u32 named;         /* clauses that ask for the name */
+    u32 names_others;  /* clauses that names fit which are not in `names` */
+    u32 placed;        /* clauses that ask for the path */
+    u32 places_others; /* clauses that paths fit which begin with nothing in `places` */
+    u8 tests;
+    u8 result_tests;
+    u8 ignored; /* IGNORED_* */
+    u8 pad[5];
+    struct test test[TESTS];
+    struct test result_test[RESULT_TESTS]; /* of the errno of failures */
 };
+enum { IGNORED_NAMES = 1, IGNORED_PLACES = 2 };
 
-BPF_ARRAY(plans, struct plan, SLOTS); /* 31 KiB */
+BPF_ARRAY(filters, struct filter, FILTERS); /* 252 KiB; the first one wants nothing */
 
-/* A look-up by number lets all calls without a plan go. The low half has a bit per ABI index for a plan that begins
- * at enter; the high half for any plan: one that asks for foreign calls only is looked at when the call ends, where
- * the ABI is known anyway, or every native call of that number would pay for asking at enter. */
-#define GATES 1024
-#define GATE_ENTER 15
-BPF_ARRAY(gates, u8, GATES); /* 8 KiB */
-
-static __always_inline bool filter_gate(u32 abi, u32 nr) {
-    u8 *gate = gates.lookup(&nr);
-    return gate && *gate & 16 << arch_index(abi);
-}
+/* What a name makes possible; generation 0 are the names that are ignored. (24 + 64 bytes) x 16384. */
+struct name_key {
+    u32 generation;
+    char comm[16];
+};
+BPF_HASH(names, struct name_key, u32, 16384);
 
 static __always_inline bool is_error(s64 ret) {
     return (u64)ret >= -4095UL;
 }
 
-/* monitord.model.interest.Interest.admits() is the reference. */
-static __always_inline bool filter_admits(u8 want, s64 ret, u16 flags) {
-    if (want & (is_error(ret) ? WANT_FAILURE : WANT_SUCCESS))
-        return true;
-    return want & WANT_FOREIGN && flags & FLAG_FOREIGN;
+/* All arithmetic: a branch for each outcome of each test would be too many paths for the verifier. */
+static __always_inline u32 filter_test(struct test *t, u64 value, u32 alive) {
+    u64 at = (value & t->mask) - t->base;
+    u64 beyond = at >> 6;
+    u64 is_far = (beyond | -beyond) >> 63;
+    u64 inside = ((~at & t->width) | (~(at ^ t->width) & (at - t->width))) >> 63; /* the borrow of at - width */
+    u64 holds = inside & (t->bits >> (at & 63) | is_far);
+    u64 fails = (holds ^ 1 ^ t->negate) & 1;
+    return alive & ~(t->clauses & (u32)-fails);
+}
+
+/* When a call begins: the clauses that its registers and its user fit. */
+static __always_inline u32 filter_begin(struct filter *f, u64 *args) {
+    u32 alive = f->clauses;
+    u32 count = f->tests;
+    if (!count)
+        return alive;
+    u64 uid = (u32)bpf_get_current_uid_gid();
+    for (u32 i = 0; i < TESTS; i++) {
+        if (i >= OPAQUE(count))
+            break;
+        struct test *t = &f->test[i];
+        u32 source = t->source;
+        u64 value = source < SOURCE_UID ? args[BOUND(source, 5)] : uid;
+        alive = filter_test(t, value, alive);
+    }
+    return alive;
+}
+
+/* When it ends: those of them that its result fits. */
+static __always_inline u32 filter_result(struct filter *f, u32 alive, s64 ret, u16 flags) {
+    alive &= ~(flags & FLAG_FOREIGN ? f->native : f->foreign);
+    if (!is_error(ret))
+        return alive & f->success;
+    alive &= f->failure;
+    u32 count = f->result_tests;
+    for (u32 i = 0; i < RESULT_TESTS; i++) {
+        if (i >= OPAQUE(count))
+            break;
+        alive = filter_test(&f->result_test[i], -ret, alive);
+    }
+    return alive;
+}
+
+/* The name that the event will carry: of the process, when the call returns. */
+static __always_inline u32 *filter_name(u32 generation, void *task) {
+    struct name_key key = {.generation = generation};
+    void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
+    bpf_probe_read_kernel_str(key.comm, sizeof(key.comm), leader + OFF_task_struct__comm);
+    return names.lookup(&key);
+}
+
+static __always_inline u32 filter_names(struct filter *f, u32 alive, void *task) {
+    if (!(alive & f->named))
+        return alive;
+    u32 *found = filter_name(f->generation, task);
+    return alive & (found ? *found : f->names_others);
 }

@@ -9,9 +9,16 @@ struct start {
     u64 ts_ns;
     u32 nr;
     u8 abi;
-    u8 want;    /* 0: only the start is known */
     u8 planned; /* it has a plan */
     u8 flags;   /* FLAG_FOREIGN */
+    u8 pad;
+    u32 want;       /* clauses of the filter that it fitted when it began; 0: nothing else is known */
+    u32 generation; /* of that filter */
+    /* Known when it ends. */
+    u8 filter;
+    u8 late; /* strings are to be read now */
+    u8 new_program;
+    u8 pad2[5];
 };
 
 struct call {

@@ -7,11 +7,13 @@
 #include "task.h"       /* reading the kernel's structs */
 #include "arch.h"       /* registers and ABIs */
 #include "scope.h"      /* which tasks */
-#include "filter.h"     /* which calls become events */
+#include "filter.h"     /* which events are wanted */
+#include "plan.h"       /* what is done with each call */
 #include "counters.h"   /* what is counted of all calls */
 #include "inflight.h"   /* a call between enter and exit */
 #include "capture.h"    /* strings and structs of the caller */
 #include "directory.h"  /* where relative paths start */
+#include "places.h"     /* which paths are wanted */
 #include "pids.h"       /* pids in their namespaces */
 #include "identity.h"   /* the thread */
 #include "descriptor.h" /* files and sockets */
@@ -27,7 +29,15 @@ static __always_inline void task_captures(struct call *call, struct plan *plan, 
         program_capture(call, task);
 }
 
-/* A call with a plan begins: remember it, with the caller's strings. */
+/* The last questions about an event, those about its path. */
+static __always_inline bool is_wanted(struct filter *filter, u32 alive, struct call *call, void *task, bool keep) {
+    struct stats *s = my_stats();
+    if (!s || !places_filter(filter, alive, call))
+        return false;
+    return keep || !filter->ignored || !places_ignored(filter, call, task, s);
+}
+
+/* A call with a plan begins: remember it, with the caller's strings if its registers fit what is wanted. */
 static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     u32 slot = arch_slot(abi, nr);
     struct plan *plan = plans.lookup(&slot);
@@ -35,16 +45,26 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     void *regs = (void *)ctx[0];
     if (!plan || !call)
         return 0;
+    struct filter *filter = plan_filter(plan);
+    if (!filter)
+        return 0;
     call->start.nr = nr;
     call->start.abi = abi;
-    call->start.want = plan->want;
+    call->start.want = 0;
+    call->start.generation = filter->generation;
     call->start.planned = 1;
     call->start.flags = arch_foreign(abi, regs);
-    if (plan->want) {
-        call->event.abi = abi;
+    if (plan->special & SPECIAL_NO_RETURN)
+        count_call(abi, nr);
+    if (filter->clauses) {
+        arch_args(abi, regs, call->event.args);
+        call->start.want = filter_begin(filter, call->event.args);
+    }
+    FORGET();
+    if (call->start.want) {
+        call->event.abi = call->start.abi;
         call->event.data_len = 0;
         call->event.text[DESCRIPTOR_TEXT].source = call->event.text[TASK_TEXT].source = 0;
-        arch_args(abi, regs, call->event.args);
         if (!plan->at_exit) {
             capture_texts(call, plan, 0);
             directory_captures(call, plan, task);
@@ -53,8 +73,9 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     }
     if (plan->special & SPECIAL_NO_RETURN) {
         call->task = 0;
-        count_call(abi, nr);
-        if (plan->want & WANT_SUCCESS || (plan->want & WANT_FOREIGN && call->start.flags)) {
+        u32 alive = filter_result(filter, call->start.want, 0, call->start.flags);
+        alive = filter_names(filter, alive, task);
+        if (alive && is_wanted(filter, alive, call, task, false)) {
             task_captures(call, plan, task);
             emit(ctx, call, task, 0, call->start.flags | FLAG_NO_RETURN);
         }
@@ -77,7 +98,7 @@ int on_sys_enter(u64 *ctx) {
     void *task = CURRENT_TASK();
     u32 abi = arch_abi(task, nr);
     nr = arch_plain_nr(abi, nr);
-    bool planned = filter_gate(abi, nr);
+    bool planned = plan_gate(abi, nr);
 #ifndef LATENCY
     if (!planned) /* the gate is another ABI's */
         return 0;
@@ -100,54 +121,95 @@ int on_sys_enter(u64 *ctx) {
     return 0;
 }
 
-/* A call with a plan ends. Returns false when it must not be counted: the child's return from a fork. */
-static __always_inline bool end(u64 *ctx, void *task, struct call *call, u32 *abi, u32 *nr, s64 ret) {
-    u16 flags = 0;
-    if (call) {
-        *abi = call->start.abi;
-        *nr = call->start.nr;
-        flags = call->start.flags;
-    }
-    u32 slot = arch_slot(*abi, *nr);
+/* The child's return from a fork, of which the parent's is counted. */
+static __always_inline bool is_child(u32 abi, u32 nr, s64 ret) {
+    u32 slot = arch_slot(abi, nr);
+    struct plan *plan = plans.lookup(&slot);
+    return plan && plan->special & SPECIAL_FORK && ret == 0;
+}
+
+/* A call with a plan ends: NULL when no event is wanted by what is known without its path. What is found out goes into
+ * the call, and so is nothing that the verifier follows through all that comes after. */
+static __always_inline struct call *end(u64 *ctx, void *task, struct call *call, u32 abi, u32 nr, s64 ret) {
+    u32 slot = arch_slot(abi, nr);
     struct plan *plan = plans.lookup(&slot);
     if (!plan)
-        return true;
-    if (!call) {
-        if (plan->special & SPECIAL_FORK && ret == 0)
-            return false;
-        flags = arch_foreign(*abi, (void *)ctx[0]) | FLAG_NO_START;
-    }
-    if (!filter_admits(plan->want, ret, flags))
-        return true;
+        return NULL;
+    u32 index = plan->filter;
+    struct filter *filter = filters.lookup(&index);
+    if (!filter || !filter->clauses)
+        return NULL;
+    u16 flags = call ? call->start.flags : arch_foreign(abi, (void *)ctx[0]);
     bool late = plan->at_exit;
-    if (flags & FLAG_NO_START || !call->start.want) {
-        /* Its enter was before the daemon, or before the plan. */
+    u32 alive = call ? call->start.want : 0;
+    if (call && call->start.generation == filter->generation) {
+        if (!alive) /* its registers did not fit */
+            return NULL;
+        late |= capture_faulted(call);
+    } else if (alive) { /* the filter has been replaced; what was captured is there */
+        alive = filter_begin(filter, call->event.args);
+        late |= capture_faulted(call);
+    } else {
+        /* Its enter was before the daemon, before the plan, or did not fit the filter of then. */
         call = inflight_slot();
         if (!call || call->task)
-            return true;
-        call->start.abi = *abi;
-        call->start.nr = *nr;
-        call->event.abi = *abi;
+            return NULL;
+        arch_args(abi, (void *)ctx[0], call->event.args);
+        alive = filter_begin(filter, call->event.args);
+        call->start.abi = abi;
+        call->start.nr = nr;
+        call->event.abi = abi;
         call->event.text[DESCRIPTOR_TEXT].source = call->event.text[TASK_TEXT].source = 0;
-        arch_args(*abi, (void *)ctx[0], call->event.args);
+        /* What an exec was given is gone; what is in the slot is another call's. */
+        call->event.text[0] = (struct text){.source = plan->source[0], .flags = TEXT_FAULT};
+        call->event.text[1].source = plan->source[1];
         flags |= FLAG_NO_START;
         late = true;
-    } else if (capture_faulted(call)) {
-        late = true;
     }
-    bool new_program = plan->special & SPECIAL_EXEC && ret == 0;
-    if (new_program)
-        capture_new_program(call, task);
-    else if (late)
+    alive = filter_result(filter, alive, ret, flags);
+    if (!alive)
+        return NULL;
+    alive = filter_names(filter, alive, task);
+    if (!alive)
+        return NULL;
+    call->start.want = alive;
+    call->start.filter = index;
+    call->start.late = late;
+    call->start.new_program = plan->special & SPECIAL_EXEC && ret == 0;
+    call->event.flags = flags;
+    call->event.ret = ret;
+    return call;
+}
+
+/* What is left to ask, and to read, of a call that ended; then it is sent. */
+static __always_inline void deliver(void *ctx, struct call *call, void *task) {
+    u32 slot = arch_slot(call->start.abi, call->start.nr), index = call->start.filter;
+    struct plan *plan = plans.lookup(&slot);
+    struct filter *filter = filters.lookup(&index);
+    if (!plan || !filter)
+        return;
+    bool new_program = call->start.new_program;
+    if (call->start.late && !new_program)
         capture_texts(call, plan, TEXT_LATE);
-    if (new_program || late)
+    FORGET();
+    /* What executes is learned from, too: that it is ignored makes no difference. */
+    if (!is_wanted(filter, call->start.want, call, task, call->start.new_program))
+        return;
+    FORGET();
+    if (call->start.new_program)
+        capture_new_program(call, task);
+    FORGET();
+    if (call->start.new_program || call->start.late)
         directory_captures(call, plan, task);
-    if (new_program)
+    FORGET();
+    if (call->start.new_program)
         directory_capture_exe(call, task);
-    descriptor_exit(call, plan, task, ret, late && !plan->at_exit);
+    FORGET();
+    descriptor_exit(call, plan, task, call->event.ret, call->start.late && !plan->at_exit);
+    FORGET();
     task_captures(call, plan, task);
-    emit(ctx, call, task, ret, flags);
-    return true;
+    FORGET();
+    emit(ctx, call, task, call->event.ret, call->event.flags);
 }
 
 /* raw_syscalls:sys_exit (struct pt_regs *regs, long ret) */
@@ -156,7 +218,7 @@ int on_sys_exit(u64 *ctx) {
     if (!in_scope(ctx, task))
         return 0;
     s64 ret = ctx[1];
-    struct call *call;
+    struct call *call = NULL;
     u32 abi, nr;
     bool planned;
 #ifdef LATENCY
@@ -164,26 +226,35 @@ int on_sys_exit(u64 *ctx) {
     if (call) {
         abi = call->start.abi;
         nr = call->start.nr;
+        planned = call->start.planned;
         count_latency(abi, nr, bpf_ktime_get_boot_ns() - call->start.ts_ns);
-        if (call->start.planned)
-            end(ctx, task, call, &abi, &nr, ret);
-        if (is_error(ret))
-            count_error(abi, nr, ret);
-        return 0;
-    }
+    } else
 #endif
-    nr = arch_exit_nr((void *)ctx[0]);
-    abi = arch_abi(task, nr);
-    nr = arch_plain_nr(abi, nr);
-    planned = filter_gate(abi, nr) || nr == ~0u; /* -1 is what sigreturn leaves behind */
+    {
+        nr = arch_exit_nr((void *)ctx[0]);
+        abi = arch_abi(task, nr);
+        nr = arch_plain_nr(abi, nr);
+        planned = plan_gate(abi, nr) || nr == ~0u; /* -1 is what sigreturn leaves behind */
 #ifndef LATENCY
-    call = planned ? inflight_take((u64)task) : NULL;
+        if (planned)
+            call = inflight_take((u64)task);
+        if (call) { /* an exec changes the number */
+            abi = call->start.abi;
+            nr = call->start.nr;
+        }
 #endif
-    if (planned && !end(ctx, task, call, &abi, &nr, ret))
-        return 0;
-    count_call(abi, nr);
+        if (planned && !call && is_child(abi, nr, ret))
+            return 0;
+        count_call(abi, nr);
+    }
     if (is_error(ret))
         count_error(abi, nr, ret);
+    if (planned) {
+        call = end(ctx, task, call, abi, nr, ret);
+        FORGET();
+        if (call)
+            deliver(ctx, call, task);
+    }
     return 0;
 }
 
@@ -193,12 +264,28 @@ int on_sched_switch(u64 *ctx) {
     return 0;
 }
 
+/* A task was killed inside a call: it counts as one that succeeded. */
+static __always_inline void unfinished(u64 *ctx, struct call *call, void *task) {
+    u32 slot = arch_slot(call->start.abi, call->start.nr);
+    struct plan *plan = plans.lookup(&slot);
+    struct filter *filter = plan ? plan_filter(plan) : NULL;
+    if (!filter)
+        return;
+    u32 alive = call->start.want;
+    if (call->start.generation != filter->generation)
+        alive = filter_begin(filter, call->event.args);
+    alive = filter_result(filter, alive, 0, call->start.flags);
+    alive = filter_names(filter, alive, task);
+    if (alive && is_wanted(filter, alive, call, task, false))
+        emit(ctx, call, task, 0, call->start.flags | FLAG_UNFINISHED);
+}
+
 /* sched:sched_process_exit (struct task_struct *task): a killed task makes no sys_exit. */
 int on_process_exit(u64 *ctx) {
     void *task = CURRENT_TASK();
     struct call *call = inflight_take((u64)task);
-    if (call && call->start.want & (WANT_SUCCESS | WANT_FAILURE) && in_scope(ctx, task))
-        emit(ctx, call, task, 0, call->start.flags | FLAG_UNFINISHED);
+    if (call && call->start.want && in_scope(ctx, task))
+        unfinished(ctx, call, task);
     lifecycle_exit(ctx, task);
 #ifdef SCOPE_PID
     void *signal = TASK_LOAD(void *, task, task_struct__signal);

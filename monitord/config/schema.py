@@ -1,6 +1,7 @@
 """The configuration, as values: one class per section of monitord.yaml, defaults included."""
 
 import enum
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,6 +123,30 @@ class AppendOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignore:
+    """
+    Noise: what the kernel drops although a rule wants it. Successful execs are never dropped.
+
+    :ivar comm: names of processes.
+    :ivar paths: absolute and plain; each stands for itself and all below it.
+    """
+
+    comm: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """The names as the kernel has them."""
+        return frozenset(os.fsencode(name) for name in self.comm)
+
+    @property
+    def places(self) -> frozenset[bytes]:
+        """How the paths begin: with a NUL at the end for one path, with a slash for all below."""
+        paths = [os.fsencode(path) for path in self.paths]
+        return frozenset(place for path in paths for place in (path + b"\0", path.removesuffix(b"/") + b"/"))
+
+
+@dataclass(frozen=True, slots=True)
 class RulesConfig:
     """
     :ivar paths: files, or directories whose ``*.yaml`` files are read in the order of their names.
@@ -188,6 +213,7 @@ class Config:
 
     scope: Scope = Scope()
     bpf: BpfConfig = field(default_factory=BpfConfig)
+    ignore: Ignore = field(default_factory=Ignore)
     rules: RulesConfig = field(default_factory=RulesConfig)
     outputs: OutputsConfig = field(default_factory=OutputsConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)

@@ -63,7 +63,7 @@ class Case:
 
     def _judged(self, base: Part, rule: Rule) -> Judgement:
         verdict = judged(base.condition, self._event, self._context, self._catalogue)
-        return Judgement(rule, verdict, refusal(base.interest, self._event))
+        return Judgement(rule, verdict, refusal(base.interest, self._event, self._context.syscall(self._event)))
 
     def rule_lines(self, rule: Rule, paint: Paint) -> Iterator[str]:
         """The verdict of one rule, and how it comes about."""
@@ -141,7 +141,7 @@ class Case:
                 yield from wrapped("It makes the alert.", 2)
 
     def _takes(self, rule: Rule) -> bool:
-        admitted = refusal(rule.interest, self._event) is None
+        admitted = rule.interest.admits(self._event)
         return admitted and evaluate(rule.condition, self._event, self._context, self._catalogue)
 
     def _hides(self, before: Sequence[Judgement], rule: Rule) -> bool:

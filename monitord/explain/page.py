@@ -1,7 +1,7 @@
 """Text for people: 100 columns at most where words allow it, colour on a terminal only."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TextIO
 
 WIDTH = 100
@@ -57,13 +57,3 @@ def wrapped(text: str, indent: int = 0, hanging: int = 0, width: int = WIDTH) ->
         break_long_words=False,
         break_on_hyphens=False,
     ) or [begin.rstrip()]
-
-
-def table(rows: Iterable[tuple[str, str]], indent: int = 2) -> Iterator[str]:
-    """Two columns, the second one wrapped."""
-    rows = list(rows)
-    width = max((len(left) for left, _ in rows), default=0)
-    for left, right in rows:
-        first, *more = wrapped(right, indent + width + 2)
-        yield f"{' ' * indent}{left.ljust(width)}  {first.lstrip()}"
-        yield from more

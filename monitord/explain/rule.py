@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitord.detect.ways import Way, ways
-from monitord.explain.kernel import described
-from monitord.explain.page import Paint, table, wrapped
+from monitord.explain.kernel import describe
+from monitord.explain.page import Paint, wrapped
 from monitord.explain.tree import checks_in, condition_lines
 from monitord.model.interest import Interest
 from monitord.rules.ast import Check, Node
@@ -40,9 +40,10 @@ def rule_lines(rule: Rule, calls: SyscallTable, catalogue: Mapping[str, Field], 
         yield paint.bold(f"It {consequence.value}") + ", for these fields have no source:"
         yield from wrapped(", ".join(fields), 2)
         yield ""
-    yield paint.bold("In the kernel") + ": the calls that are delivered at all"
-    asked = list(described(rule.interest, calls))
-    yield from table(asked) if asked else ["  none: the rule can never match on this machine"]
+    yield paint.bold("In the kernel") + ": the events that are delivered at all"
+    asked = describe(rule.interest, calls)
+    for line in asked or ["none: the rule can never match on this machine"]:
+        yield from wrapped(line.lstrip(), 4 if line.startswith(" ") else 2, 4)
     by_way = _by_way(rule, calls, catalogue)
     for title, kinds in _SECTIONS:
         rows = [(way.value, text) for way in kinds for text in by_way.get(way, ())]

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monitord.abi.arch import NR_UNKNOWN
-from monitord.abi.event import Flag
 from monitord.config.schema import Config
 from monitord.model.alert import Alert
 from monitord.model.event import Event, EventBatch
@@ -84,8 +82,7 @@ class Recorder:
 
     def _asked_for(self, event: Event) -> bool:
         """The enricher asks for events, too."""
-        nr = event.nr if 0 <= event.nr < NR_UNKNOWN else NR_UNKNOWN
-        return self._interest.admits((event.abi, nr), event.failed, bool(event.flags & Flag.FOREIGN))
+        return self._interest.admits(event)
 
 
 class RecordingAssembly(Assembly):

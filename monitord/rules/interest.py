@@ -6,31 +6,36 @@ failed, and whether it was made by 64-bit code through another ABI. A set of sit
 each, four to a call. Every part of a condition gets two sets, where it may be true and where it may be false:
 a test of what a situation decides (``evt.type``, ``evt.res``, ...) gets them exactly, any other test gets all in
 both, and ``and``, ``or``, ``not`` are ``&``, ``|`` and a swap. So the result can hold calls that never match, but
-never lacks one that does.
+never lacks one that does. For the calls that are left, `monitord.rules.kernel_part` tells which of their events.
 """
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.model.interest import Call, Interest, Outcome
+from monitord.model.clause import EVERYTHING, Clauses, both, only, simplified
+from monitord.model.facts import FOREIGN, MAX_ERRNO, RESULT
+from monitord.model.interest import Call, Interest
+from monitord.model.limit import Numbers
 from monitord.model.value import Missing, Value
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Or
 from monitord.rules.compare import Literal, make_test, read_literal
 from monitord.rules.evaluate import check_test
 from monitord.rules.field import FieldType
+from monitord.rules.kernel_part import FIELDS, checks_in, clauses_of, truth_of
 from monitord.rules.opens import OPEN_CALLS
+from monitord.rules.registers import UNKNOWN, Truth
 from monitord.tables.canonical import canonical
 from monitord.tables.constants import errno_name
-from monitord.tables.syscalls import SyscallTable
+from monitord.tables.syscalls import Syscall, SyscallTable
 
-MAX_ERRNO = 4095
 _NATIVE = frozenset((Abi.X86_64, Abi.ARM64))
 
 _SUCCESS, _FAILURE, _FOREIGN_SUCCESS, _FOREIGN_FAILURE = 1, 2, 4, 8
+_ANY_OUTCOME, _ANY_SITUATION = 3, 15
 _FAILED_RETURNS = ((-MAX_ERRNO, -1),)
 _OTHER_RETURNS = ((-(1 << 63), -MAX_ERRNO - 1), (0, (1 << 63) - 1))
 _OUTSIDE_TABLE = ((-(1 << 31), -1), (NR_UNKNOWN, (1 << 31) - 1))
@@ -114,15 +119,42 @@ class InterestFinder:
             "fd.num": self._fd_number,
         }
         self._known: dict[Check, _Truth] = {}
+        self._table = table
+        self._refined: dict[Check, dict[Call, Truth]] = {}
+        self._truths: dict[Truth, Truth] = {}
 
     def interest_of(self, node: Node) -> Interest:
-        """The calls that a condition, macros put in, can be true for."""
+        """The events that a condition, macros put in, can be true for."""
         situations = self._truth(node).true
+        telling = self._telling(node)
+        # Calls of which all tests say the same are worked out together.
+        found: dict[tuple[int, ...], Clauses] = {}
         calls = {}
-        for call, digit in zip(self._calls, reversed(f"{situations:x}"), strict=False):
+        for number, (call, digit) in enumerate(zip(self._calls, reversed(f"{situations:x}"), strict=False)):
             if digit != "0":
-                calls[call] = _OUTCOMES[int(digit, 16)]
-        return Interest(MappingProxyType(calls))
+                bits = _both_sides(int(digit, 16), call)
+                truths = [one.of_call(number, call) for one in telling]
+                key = (bits, *map(id, truths))
+                if key not in found:
+                    by_check = {id(one.check): truth for one, truth in zip(telling, truths, strict=True)}
+                    found[key] = both(_clauses_of(bits), clauses_of(node, by_check) if telling else EVERYTHING)
+                calls[call] = found[key]
+        return Interest.of_clauses(calls)
+
+    def _telling(self, node: Node) -> "list[_Telling]":
+        """The tests of a condition that say something of a call."""
+        telling: list[_Telling] = []
+        for check in checks_in(node):
+            known = self._known[check]
+            told = known.true != self._all or known.false != self._all
+            refined = isinstance(check.operand, FieldRef) and check.operand.name in FIELDS
+            if told or refined:
+                of_calls = self._refined.setdefault(check, {})
+                telling.append(_Telling(check, known, self._find if refined else None, of_calls, self._truths))
+        return telling
+
+    def _find(self, call: Call) -> Syscall | None:
+        return None if call[1] == NR_UNKNOWN else self._table.find(*call)
 
     def can_hold(self, node: Node) -> bool:
         """Whether there is a call that a condition, macros put in, can be true for."""
@@ -218,12 +250,51 @@ def _outcomes(check: Check, bounds: Bounds) -> set[bool]:
     return said
 
 
-def _outcome(bits: int) -> Outcome:
-    """The kernel's bits for the situations of one call."""
-    outcome = Outcome(bits & (_SUCCESS | _FAILURE))
-    if (bits & _FOREIGN_SUCCESS and not bits & _SUCCESS) or (bits & _FOREIGN_FAILURE and not bits & _FAILURE):
-        outcome |= Outcome.FOREIGN
-    return outcome
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """
+    A test that says something of calls.
+
+    :ivar known: what the situations tell.
+    :ivar find: the table, where more can be told by the call; None where not.
+    :ivar of_calls: what was found out before, by call.
+    :ivar truths: equal answers are one object, kept here.
+    """
+
+    check: Check
+    known: _Truth
+    find: Callable[[Call], Syscall | None] | None
+    of_calls: dict[Call, Truth]
+    truths: dict[Truth, Truth]
+
+    def of_call(self, number: int, call: Call) -> Truth:
+        """What the test says of the events of one call, the `number`-th."""
+        truth = self.of_calls.get(call)
+        if truth is None:
+            true = _clauses_of(_both_sides(self.known.true >> 4 * number & _ANY_SITUATION, call))
+            false = _clauses_of(_both_sides(self.known.false >> 4 * number & _ANY_SITUATION, call))
+            refined = UNKNOWN if self.find is None else truth_of(self.check, self.find(call))
+            truth = Truth(both(true, refined.true), both(false, refined.false))
+            truth = self.of_calls[call] = self.truths.setdefault(truth, truth)
+        return truth
 
 
-_OUTCOMES = tuple(_outcome(bits) for bits in range(16))
+def _both_sides(bits: Situations, call: Call) -> Situations:
+    """The situations of one call; where none is foreign, foreign ones as the others, so that nobody needs to ask."""
+    return bits | bits << 2 if call[0] in _NATIVE else bits
+
+
+@functools.cache
+def _clauses_of(bits: Situations) -> Clauses:
+    """The situations of one call as clauses."""
+    sides = enumerate((bits & _ANY_OUTCOME, bits >> 2))
+    return simplified(
+        clause
+        for side, outcome in sides
+        for clause in both(only(FOREIGN, Numbers.among((side,), 1)), _results(outcome))
+    )
+
+
+def _results(outcome: int) -> Clauses:
+    spans = ((0, 0),) * bool(outcome & _SUCCESS) + ((1, MAX_ERRNO),) * bool(outcome & _FAILURE)
+    return only(RESULT, Numbers.of(spans, MAX_ERRNO))

@@ -1,6 +1,8 @@
 """How a call opens a file, as Falco's ``evt.is_open_*`` see it."""
 
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from monitord.abi.arch import Abi
 from monitord.model.event import Event
@@ -13,16 +15,16 @@ _HOW = "openat2"
 HOW_ARG = 2
 """Where openat2 has its struct open_how."""
 
-_FLAGS_ARG = {"open": 1, "openat": 2, "open_by_handle_at": 2}
-_MODE_ARG = {"open": 2, "openat": 3, "creat": 1}
+FLAGS_ARG: Mapping[str, int] = MappingProxyType({"open": 1, "openat": 2, "open_by_handle_at": 2})
+MODE_ARG: Mapping[str, int] = MappingProxyType({"open": 2, "openat": 3, "creat": 1})
 
 # include/uapi/asm-generic/fcntl.h; the same on all our ABIs but for O_DIRECTORY.
-_O_ACCMODE = 0o3
-_O_RDWR = 0o2
-_O_CREAT = 0o100
-_O_EXCL = 0o200
-_O_TMPFILE = 0o20000000  # without the O_DIRECTORY that goes with it
-_ANY_EXECUTE = 0o111
+O_ACCMODE = 0o3
+O_RDWR = 0o2
+O_CREAT = 0o100
+O_EXCL = 0o200
+O_TMPFILE = 0o20000000  # without the O_DIRECTORY that goes with it
+ANY_EXECUTE = 0o111
 
 
 def open_flags(event: Event, name: str) -> int | Missing:
@@ -34,7 +36,7 @@ def open_flags(event: Event, name: str) -> int | Missing:
     """
     if name == _HOW:
         return _how(event, 0)
-    arg = _FLAGS_ARG.get(name)
+    arg = FLAGS_ARG.get(name)
     return Missing.NOT_APPLICABLE if arg is None else event.args[arg] & 0xFFFFFFFF
 
 
@@ -42,7 +44,7 @@ def open_mode(event: Event, name: str) -> int | Missing:
     """The permissions that an open call asks for, if it creates a file."""
     if name == _HOW:
         return _how(event, 1)
-    arg = _MODE_ARG.get(name)
+    arg = MODE_ARG.get(name)
     return Missing.NOT_APPLICABLE if arg is None else event.args[arg] & 0o7777
 
 
@@ -63,7 +65,7 @@ def is_open_read(event: Event, name: str) -> Value:
     flags = open_flags(event, name)
     if isinstance(flags, Missing):
         return False if flags is Missing.NOT_APPLICABLE else flags
-    return flags & _O_ACCMODE in (0, _O_RDWR)
+    return flags & O_ACCMODE in (0, O_RDWR)
 
 
 def is_open_write(event: Event, name: str) -> Value:
@@ -71,20 +73,20 @@ def is_open_write(event: Event, name: str) -> Value:
     flags = open_flags(event, name)
     if isinstance(flags, Missing):
         return False if flags is Missing.NOT_APPLICABLE else flags
-    return flags & _O_ACCMODE in (1, _O_RDWR)
+    return flags & O_ACCMODE in (1, O_RDWR)
 
 
 def is_open_exec(event: Event, name: str) -> Value:
     """Whether the call creates a file that anybody may execute."""
-    flags = _O_CREAT if name == "creat" else open_flags(event, name)
+    flags = O_CREAT if name == "creat" else open_flags(event, name)
     if isinstance(flags, Missing):
         return False if flags is Missing.NOT_APPLICABLE else flags
-    if not flags & (_O_CREAT | _O_TMPFILE):
+    if not flags & (O_CREAT | O_TMPFILE):
         return False
     mode = open_mode(event, name)
     if isinstance(mode, Missing):
         return False if mode is Missing.NOT_APPLICABLE else mode
-    return bool(mode & _ANY_EXECUTE)
+    return bool(mode & ANY_EXECUTE)
 
 
 def is_open_create(event: Event, name: str) -> Value:
@@ -93,14 +95,14 @@ def is_open_create(event: Event, name: str) -> Value:
 
     :return: UNKNOWN for O_CREAT alone when the kernel's word did not come along.
     """
-    flags = _O_CREAT if name == "creat" else open_flags(event, name)
+    flags = O_CREAT if name == "creat" else open_flags(event, name)
     if isinstance(flags, Missing):
         return False if flags is Missing.NOT_APPLICABLE else flags
-    if event.failed or not flags & (_O_CREAT | _O_TMPFILE):
+    if event.failed or not flags & (O_CREAT | O_TMPFILE):
         return False
     if not event.returned:
         return Missing.UNFINISHED
-    if flags & (_O_EXCL | _O_TMPFILE):
+    if flags & (O_EXCL | O_TMPFILE):
         return True
     file = event.file()
     return Missing.UNKNOWN if isinstance(file, Missing) else file.created
@@ -110,4 +112,4 @@ def is_directory(event: Event, name: str) -> bool:
     """Whether the call opens directories only."""
     flags = open_flags(event, name)
     bit = 0o40000 if event.abi in (Abi.ARM64, Abi.ARM) else 0o200000
-    return not isinstance(flags, Missing) and bool(flags & bit) and not flags & _O_TMPFILE
+    return not isinstance(flags, Missing) and bool(flags & bit) and not flags & O_TMPFILE

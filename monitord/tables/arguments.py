@@ -151,6 +151,104 @@ def text_of_argument(call: Syscall, index: int, value: int) -> str:
     return str(number)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedBits:
+    """
+    A name that the text of an argument can hold: only where ``register & mask == value``.
+
+    :ivar sure: it does hold it wherever that is so; no name of more bits can stand in its place.
+    """
+
+    name: str
+    mask: int
+    value: int
+    sure: bool
+
+
+def names_in_text(call: Syscall, index: int) -> tuple[NamedBits, ...] | None:
+    """
+    The names that `text_of_argument` makes an argument's text of; between and beside them it writes numbers only.
+
+    :return: None for an argument that is not shown by names.
+    """
+    form = _form_of(call, index)
+    if form is None:
+        return None
+    flags = names_of(call.abi, *form.flags) if form.flags else {}
+    if form.choice is None:
+        width = bits_of_text(call, index)
+        bits = [NamedBits(name, value or width, value, _stands_alone(value, flags)) for value, name in flags.items()]
+    else:
+        chosen = names_of(call.abi, form.choice)
+        bits = [NamedBits(name, form.mask, value, True) for value, name in chosen.items()]
+        rest = {value: name for value, name in flags.items() if value and not value & form.mask}
+        bits += [NamedBits(name, value, value, _stands_alone(value, rest)) for value, name in rest.items()]
+    return tuple(bits)
+
+
+def _form_of(call: Syscall, index: int) -> _Form | None:
+    arg = call.args[index]
+    kind = arg.type.removeprefix("const ")
+    if "*" in kind or kind in _HANDLES:
+        return None
+    form = _FORMS.get((canonical(call.name), arg.name))
+    if form is not None or arg.name.endswith("fd") or arg.name in ("fildes", "mqdes"):
+        return form
+    return _SIGNAL if arg.name in ("sig", "signum") else None
+
+
+def _stands_alone(flag: int, names: Mapping[int, str]) -> bool:
+    return not any(flag & other for other in names if other != flag)
+
+
+def bits_told(call: Syscall, index: int) -> int:
+    """The bits of the register that the text of an argument tells: with others there it is another text."""
+    # Of a negative number that is shown by names the upper half is not shown.
+    by_names = _form_of(call, index) is not None
+    return 0xFFFF_FFFF if by_names and call.args[index].type in _SIGNED else bits_of_text(call, index)
+
+
+def bits_of_text(call: Syscall, index: int) -> int:
+    """The bits of the register that the text of an argument follows from."""
+    arg = call.args[index]
+    kind = arg.type.removeprefix("const ")
+    if "*" in kind or kind in _HANDLES:
+        bits = _word_bits(call.abi)
+    elif arg.name.endswith("fd") or arg.name in ("fildes", "mqdes"):
+        bits = 32
+    else:
+        bits = _bits_of(call.abi, kind)
+    return (1 << bits) - 1
+
+
+def value_of_text(call: Syscall, index: int, text: str) -> int | None:
+    """A register, in the bits of `bits_of_text`, of which an argument's text is this; None when none is found."""
+    names = {bits.name: bits.value for bits in names_in_text(call, index) or ()}
+    value = 0
+    for word in text.split("|"):
+        number = names.get(word, _WORDS.get(word))
+        if number is None:
+            number = _read_number(word)
+        if number is None:
+            return None
+        value |= number
+    value &= bits_of_text(call, index)
+    return value if text_of_argument(call, index, value) == text else None
+
+
+_WORDS: Mapping[str, int] = MappingProxyType({"NULL": 0, "AT_FDCWD": AT_FDCWD})
+
+
+def _read_number(word: str) -> int | None:
+    digits = word.removeprefix("-")
+    try:
+        if digits.startswith("0x"):
+            return int(word, 16)
+        return int(word, 8 if digits.startswith("0") else 10)
+    except ValueError:
+        return None
+
+
 def texts_of_open_how(abi: Abi, data: bytes) -> Mapping[str, str]:
     """
     ``flags``, ``mode`` and ``resolve`` of openat2's struct open_how as text; empty if `data` is too short to be one.
@@ -171,13 +269,16 @@ def _word_bits(abi: Abi) -> int:
 
 def _number(abi: Abi, kind: str, value: int) -> int:
     """The value of a register read as a C type; types not known here are as wide as an int, and unsigned."""
-    if kind in _BITS_64:
-        bits = 64
-    elif kind in _LONG:
-        bits = _word_bits(abi)
-    else:
-        bits = 16 if kind in _BITS_16 else 32
+    bits = _bits_of(abi, kind)
     return _signed(value, bits) if kind in _SIGNED else value & ((1 << bits) - 1)
+
+
+def _bits_of(abi: Abi, kind: str) -> int:
+    if kind in _BITS_64:
+        return 64
+    if kind in _LONG:
+        return _word_bits(abi)
+    return 16 if kind in _BITS_16 else 32
 
 
 def _signed(value: int, bits: int) -> int:

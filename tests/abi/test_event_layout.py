@@ -9,8 +9,11 @@ import pytest
 from monitord.abi import event
 from monitord.abi.arch import Abi
 from monitord.abi.event import EVENT, FILE, MORE, PERF_PREFIX_BYTES, PROGRAM, SOCKET, TASK, TEXT
+from monitord.model import facts
 from monitord.shipped import shipped
+from monitord.sources.bpf import filter_table, filters
 from monitord.sources.bpf.counts import STATS
+from monitord.sources.bpf.filters import FILTER
 from monitord.sources.bpf.plan import PLAN
 from monitord.sources.bpf.spare import PAGES
 
@@ -124,7 +127,31 @@ def struct_fields(header: str, struct: str) -> list[str]:
 
 
 def test_plan_fields_are_in_the_same_order():
-    assert struct_fields("filter.h", "plan") == list(PLAN.names)
+    assert struct_fields("plan.h", "plan") == list(PLAN.names)
+
+
+def test_filter_fields_are_in_the_same_order():
+    numbers = [name for name in FILTER.names if not name.endswith("test")]
+
+    assert struct_fields("filter.h", "filter") == numbers
+    assert struct_fields("filter.h", "test") == list(FILTER["test"].base.names)
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "value"),
+    [
+        ("filter.h", "TESTS", filters.TESTS),
+        ("filter.h", "RESULT_TESTS", filters.RESULT_TESTS),
+        ("filter.h", "FILTERS", filter_table.SLOTS),
+        ("filter.h", "SOURCE_UID", int(facts.Source.UID)),
+        ("places.h", "PLAIN_CAP", facts.PLAIN_BYTES),
+        ("places.h", "PLACE_BYTES", filters.PLACE_BYTES),
+    ],
+)
+def test_sizes_of_filters_are_the_same(header, name, value):
+    text = (shipped("bpf") / header).read_text()
+
+    assert [str(value)] == re.findall(rf"^#define {name} (\d+)", text, re.M)
 
 
 def test_stats_fields_are_in_the_same_order():

@@ -73,8 +73,8 @@ Condition, lists and macros put in
     not
       proc.aname = apt
 
-In the kernel: the calls that are delivered at all
-  succeeds, x86_64, x32, i386  open openat
+In the kernel: the events that are delivered at all
+  open, openat: success; path in (/etc/gshadow, /etc/shadow)
 
 In the daemon, on columns
   the call alone decides

@@ -148,11 +148,9 @@ def _events(draw):
     return make_event(call, abi=abi, flags=flags, ret=ret, args=(0, flag_bits, flag_bits, 0o755))
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(_trees, _events())
 def test_no_event_that_a_condition_is_true_for_is_held_back(tree, event):
-    call = (event.abi, min(event.nr, NR_UNKNOWN))
-
-    admitted = FINDER.interest_of(tree).admits(call, event.failed, bool(event.flags & Flag.FOREIGN))
+    admitted = FINDER.interest_of(tree).admits(event)
 
     assert admitted or not evaluate(tree, event, FakeContext())

@@ -20,7 +20,7 @@ def matched(event, process=None, ancestors=()):
     context = FakeContext([process or make_process(event.comm), make_process(event.parent_comm), *ancestors])
     for rule in RULES:
         if evaluate(rule.condition, event, context):
-            assert rule.interest.admits((event.abi, event.nr), event.failed, bool(event.flags & Flag.FOREIGN))
+            assert rule.interest.admits(event)
             return rule.name
     return None
 

@@ -11,7 +11,15 @@ from monitord.model.counts import BUCKET_BOUNDS_NS, CountTable, Latency, Syscall
 from monitord.model.interest import Call
 from monitord.sources.bpf import libbpf
 
-STATS = ("seq", "lost_ring", "lost_texts", "spill_failed", "errors_failed")
+STATS = (
+    "seq",
+    "lost_ring",
+    "lost_texts",
+    "spill_failed",
+    "errors_failed",
+    "ignored_names",
+    "ignored_places",
+)
 """struct stats of bpf/counters.h."""
 
 _ERRNO_BITS = 12

@@ -1,4 +1,4 @@
-"""What the kernel does with each syscall: the `plans` and `gates` maps of bpf/filter.h, from tables and interest."""
+"""What the kernel does with each syscall: the `plans` and `gates` maps of bpf/plan.h, from tables and interest."""
 
 import enum
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, slot_of
 from monitord.abi.event import ARG_TEXTS, NO_ARGUMENT
-from monitord.model.interest import Along, Interest, Outcome
+from monitord.model.interest import Along, Call, Interest, Outcome
 from monitord.tables.captures import captures_of
 from monitord.tables.descriptors import descriptor_of
 from monitord.tables.syscalls import Syscall
@@ -21,7 +21,7 @@ DIRFD_CWD = 255
 
 PLAN = np.dtype(
     [
-        ("want", "u1"),
+        ("filter", "u1"),
         ("special", "u1"),
         ("at_exit", "u1"),
         ("size", "u1"),
@@ -34,7 +34,7 @@ PLAN = np.dtype(
 """struct plan."""
 
 GATES = 1024
-"""Entries of the `gates` map, one per number; bpf/filter.h says what the bits mean."""
+"""Entries of the `gates` map, one per number; bpf/plan.h says what the bits mean."""
 
 
 class Special(enum.IntFlag):
@@ -74,7 +74,7 @@ _SPECIAL: Mapping[str, Special] = {
 
 def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]) -> NDArray[np.void]:
     """
-    The whole `plans` map.
+    The whole `plans` map, without filters.
 
     :return: (len(abis) * NR_SLOTS,) of `PLAN`.
     """
@@ -91,8 +91,6 @@ def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]
                 plan["dirfd"][i] = DIRFD_CWD if capture.dirfd is None else capture.dirfd
         along = interest.along.get((syscall.abi, syscall.nr), Along.NONE)
         plan["extras"], plan["fd"] = _extras_of(syscall, along)
-    for (abi, nr), outcome in interest.calls.items():
-        plans[slot_of(abi, nr, abis)]["want"] |= outcome
     return plans
 
 
@@ -111,12 +109,22 @@ def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
     return extras | Extra.FD | (Extra.FD_CHANGE if descriptor.connects else Extra.NONE), descriptor.arg
 
 
-def gates_of(plans: NDArray[np.void], abis: tuple[Abi, ...]) -> NDArray[np.uint8]:
-    """The `gates` map that goes with a `plans` map, (GATES,) of u1."""
+def path_calls_of(table: Iterable[Syscall]) -> frozenset[Call]:
+    """The calls whose first text is a path."""
+    return frozenset(
+        (syscall.abi, syscall.nr) for syscall in table if (captures := captures_of(syscall)) and captures[0].is_path
+    )
+
+
+def gates_of(plans: NDArray[np.void], interest: Interest, abis: tuple[Abi, ...]) -> NDArray[np.uint8]:
+    """The `gates` map that goes with a `plans` map and an interest, (GATES,) of u1."""
+    want = np.zeros(len(plans), np.uint8)
+    for (abi, nr), outcome in interest.calls.items():
+        want[slot_of(abi, nr, abis)] = outcome
     gates = np.zeros(GATES, np.uint8)
     shape = (len(abis), NR_SLOTS)
-    any_plan = ((plans["want"] | plans["special"]) != 0).reshape(shape)
-    from_enter = ((plans["want"] & ~np.uint8(Outcome.FOREIGN) | plans["special"]) != 0).reshape(shape)
+    any_plan = ((want | plans["special"]) != 0).reshape(shape)
+    from_enter = ((want & ~np.uint8(Outcome.FOREIGN) | plans["special"]) != 0).reshape(shape)
     for index in range(len(abis)):
         gates[:NR_SLOTS] |= from_enter[index] * np.uint8(1 << index) | any_plan[index] * np.uint8(16 << index)
     return gates

@@ -92,7 +92,8 @@ def load(settings: Settings) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 def _maps(settings: Settings) -> Iterator[str]:
     """The maps that the daemon reads or writes; the programs hold the others."""
-    yield from ("calls", "errors", "stats", "plans", "gates", "lifecycle", "events", "spare")
+    yield from ("calls", "errors", "stats", "plans", "gates", "filters", "names", "places")
+    yield from ("lifecycle", "events", "spare")
     if settings.latency:
         yield "latencies"
     if settings.scope is ScopeKind.PID:

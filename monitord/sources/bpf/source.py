@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from monitord.abi.arch import NR_SLOTS, machine_abis
-from monitord.config.schema import BpfConfig, Scope, ScopeKind
+from monitord.abi.arch import NR_SLOTS, machine_abis, slot_of
+from monitord.config.schema import BpfConfig, Ignore, Scope, ScopeKind
 from monitord.model.counts import CountTable
 from monitord.model.event import RawBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Degraded, Stage
 from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.counts import LATENCY_WORDS, STATS, PerCpuMap, count_table
+from monitord.sources.bpf.filter_table import IGNORED_NAMES, IGNORED_PLACES, FilterTable
 from monitord.sources.bpf.loader import attach, load
-from monitord.sources.bpf.plan import GATES, PLAN, gates_of, plans_of
+from monitord.sources.bpf.plan import GATES, PLAN, gates_of, path_calls_of, plans_of
 from monitord.sources.bpf.rings import Rings, online_cpus
 from monitord.sources.bpf.scope import ScopeError, cgroup_directory, children, pid_max
 from monitord.sources.bpf.settings import Settings
@@ -55,7 +56,10 @@ class BpfSource:
         self._errors = PerCpuMap(self._loaded.maps["errors"], 1)
         self._stats = PerCpuMap(self._loaded.maps["stats"], len(STATS))
         self._latencies = PerCpuMap(self._loaded.maps["latencies"], LATENCY_WORDS) if config.latency else None
+        self._filters = FilterTable(self._loaded.maps)
         self._plans = np.zeros(len(self._abis) * NR_SLOTS, PLAN)
+        self._with_path = path_calls_of(table)
+        self._ignore = Ignore()
         self._gates = np.zeros(GATES, np.uint8)
         self._housekeeping_due_s = 0.0
         self.install(Interest())
@@ -69,9 +73,14 @@ class BpfSource:
             self._mark(self._scope.number)
 
     def install(self, interest: Interest) -> None:
-        """Replace what is delivered as events, while they flow; calls in both sets are never missed."""
+        """Replace what is delivered as events, while they flow; events in both sets are never missed."""
         plans = plans_of(self._table, interest, self._abis)
-        gates = gates_of(plans, self._abis)
+        for call in interest.calls:
+            ignored = IGNORED_NAMES if self._ignore.comm else 0
+            if call in self._with_path and self._ignore.paths:
+                ignored |= IGNORED_PLACES
+            plans["filter"][slot_of(*call, self._abis)] = self._filters.slot_of(interest.wanted(call), ignored)
+        gates = gates_of(plans, interest, self._abis)
         # Gates open before plans ask and close after they stop asking: in between a call passes one for nothing.
         self._write_gates(self._gates | gates)
         for slot in np.flatnonzero(plans != self._plans).tolist():
@@ -79,6 +88,12 @@ class BpfSource:
         self._plans = plans
         self._write_gates(gates)
         self._update("lifecycle", 0, bytes([interest.lifecycle]))
+        self._filters.keep(frozenset(plans["filter"].tolist()))
+
+    def ignore(self, ignore: Ignore) -> None:
+        """Whose events, and which paths', are dropped from the next `install` on, whatever it asks for."""
+        self._filters.ignore(ignore.names, ignore.places)
+        self._ignore = ignore
 
     def drain(self, timeout_s: float) -> Sequence[RawBatch]:
         """Wait until a ring is a quarter full or the time is over, and take what all rings hold."""
@@ -117,6 +132,10 @@ class BpfSource:
             Degraded.START: self._stat("spill_failed"),
             Degraded.ERRNO: self._stat("errors_failed"),
         }
+
+    def ignored(self) -> Mapping[str, int]:
+        """Events that rules wanted and the operator does not, by what they were told by."""
+        return {"comm": self._stat("ignored_names"), "path": self._stat("ignored_places")}
 
     def program_runs(self) -> Mapping[str, tuple[int, int]]:
         """

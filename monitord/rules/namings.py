@@ -1,0 +1,98 @@
+"""What tests of process names and of paths mean for the bytes that the kernel compares."""
+
+import functools
+import re
+from collections.abc import Iterable
+
+from monitord.model.clause import only
+from monitord.model.facts import COMM, PATH
+from monitord.model.limit import Names, Paths
+from monitord.rules.ast import Check, Op, Quantifier
+from monitord.rules.registers import UNKNOWN, Truth
+
+COMM_BYTES = 15
+"""The longest name of a process."""
+
+_WILD = re.compile(r"[*?\[\\]")
+_SLASHES = re.compile("/+")
+
+
+@functools.lru_cache(maxsize=1024)
+def of_name(check: Check) -> Truth:
+    """A test of ``proc.name``, which is never missing."""
+    if check.op not in (Op.EQ, Op.NE, Op.IN) or check.quantifier is not None:
+        return UNKNOWN
+    names = [_bytes(text) for text in check.values]
+    if None in names:
+        return UNKNOWN
+    # No process has a longer name, nor one with a NUL.
+    members = frozenset(name for name in names if name is not None and len(name) <= COMM_BYTES and 0 not in name)
+    equal = Names(members, listed=True)
+    truth = Truth(only(COMM, equal), only(COMM, ~equal))
+    return ~truth if check.op is Op.NE else truth
+
+
+@functools.lru_cache(maxsize=1024)
+def of_path(check: Check) -> Truth:
+    """A test of the path that a call was given, made absolute and normal."""
+    texts = [_bytes(text) for text in check.values]
+    marks = [text for text in texts if text is not None]
+    if len(marks) < len(texts) or any(0 in mark for mark in marks):
+        return UNKNOWN
+    if check.op in (Op.EQ, Op.NE, Op.IN) and check.quantifier is None:
+        truth = _exactly(mark + b"\0" for mark in marks)
+        return ~truth if check.op is Op.NE else truth
+    if check.op is Op.STARTSWITH and (check.quantifier is Quantifier.ANYOF or len(marks) == 1):
+        return _exactly(marks)
+    if check.op is Op.PMATCH:
+        return _below(check.values)
+    return UNKNOWN
+
+
+@functools.lru_cache(maxsize=1024)
+def of_directory(check: Check) -> Truth:
+    """A test of the directory that such a path is in."""
+    texts = [_bytes(text) for text in check.values]
+    marks = [text for text in texts if text is not None]
+    if len(marks) < len(texts) or any(0 in mark for mark in marks):
+        return UNKNOWN
+    if check.op in (Op.EQ, Op.NE, Op.IN) and check.quantifier is None:
+        # All that is in the directory begins so, and what is deeper down as well.
+        begins = Paths.beginning(mark if mark.endswith(b"/") else mark + b"/" for mark in marks)
+        truth = Truth(only(PATH, begins), UNKNOWN.false)
+        return ~truth if check.op is Op.NE else truth
+    if check.op is Op.STARTSWITH and (check.quantifier is Quantifier.ANYOF or len(marks) == 1):
+        return Truth(only(PATH, Paths.beginning(marks)), UNKNOWN.false)
+    return UNKNOWN
+
+
+def _exactly(marks: Iterable[bytes]) -> Truth:
+    begins = Paths.beginning(marks)
+    return Truth(only(PATH, begins), only(PATH, ~begins))
+
+
+def _below(prefixes: tuple[str, ...]) -> Truth:
+    """``pmatch``: for a glob, what stands before its first wildcard is compared."""
+    sure: list[bytes] = []
+    maybe: list[bytes] = []
+    for prefix in prefixes:
+        stem = _WILD.split(prefix, maxsplit=1)[0]
+        marks = sure if stem == prefix else maybe
+        encoded = _bytes(_SLASHES.sub("/", stem))
+        if encoded is None or not encoded or 0 in encoded:
+            return UNKNOWN
+        if marks is maybe:
+            marks.append(encoded.removesuffix(b"/") + b"\0")
+            marks.append(encoded)
+        else:
+            whole = encoded.removesuffix(b"/")
+            marks += [whole + b"\0", whole + b"/"]
+    return Truth(only(PATH, Paths.beginning(sure + maybe)), only(PATH, ~Paths.beginning(sure)))
+
+
+def _bytes(text: str) -> bytes | None:
+    """A literal as the kernel has it; None where what is no UTF-8 could be cut in another place than the literal."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return None

@@ -18,7 +18,7 @@ from monitord.cli.fields import written  # noqa: E402
 from monitord.model.interest import Outcome  # noqa: E402
 from monitord.rules.field import Field  # noqa: E402
 from monitord.rules.fields import CATALOGUE  # noqa: E402
-from monitord.rules.ruleset import Rule, load  # noqa: E402
+from monitord.rules.ruleset import Rule, RuleSet, load  # noqa: E402
 from monitord.tables.canonical import canonical  # noqa: E402
 from monitord.tables.syscalls import SyscallTable  # noqa: E402
 
@@ -40,9 +40,11 @@ An argument in brackets that may be left out is in parentheses. A duration is a 
 RULES_INTRO = """\
 # Shipped rules
 
-`config/rules/monitord.yaml`, in the order of evaluation. *Calls* is what each rule asks the kernel for, worked out
-from its condition, and only with the outcome (success, error) that it can match. A call that no rule asks for makes no
-event, successful execs excepted: they tell who is who.
+The files in `config/rules`, in the order of evaluation. A rule marked *several events* is a
+[correlation](rules.md#sequences-and-counts), one marked *only in correlations* does not alert by itself, and one marked
+*off* has to be switched on. *Calls* is what each rule asks the kernel for, worked out from its condition, and only with
+the outcome (success, error) that it can match. A call that no rule asks for makes no event, successful execs excepted:
+they tell who is who.
 """
 
 
@@ -67,10 +69,24 @@ def rules_page() -> str:
     if problems:
         sys.exit("\n".join(map(str, problems)))
     rows = (
-        (f"**{rule.name}**<br>{rule.desc}", rule.priority.label, _calls(rule, table), ", ".join(_techniques(rule)))
+        (
+            f"**{rule.name}**{_mark(rule, rules)}<br>{rule.desc}",
+            rule.priority.label,
+            _calls(rule, table),
+            ", ".join(_techniques(rule)),
+        )
         for rule in rules.rules
     )
     return _page("config/rules", RULES_INTRO, [_table(("rule", "priority", "calls", "ATT&CK"), rows)])
+
+
+def _mark(rule: Rule, rules: RuleSet) -> str:
+    marks = {
+        "several events": rule.correlation,
+        "only in correlations": rule.name in rules.silent,
+        "off": not rule.enabled,
+    }
+    return "".join(f" *{mark}*" for mark, on in marks.items() if on)
 
 
 def _calls(rule: Rule, table: SyscallTable) -> str:

@@ -84,3 +84,10 @@ def test_completion_knows_the_commands():
     done = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
 
     assert set(COMMANDS) == set(done.stdout.split())
+
+
+def test_alerting_rules_and_dashboard_are_examples(package):
+    examples = package / "usr/share/doc/monitord/examples"
+
+    for name in ("prometheus/monitord.rules.yml", "grafana/monitord.json"):
+        assert (ROOT / "config" / name).read_bytes() == (examples / name).read_bytes()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from monitord.abi.arch import machine_abis
 from monitord.config.schema import BpfConfig, MetricsConfig
+from monitord.service.privileges import Capability
 
 OLDEST_TESTED = (5, 10)
 
@@ -29,17 +30,6 @@ INITIAL_PID_NAMESPACE = 0xEFFFFFFC
 """PROC_PID_INIT_INO of include/linux/proc_ns.h."""
 
 PAGE_BYTES = 4096
-
-
-class Capability(enum.IntEnum):
-    """The bits of include/uapi/linux/capability.h that matter here."""
-
-    CAP_DAC_READ_SEARCH = 2
-    CAP_IPC_LOCK = 14
-    CAP_SYS_PTRACE = 19
-    CAP_SYS_ADMIN = 21
-    CAP_PERFMON = 38
-    CAP_BPF = 39
 
 
 class Verdict(enum.StrEnum):

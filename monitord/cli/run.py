@@ -19,6 +19,7 @@ from monitord.service.control import open_control
 from monitord.service.daemon import serve
 from monitord.service.log import start_logging
 from monitord.service.notify import NotifyError, notifier
+from monitord.service.privileges import drop
 from monitord.service.signals import SignalQueue
 from monitord.service.watch import FileWatch
 from monitord.sinks.http import ListenError
@@ -114,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
         except (SinkError, ListenError, LoadError, ScopeError, NotifyError) as error:
             _log.error("%s", error)
             return USER_MUST_FIX
+        drop()
         if assembly.server:
             assembly.server.start()
         status = assembly.status

@@ -33,8 +33,17 @@ def as_service(code):
     """As systemd starts the service: an ordinary user with ambient capabilities."""
     caps = ",".join(f"+{name}" for name in AS_SERVICE)
     return subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", f"--inh-caps=-all,{caps}"]
-        + [f"--ambient-caps=-all,{caps}", sys.executable, "-c", code],
+        [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            f"--inh-caps=-all,{caps}",
+            f"--ambient-caps=-all,{caps}",
+            sys.executable,
+            "-c",
+            code,
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -95,6 +95,18 @@ static __always_inline u32 capture_new_argv(struct call *call, u32 at, void *tas
     return size;
 }
 
+/* The address in a struct msghdr and its size; a 32-bit one has them side by side. */
+static __always_inline u64 capture_msg_name(struct call *call, u64 message, u32 *size) {
+    u64 head[2] = {};
+    bpf_probe_read_user(head, sizeof(head), (void *)message);
+    if (call->event.abi == ABI_X86_64 || call->event.abi == ABI_ARM64) {
+        *size = head[1];
+        return head[0];
+    }
+    *size = head[0] >> 32;
+    return (u32)head[0];
+}
+
 static __always_inline void capture_text(struct call *call, struct plan *plan, int i, u8 late) {
     struct text *text = &call->event.text[i];
     u8 source = plan->source[i], kind = source >> 4;
@@ -102,8 +114,15 @@ static __always_inline void capture_text(struct call *call, struct plan *plan, i
     text->source = source;
     text->len = 0;
     text->flags = late;
-    if (!source)
+    if (!source || late & TEXT_NULL)
         return;
+    u32 size = plan->size;
+    if (kind == CAPTURE_MSGHDR) {
+        text->source = CAPTURE_SOCKADDR << 4 | (source & 15);
+        pointer = pointer ? capture_msg_name(call, pointer, &size) : 0;
+        if (!size)
+            pointer = 0;
+    }
     if (!pointer) {
         text->flags |= TEXT_NULL;
     } else if (call->event.data_len >= TEXT_CAP) {
@@ -111,7 +130,6 @@ static __always_inline void capture_text(struct call *call, struct plan *plan, i
     } else if (kind == CAPTURE_STR) {
         capture_str(call, text, pointer);
     } else {
-        u32 size = plan->size;
         if (kind == CAPTURE_SOCKADDR) {
             size = capture_arg(call, (source & 15) + 1);
             if (plan->at_exit) /* accept: a pointer to the size */
@@ -134,7 +152,8 @@ static __always_inline void capture_exec(struct call *call, struct plan *plan, u
     FORGET();
 }
 
-/* All texts of a plan, into an event whose args are set. `late` is TEXT_LATE when called at exit. */
+/* All texts of a plan, into an event whose args are set. `late` is TEXT_LATE when called at exit, with TEXT_NULL when
+ * the kernel has not filled in what it should. */
 static __always_inline void capture_texts(struct call *call, struct plan *plan, u8 late) {
     if (plan->special & SPECIAL_EXEC) {
         capture_exec(call, plan, late);

@@ -32,8 +32,8 @@ static __always_inline void emit_identity(struct event *event, void *task) {
     event->gid = user >> 32;
     event->start_ns = TASK_LOAD(u64, leader, task_struct__start_boottime);
     event->cgroup_id = bpf_get_current_cgroup_id();
-    bpf_probe_read_kernel(event->comm, 16, leader + OFF_task_struct__comm);
-    bpf_probe_read_kernel(event->parent_comm, 16, parent_leader + OFF_task_struct__comm);
+    task_comm(event->comm, leader);
+    task_comm(event->parent_comm, parent_leader);
 }
 
 /* Every event gets a number, sent or not: a gap that the daemon sees is a loss, counted here by its reason. Data of

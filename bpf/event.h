@@ -24,6 +24,7 @@ enum {
     CAPTURE_FILE,
     CAPTURE_SOCKET,
     CAPTURE_TASK,
+    CAPTURE_MSGHDR, /* in plans alone: the address that a struct msghdr names, sent as CAPTURE_SOCKADDR */
 };
 #define NO_ARGUMENT 15 /* the index of what is of no argument: a descriptor that the call returned, the executable */
 enum { TEXT_TRUNCATED = 1, TEXT_FAULT = 2, TEXT_LATE = 4, TEXT_NULL = 8 };

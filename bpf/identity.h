@@ -25,9 +25,10 @@ static __always_inline u32 identity_tty(void *task) {
 
 static __always_inline void identity_session_comm(char *comm, u64 session) {
     u64 link = session ? pids_read(session + OFF_pid__tasks) : 0; /* PIDTYPE_PID is 0 */
-    comm[0] = 0;
     if (link)
-        bpf_probe_read_kernel(comm, 16, (void *)(link - OFF_task_struct__pid_links + OFF_task_struct__comm));
+        task_comm(comm, (void *)(link - OFF_task_struct__pid_links));
+    else
+        __builtin_memset(comm, 0, 16);
 }
 
 static __always_inline void identity_capture(struct call *call, void *task) {

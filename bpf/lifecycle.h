@@ -39,8 +39,8 @@ static __always_inline struct event *lifecycle_begin(void *ctx, void *task, u8 k
     event->uid = TASK_LOAD(u32, cred, cred__uid);
     event->gid = TASK_LOAD(u32, cred, cred__gid);
     event->data_len = 0;
-    bpf_probe_read_kernel(event->comm, 16, task + OFF_task_struct__comm);
-    bpf_probe_read_kernel(event->parent_comm, 16, parent_leader + OFF_task_struct__comm);
+    task_comm(event->comm, task);
+    task_comm(event->parent_comm, parent_leader);
     return event;
 }
 

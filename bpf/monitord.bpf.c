@@ -190,7 +190,7 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
         return;
     bool new_program = call->start.new_program;
     if (call->start.late && !new_program)
-        capture_texts(call, plan, TEXT_LATE);
+        capture_texts(call, plan, plan->at_exit && is_error(call->event.ret) ? TEXT_LATE | TEXT_NULL : TEXT_LATE);
     FORGET();
     /* What executes is learned from, too: that it is ignored makes no difference. */
     if (!is_wanted(filter, call->start.want, call, task, call->start.new_program))

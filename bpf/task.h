@@ -27,6 +27,12 @@ static __always_inline u32 task_tgid(void *task) {
     return TASK_LOAD(u32, task, task_struct__tgid);
 }
 
+/* The name of a task. What a longer name has left can stand behind its NUL (seen on 5.10). */
+static __always_inline void task_comm(char *comm, void *task) {
+    __builtin_memset(comm, 0, 16);
+    bpf_probe_read_kernel_str(comm, 16, task + OFF_task_struct__comm);
+}
+
 /* A value that the compiler must take as it comes. A loop that ends at a constant or at such a value keeps its counter,
  * which the verifier follows; from a value that it knows, the compiler would count down to zero, and the verifiers of
  * Linux 6.1 and before do not see that this ends. */

@@ -87,6 +87,7 @@ class Capture(enum.IntEnum):
     FILE = 7  # the file behind a descriptor: `FILE`, then its path as in EXE
     SOCKET = 8  # the socket behind a descriptor: `SOCKET`, for unix sockets two names
     TASK = 9  # the thread: `TASK`, and behind it the inode that the process executes: `PROGRAM`
+    MSGHDR = 10  # in plans alone: the address that a struct msghdr names, sent as SOCKADDR
 
 
 class SocketBit(enum.IntFlag):

@@ -153,7 +153,7 @@ def _of_socket(name: str, syscall: Syscall) -> Origin | None:
 
 
 def _gives_address(syscall: Syscall) -> bool:
-    return any(one.capture is Capture.SOCKADDR for one in captures_of(syscall))
+    return any(one.capture in (Capture.SOCKADDR, Capture.MSGHDR) for one in captures_of(syscall))
 
 
 # What is made of the path, as `monitord.rules.fields.descriptor` does.

@@ -118,6 +118,13 @@ _SPECIAL: dict[str, Captures] = {
     "bind": (ArgCapture(1, Capture.SOCKADDR),),
     "connect": (ArgCapture(1, Capture.SOCKADDR),),
     "sendto": (ArgCapture(4, Capture.SOCKADDR),),
+    "recvfrom": (ArgCapture(4, Capture.SOCKADDR, filled_at_exit=True),),
+    "sendmsg": (ArgCapture(1, Capture.MSGHDR),),
+    "recvmsg": (ArgCapture(1, Capture.MSGHDR, filled_at_exit=True),),
+    # of several messages, the first one's
+    "sendmmsg": (ArgCapture(1, Capture.MSGHDR),),
+    "recvmmsg": (ArgCapture(1, Capture.MSGHDR, filled_at_exit=True),),
+    "recvmmsg_time64": (ArgCapture(1, Capture.MSGHDR, filled_at_exit=True),),
 }
 
 _PATH_FIRST = (

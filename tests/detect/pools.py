@@ -33,6 +33,7 @@ NUMBERS = ("0", "-1", "-2", "3", "1000", "4242", "4294967295", "0x10", "1.5", "1
 CALLS = (
     *("open", "openat", "openat2", "creat", "open_by_handle_at", "execve", "execveat", "connect", "accept4", "socket"),
     *("close", "bind", "read", "sendmsg", "dup2", "renameat2", "unlinkat", "mount", "ptrace", "setuid", "memfd_create"),
+    "recvfrom",
 )
 
 TEXT_FIELDS = {
@@ -198,6 +199,7 @@ FLAGS = (0, 0, 0, Flag.UNFINISHED, Flag.NO_RETURN, Flag.NO_START)
 
 def text_of(pick: random.Random, arg: int, capture: Capture) -> Text:
     """Mostly something, sometimes why there is nothing."""
+    capture = Capture.SOCKADDR if capture is Capture.MSGHDR else capture
     flags = pick.choice((0, 0, 0, 0, 0, TextFlag.TRUNCATED, TextFlag.LATE, TextFlag.FAULT, TextFlag.NULL))
     data = b"" if flags & (TextFlag.FAULT | TextFlag.NULL) else pick.choice(DATA[capture])
     return Text(arg, data, capture, flags)

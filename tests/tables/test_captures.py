@@ -15,6 +15,8 @@ LISTS = {"listxattr", "llistxattr", "flistxattr", "listxattrat"}
 
 FAMILIES = {Group.FILES, Group.PROCESSES}
 
+MESSAGES = ("user_msghdr", "compat_msghdr", "mmsghdr", "compat_mmsghdr")
+
 MODULES = {"init_module", "finit_module", "delete_module"}
 
 
@@ -65,6 +67,7 @@ class TestCapturesOf:
             Capture.STR: ("char __user *", "const char __user *", "const void __user *"),
             Capture.ARGV: ("const char __user *const __user *", "const compat_uptr_t __user *"),
             Capture.SOCKADDR: ("struct sockaddr __user *",),
+            Capture.MSGHDR: tuple(f"struct {name} __user *" for name in MESSAGES),
             Capture.BYTES: ("struct open_how __user *",),
         }
         return kind in expected[capture.capture]

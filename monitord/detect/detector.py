@@ -212,11 +212,17 @@ class RuleDetector:
         """The alerts of correlations, each behind the row of its last event."""
         for row, rule, event, finding in self._correlator.found():
             make = partial(self._maker.alert, rule, event, lost, finding)
-            if rule.throttle is None:
-                yield row, make()
+            try:
+                if rule.throttle is None:
+                    alerts = [make()]
+                else:
+                    key = tuple(value_of(one, event, self._context, self._catalogue) for one in rule.throttle.keys)
+                    alerts = self._throttles.take(rule, key, event.ts_ns, make)
+            except Exception:  # noqa: BLE001 - as above
+                self._report(rule)
+                self._telemetry.lost[Stage.RULES] += 1
                 continue
-            key = tuple(value_of(one, event, self._context, self._catalogue) for one in rule.throttle.keys)
-            for alert in self._throttles.take(rule, key, event.ts_ns, make):
+            for alert in alerts:
                 yield row, alert
 
     def _report(self, rule: Rule) -> None:

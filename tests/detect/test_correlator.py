@@ -1,5 +1,7 @@
 """Events in, alerts of several events together out."""
 
+from dataclasses import replace
+
 import pytest
 
 from monitord.abi.arch import Abi
@@ -9,6 +11,7 @@ from monitord.detect.detector import RuleDetector
 from monitord.detect.group import Group
 from monitord.detect.trees import Trees
 from monitord.model.alert import Tally
+from monitord.model.loss import Stage
 from monitord.rules.ast import FieldRef, Transformed
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.operand import value_of
@@ -231,3 +234,15 @@ class TestProcessTrees:
 
         assert {8, 10} == {event.pid for event in stand.detector._context.asked}
         assert len(stand.detector._context.asked) <= 2 * 3
+
+
+def test_an_alert_that_cannot_be_made_is_lost_and_stops_nothing(rules):
+    def extract(event, context, arg):
+        raise ZeroDivisionError
+
+    name = CATALOGUE["proc.name"]
+    catalogue = {**CATALOGUE, "proc.name": replace(name, extract=extract)}
+    stand = Stand(rules(OPENS.replace("f=%fd.name", "%proc.name")), catalogue=catalogue)
+
+    assert [] == stand.rules_of(*(opened(path) for path in (b"/a", b"/b", b"/c")))
+    assert 1 == stand.telemetry.lost[Stage.RULES]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.watched import Watched, python
-from tests.support.daemon import SHIPPED, configured, running, shell
+from tests.support.daemon import SHIPPED, running, shell
 from tests.support.live import compiled
 
 pytestmark = pytest.mark.bpf
@@ -27,10 +27,8 @@ CORRELATIONS = {
 
 @pytest.fixture
 def watched(tmp_path):
-    """A daemon of its own for each test, because all that is done here is one process tree. All rules are on."""
-    shipped = "".join((SHIPPED.parent / "rules" / name).read_text() for name in ("monitord.yaml", "correlations.yaml"))
-    rules = shipped.replace("  enabled: false\n", "")
-    with shell() as opened, running(tmp_path, opened.scope, configured(tmp_path, rules)) as daemon:
+    """A daemon of its own for each test: all that is done here is one process tree."""
+    with shell() as opened, running(tmp_path, opened.scope) as daemon:
         yield Watched(opened, daemon)
 
 

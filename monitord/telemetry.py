@@ -176,6 +176,11 @@ class Telemetry:
         """Show a queue; one of the same name is replaced."""
         self.queues = {**self.queues, name: Queue(capacity, depth)}
 
+    def forget_queue(self, name: str, depth: Callable[[], int]) -> None:
+        """Show a queue no more, unless another has taken its name."""
+        if (queue := self.queues.get(name)) and queue.depth == depth:
+            self.queues = {other: queue for other, queue in self.queues.items() if other != name}
+
     def reloaded(self, ok: bool, now_s: float) -> None:
         """
         Note that the configuration was loaded, or that it was wrong and the old one stays.

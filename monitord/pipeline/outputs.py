@@ -89,7 +89,6 @@ class Outputs:
         backlog = Backlog(queue, encode)
         if config.spool:
             backlog = SpoolBacklog(queue, encode, config.spool, config.spool_mib << 20, sink.name)
-            self._telemetry.register_queue(f"{sink.name}_spool", config.spool_mib << 20, backlog.spool_bytes)
         return SinkWorker(sink, backlog, self._telemetry, longest_retry_s=NETWORK_RETRY_S)
 
 

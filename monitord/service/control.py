@@ -125,6 +125,8 @@ def open_control(
 
 def _listening(path: Path, group: str) -> socket.socket:
     """A listening socket at this path, for its owner and its group, never for others, not even for a moment."""
+    if path.exists() and not path.is_socket():
+        raise OSError("something else is there, and stays")
     if _answered(path):
         raise OSError("another monitord answers there")
     if not path.parent.exists():

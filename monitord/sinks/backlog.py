@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -13,6 +13,7 @@ from monitord.sinks.encode import Encode
 from monitord.sinks.sockets import why
 from monitord.sinks.spool import Spool, SpoolBusyError, SpoolFullError
 from monitord.stages import SinkError
+from monitord.telemetry import Queue
 
 Item = TypeVar("Item")
 
@@ -54,6 +55,14 @@ class Backlog(Generic[Item]):
 
     def __len__(self) -> int:
         return len(self._alerts)
+
+    def queues(self, name: str) -> Mapping[str, Queue]:
+        """
+        What is to be shown in the metrics.
+
+        :param name: of the output.
+        """
+        return {name: Queue(self.capacity, self.in_memory)}
 
     def ready(self) -> bool:
         """Whether `head` has something."""
@@ -128,6 +137,10 @@ class SpoolBacklog(Backlog[bytes]):
     def spool_bytes(self) -> int:
         """What the spool takes on disk; any thread may ask."""
         return 0 if self._spool is None else self._spool.size_bytes
+
+    def queues(self, name: str) -> Mapping[str, Queue]:
+        """That in memory, in alerts, and that on disk, in bytes."""
+        return {**super().queues(name), f"{name}_spool": Queue(self._limit, self.spool_bytes)}
 
     def in_memory(self) -> int:
         """How many of those that wait are in memory alone; any thread may ask."""

@@ -47,6 +47,7 @@ class SinkWorker(Generic[Item]):
         self._longest_retry_s = longest_retry_s
         self._log = logging.getLogger(__name__)
         self._changed = backlog.changed
+        self._queues = backlog.queues(sink.name)
         self._reopen = False
         self._refusing = False
         self._deadline_s: float | None = None
@@ -56,7 +57,8 @@ class SinkWorker(Generic[Item]):
 
     def start(self) -> None:
         """Begin to write."""
-        self._telemetry.register_queue(self._sink.name, self._backlog.capacity, self._backlog.in_memory)
+        for name, queue in self._queues.items():
+            self._telemetry.register_queue(name, queue.capacity, queue.depth)
         self._backlog.start()
         self._thread.start()
 
@@ -96,6 +98,8 @@ class SinkWorker(Generic[Item]):
         """
         assert self._deadline_s is not None, "finish() comes first"
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()) + _CLOSING_S)
+        for name, queue in self._queues.items():
+            self._telemetry.forget_queue(name, queue.depth)
         return self._lost if self._lost is not None else self._backlog.in_memory()
 
     def _run(self) -> None:

@@ -204,6 +204,13 @@ class TestPlace:
 
         assert {"number": 1} == ask(path)
 
+    def test_a_file_is_not_replaced(self, serve, path, caplog):
+        path.write_text("precious")
+
+        assert serve() is None
+        assert "precious" == path.read_text()
+        assert "control.sock: something else is there, and stays; monitord status will not be" in caplog.text
+
     def test_one_directory_is_made(self, tmp_path):
         path = tmp_path / "monitord/control.sock"
         open_control(ControlConfig(path), {}, lambda: None).close()

@@ -1,5 +1,6 @@
 import json
 import socket
+import subprocess
 import threading
 import time
 
@@ -58,6 +59,11 @@ class TestRequest:
         opened(receiver.port, f"/a/{SECRET}?b=c").write(RECORD)
 
         assert f"/a/{SECRET}?b=c" == receiver.requests[0].path
+
+    def test_an_ipv6_address(self, receiver):
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+            sink = Webhook(WebhookConfig(f"http://[::1]:{server.getsockname()[1]}/", timeout_s=1))
+            assert f"http://[::1]:{server.getsockname()[1]}: no answer within 1 s" == trouble(sink, UnsureError)
 
     def test_headers(self, receiver, opened):
         opened(receiver.port, headers=(("X-Team", "security"), ("User-Agent", "ours"))).write(RECORD)
@@ -274,6 +280,23 @@ class TestFiles:
     def test_a_key_of_another_certificate(self, certificates, opened):
         with pytest.raises(SinkError, match=r"as outputs.webhook.client_cert: .*key values mismatch"):
             opened(1, scheme="https", client_cert=certificates.cert("client"), client_key=certificates.key("server"))
+
+    def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(self, certificates, opened, tmp_path):
+        locked = tmp_path / "locked.key"
+        openssl = [
+            "openssl",
+            "pkcs8",
+            "-topk8",
+            "-in",
+            certificates.key("client"),
+            "-out",
+            locked,
+            "-passout",
+            "pass:x",
+        ]
+        subprocess.run(openssl, check=True)
+        with pytest.raises(SinkError, match=r"locked\.key as outputs\.webhook\.client_cert: "):
+            opened(1, scheme="https", client_cert=certificates.cert("client"), client_key=locked)
 
     def test_a_headers_file_that_is_not_there(self, opened, tmp_path):
         with pytest.raises(SinkError, match=r"headers, outputs.webhook.headers_file: no such file or directory"):

@@ -1,3 +1,4 @@
+import itertools
 import logging
 import os
 import time
@@ -258,3 +259,43 @@ class TestEnd:
         end(worker)
 
         assert ["a"] == rules(path)
+
+
+class TestPauses:
+    def test_they_grow_and_are_never_the_same(self, telemetry):
+        attempts = []
+
+        class Broken(OddSink):
+            def write(self, alert: Alert) -> None:
+                attempts.append(time.monotonic())
+                raise SinkError("broken")
+
+        backlog = Backlog(1, lambda alert: alert)
+        worker = SinkWorker(Broken(), backlog, telemetry, first_retry_s=0.02, longest_retry_s=0.16)
+        worker.start()
+        worker.put(make_alert())
+        until(lambda: len(attempts) >= 9)
+        worker.finish(time.monotonic())
+        worker.join()
+        pauses = [later - earlier for earlier, later in itertools.pairwise(attempts)]
+
+        assert all(
+            pause >= expected / 2 for pause, expected in zip(pauses, (0.02, 0.04, 0.08, *[0.16] * 5), strict=False)
+        )
+        assert len({round(pause, 3) for pause in pauses[3:8]}) > 1
+
+
+class TestQueues:
+    def test_that_of_an_output_that_ended_is_not_shown(self, start, telemetry):
+        worker = start(OddSink())
+        assert "odd" in telemetry.queues
+        end(worker)
+
+        assert "odd" not in telemetry.queues
+
+    def test_but_that_of_the_one_in_its_place_is(self, start, telemetry):
+        old = start(OddSink(), queue_alerts=3)
+        start(OddSink(), queue_alerts=5)
+        end(old)
+
+        assert 5 == telemetry.queues["odd"].capacity

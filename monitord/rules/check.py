@@ -1,7 +1,7 @@
 """Whether a parsed condition means something: fields that exist, operators and literals that fit their types."""
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitord.rules.ast import And, Check, FieldRef, Macro, Node, Not, Op, Operand, Or, Transformed
 from monitord.rules.code import Code
@@ -48,6 +48,10 @@ _ARGUMENTS: Mapping[str, tuple[tuple[FieldType, ...], ...]] = {
 """Transformer -> the types that each of its arguments takes; `concat` takes any number of texts."""
 
 
+MAX_MISTAKES = 20
+"""Mistakes of one condition or output that are said at once; to find the place and the nearest name takes its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """A mistake at an offset of a condition."""
@@ -70,6 +74,15 @@ class Vocabulary:
     fields: Mapping[str, Field]
     syscalls: Set[str]
     arguments: Set[str]
+
+
+def first_of(mistakes: Iterator[Mistake]) -> Iterator[Mistake]:
+    """The first `MAX_MISTAKES`; the last of them says that there are more, if so."""
+    for number, mistake in enumerate(mistakes, 1):
+        if number == MAX_MISTAKES and next(mistakes, None):
+            yield replace(mistake, message=f"{mistake.message}; there are more mistakes behind this one")
+            return
+        yield mistake
 
 
 def mistakes_in(node: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:

@@ -7,7 +7,7 @@ from monitord.model.alert import Priority
 from monitord.rules.code import Code
 from monitord.rules.correlation import NEVER, CorrelationDef, correlation_in
 from monitord.rules.exceptions import RuleException, exceptions_in, merged
-from monitord.rules.items import Item, Problems, flag_in, nearest, text_in, texts_in
+from monitord.rules.items import Item, Problems, flag_in, text_in, texts_in
 from monitord.rules.reader import Map, Place, Scalar, Sequence, Yaml
 from monitord.rules.text import Text, joined
 from monitord.rules.throttle import ThrottleDef, throttle_in
@@ -109,7 +109,7 @@ class Collection:
         switch = item.kind == "rule" and not modes and not any(key in item.values for key in _REQUIRED)
         if modes or (switch and "enabled" in item.values):
             if name not in known:
-                hint = nearest(name, known) or "; define it first, here or in an earlier file"
+                hint = self.problems.nearest(name, known) or "; define it first, here or in an earlier file"
                 message = f"there is no {item.kind} '{name}' yet to change{hint}"
                 self.problems.error(item.place, Code.OVERRIDE, message)
                 return

@@ -1,11 +1,12 @@
 """Exceptions of a rule: combinations of values that it shall not fire on, written out as a condition."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from monitord.rules.ast import Op
 from monitord.rules.code import Code
 from monitord.rules.items import Item, Problems, nearest
-from monitord.rules.lists import written
+from monitord.rules.lists import MAX_CHARS, written
 from monitord.rules.reader import Map, Scalar, Sequence, Yaml
 from monitord.rules.text import Text, joined
 
@@ -122,8 +123,14 @@ def without(condition: Text, exceptions: tuple[RuleException, ...], problems: Pr
     """``(condition) and not ((f1 = v1 and f2 = v2) or ...)``, or the condition itself when there are no values."""
     cases: list[str] = []
     names: list[Scalar] = []
+    size = 0
     for exception in exceptions:
         for case in _cases(exception, problems):
+            size += len(case)
+            if size > MAX_CHARS:
+                message = f"exception '{exception.name.text}' is too long once its values are written out"
+                problems.error(exception.name.start, Code.TOO_LARGE, message)
+                return condition
             cases.append(case)
             names.append(exception.name)
     if not cases:
@@ -134,17 +141,16 @@ def without(condition: Text, exceptions: tuple[RuleException, ...], problems: Pr
     return joined([*parts, Text.standing_for(")", names[-1])])
 
 
-def _cases(exception: RuleException, problems: Problems) -> list[str]:
+def _cases(exception: RuleException, problems: Problems) -> Iterator[str]:
     """One condition for each tuple of values."""
     if exception.values and not exception.fields:
         message = f"exception '{exception.name.text}' has values and no fields; name the fields they are for"
         problems.error(exception.name.start, Code.EXCEPTION, message)
-        return []
+        return
     if exception.single and _takes_list(exception.comparisons[0]):
-        return [f"{exception.fields[0].text} {exception.comparisons[0]} ({_listed(exception.values, problems)})"][
-            : len(exception.values)
-        ]
-    cases = []
+        if exception.values:
+            yield f"{exception.fields[0].text} {exception.comparisons[0]} ({_listed(exception.values, problems)})"
+        return
     for value in exception.values:
         elements = (value,) if exception.single else value.items if isinstance(value, Sequence) else ()
         if len(elements) != len(exception.fields):
@@ -157,8 +163,7 @@ def _cases(exception: RuleException, problems: Problems) -> list[str]:
             inside = element.items if isinstance(element, Sequence) and _takes_list(comparison) else (element,)
             right = _listed(inside, problems)
             tests.append(f"{field.text} {comparison} {f'({right})' if _takes_list(comparison) else right}")
-        cases.append(" and ".join(tests))
-    return cases
+        yield " and ".join(tests)
 
 
 def _takes_list(comparison: str) -> bool:

@@ -27,15 +27,24 @@ _FLAGS = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(("false
 _NAMES = {"macro": IDENTIFIER, "list": BARE}
 
 
+MAX_HINTS = 50
+
+
 @dataclass(slots=True)
 class Problems:
     """Mistakes, as they are found."""
 
     found: list[Problem] = field(default_factory=list)
+    hints: int = MAX_HINTS
 
     def error(self, place: Place, code: Code, message: str) -> None:
         """A mistake that has to be put right."""
         self.found.append(place.problem(code, message))
+
+    def nearest(self, name: str, known: Iterable[str]) -> str:
+        """As `nearest`, for names that a file defines: these may be many, and so `MAX_HINTS` times at most."""
+        self.hints -= 1
+        return nearest(name, known) if self.hints >= 0 else ""
 
     def warn(self, place: Place, code: Code, message: str) -> None:
         """Something worth saying."""

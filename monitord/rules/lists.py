@@ -3,12 +3,16 @@
 import re
 from collections.abc import Mapping
 
+from monitord.rules.graph import ordered, way_between
 from monitord.rules.lexer import BARE
 from monitord.rules.reader import Scalar
 from monitord.rules.text import Text, joined
 
 MAX_CHARS = 1 << 18
 """Characters of one condition once written out. Falco's longest, with all its lists, has some thousand."""
+
+MAX_CHARS_ALL = 1 << 22
+"""Characters of all lists once the lists in them are written out."""
 
 # A word stands between blanks, parentheses, commas and '='; what is quoted is not a word. The closing quote is
 # optional here, so that one that was forgotten costs no second look; the parser reports it.
@@ -94,36 +98,45 @@ class ListLoopError(ValueError):
         self.names = names
 
 
-def flattened(name: str, lists: Mapping[str, tuple[Scalar, ...]], used: set[str]) -> tuple[str, ...]:
+def flattened(
+    lists: Mapping[str, tuple[Scalar, ...]], used: set[str]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, ListLoopError | TooLargeError]]:
     """
-    The items of a list as `written`, with the items of the lists it names in their place.
+    The items of all lists as `written`, with the items of the lists that they name in their place.
 
     Its own name is a text like any other: a list `cron` may hold the program of that name.
 
     :param used: the names of lists met inside are added to it.
-    :raises ListLoopError: it contains itself.
-    :raises TooLargeError: there is no end to it.
+    :return: the items by list, and for those that have none what is wrong with them; of a circle, one list is there.
     """
-    size = 0
-    items: list[str] = []
-    # A stack of our own: lists may be nested deeper than Python's.
-    way: list[tuple[str, int]] = [(name, 0)]
-    while way:
-        current, at = way.pop()
-        while at < len(lists[current]):
-            item = lists[current][at].text
-            at += 1
-            if item in lists and item != current:
-                used.add(item)
-                names = (*(outer for outer, _ in way), current)
-                if item in names:
-                    raise ListLoopError((*names[names.index(item) :], item))
-                way.append((current, at))
-                current, at = item, 0
-                continue
-            text = written(item)
-            size += len(text) + 2
-            if size > MAX_CHARS:
-                raise TooLargeError
-            items.append(text)
-    return tuple(items)
+    uses = {
+        name: list(dict.fromkeys(item.text for item in items if item.text in lists and item.text != name))
+        for name, items in lists.items()
+    }
+    used.update(*uses.values())
+    order, circles = ordered(uses)
+    flat: dict[str, tuple[str, ...]] = dict.fromkeys(lists, ())
+    failed: dict[str, ListLoopError | TooLargeError] = {}
+    total = 0
+    for name in order:
+        inner = set(uses[name])
+        items: list[str] = []
+        size = 0
+        for item in lists[name]:
+            more = flat[item.text] if item.text in inner else (written(item.text),)
+            size += sum(map(len, more)) + 2 * len(more)
+            if size > MAX_CHARS or total + size > MAX_CHARS_ALL:
+                failed[name] = TooLargeError()
+                break
+            items.extend(more)
+        else:
+            total += size
+            flat[name] = tuple(items)
+    for name in list(circles):
+        ways = (way_between(other, name, circles) for other in circles.get(name, ()))
+        way = next((way for way in ways if way), None)
+        if way:
+            failed[name] = ListLoopError((name, *way))
+            for around in way:
+                circles.pop(around, None)
+    return flat, failed

@@ -1,9 +1,7 @@
 """Macros are put into a condition as trees, after it is parsed."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 
 from monitord.rules.ast import MAX_DEPTH, And, Check, Macro, Node, Not, Or
 
@@ -82,39 +80,3 @@ def _put_in(node: Node, macros: Mapping[str, Expanded]) -> Expanded:
             children.append(part.node)
             depth = max(depth, part.depth + 1)
     return Expanded(kind(tuple(children)), depth, checks)
-
-
-def ordered(uses: Mapping[str, list[str]]) -> tuple[list[str], dict[str, list[str]]]:
-    """The macros, each behind those that it uses; and, with their uses, those that circles keep from having a place."""
-    graph = {name: [other for other in used if other in uses] for name, used in uses.items()}
-    sorter = TopologicalSorter(graph)
-    # The error is about one circle: what is outside of all of them can be ordered nevertheless.
-    with suppress(CycleError):
-        sorter.prepare()
-    order: list[str] = []
-    while ready := sorter.get_ready():
-        order.extend(ready)
-        sorter.done(*ready)
-    for name in order:
-        del graph[name]
-    return order, graph
-
-
-def way_between(start: str, goal: str, uses: Mapping[str, list[str]]) -> list[str] | None:
-    """The macros from `start` to `goal` along their uses, both included; None when there is no way."""
-    before: dict[str, str | None] = {start: None}
-    pending = [start]
-    while pending:
-        name = pending.pop()
-        if name == goal:
-            way: list[str] = []
-            step: str | None = name
-            while step is not None:
-                way.append(step)
-                step = before[step]
-            return way[::-1]
-        for used in uses.get(name, ()):
-            if used not in before:
-                before[used] = name
-                pending.append(used)
-    return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from monitord.config.schema import BadFiles, RulesConfig
@@ -11,18 +12,19 @@ from monitord.rules.append import appended, with_static
 from monitord.rules.argument import argument_names
 from monitord.rules.ast import Node
 from monitord.rules.bases import correlation_of, throttle_of
-from monitord.rules.check import Mistake, Vocabulary, mistakes_in, operand_mistakes
+from monitord.rules.check import Mistake, Vocabulary, first_of, mistakes_in, operand_mistakes
 from monitord.rules.code import Code
 from monitord.rules.collect import Collection, RuleDef
 from monitord.rules.exceptions import without
 from monitord.rules.field import Field
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.fields.correlation import CLASS as CORRELATED
+from monitord.rules.graph import ordered, way_between
 from monitord.rules.interest import InterestFinder
-from monitord.rules.items import Problems, items_of, nearest
+from monitord.rules.items import Problems, items_of
 from monitord.rules.lexer import ConditionError
 from monitord.rules.lists import ListLoopError, TooLargeError, flattened, put_in_lists
-from monitord.rules.macros import Expanded, NestingError, macros_in, ordered, put_in_macros, way_between
+from monitord.rules.macros import Expanded, NestingError, macros_in, put_in_macros
 from monitord.rules.output import Output, parse_output
 from monitord.rules.parser import parse_condition
 from monitord.rules.polarity import Polarity
@@ -147,18 +149,15 @@ class _Compiler:
         return rules
 
     def _lists(self) -> dict[str, tuple[str, ...]]:
-        scalars = {name: definition.items for name, definition in self.collection.lists.items()}
-        flat: dict[str, tuple[str, ...]] = {}
-        for name, definition in self.collection.lists.items():
-            flat[name] = ()
-            try:
-                flat[name] = flattened(name, scalars, self.used_lists)
-            except ListLoopError as err:
-                message = f"the list '{name}' leads back to itself: {err}; take one of them out"
-                self.problems.error(definition.place, Code.LOOP, message)
-            except TooLargeError:
+        definitions = self.collection.lists
+        flat, failed = flattened({name: list_.items for name, list_ in definitions.items()}, self.used_lists)
+        for name, error in failed.items():
+            if isinstance(error, ListLoopError):
+                message = f"the list '{name}' leads back to itself: {error}; take one of them out"
+                self.problems.error(definitions[name].place, Code.LOOP, message)
+            else:
                 message = f"the list '{name}' is too long once the lists in it are written out"
-                self.problems.error(definition.place, Code.TOO_LARGE, message)
+                self.problems.error(definitions[name].place, Code.TOO_LARGE, message)
         return flat
 
     def _parsed(self, condition: Text, what: str) -> tuple[Text, Node] | None:
@@ -211,11 +210,11 @@ class _Compiler:
             expanded = self._expanded(text, tree)
             if expanded is not None:
                 reach = frozenset((name,)).union(*(self.macros[used].reach for used in uses[name]))
-                self.macros[name] = _Macro(text, tuple(mistakes_in(tree, self.vocabulary)), reach)
+                self.macros[name] = _Macro(text, tuple(first_of(mistakes_in(tree, self.vocabulary))), reach)
                 self.expanded[name] = expanded
 
     def _unknown_macro(self, text: Text, name: str, at: int) -> None:
-        hint = nearest(name, self.collection.macros) or "; define it, or compare a field with a value"
+        hint = self.problems.nearest(name, self.collection.macros) or "; define it, or compare a field with a value"
         self.problems.error(text.place(at), Code.MACRO, f"there is no macro '{name}'{hint}")
 
     def _forward_macro(self, text: Text, at: int, user: str, used: str) -> None:
@@ -249,7 +248,7 @@ class _Compiler:
         for macro in used:
             if macro.name not in self.collection.macros:
                 self._unknown_macro(text, macro.name, macro.at)
-        mistakes = list(mistakes_in(tree, self.vocabulary))
+        mistakes = list(first_of(mistakes_in(tree, self.vocabulary)))
         for mistake in mistakes:
             self._say(text, mistake, definition.skip_unknown and mistake.code is Code.FIELD)
         if any(macro.name not in self.macros for macro in used):
@@ -313,10 +312,10 @@ class _Compiler:
             return None
         vocabulary = self.output_vocabulary if definition.correlation else self.vocabulary
         clean = True
-        for slot in output.slots:
-            for mistake in operand_mistakes(slot.operand, slot.at, vocabulary):
-                self._say(text, mistake, definition.skip_unknown and mistake.code is Code.FIELD)
-                clean = False
+        of_slots = (operand_mistakes(slot.operand, slot.at, vocabulary) for slot in output.slots)
+        for mistake in first_of(chain.from_iterable(of_slots)):
+            self._say(text, mistake, definition.skip_unknown and mistake.code is Code.FIELD)
+            clean = False
         return output if clean else None
 
     def _say(self, text: Text, mistake: Mistake, lenient: bool) -> None:

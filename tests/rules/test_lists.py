@@ -1,6 +1,6 @@
 import pytest
 
-from monitord.rules.lists import ListLoopError, TooLargeError, flattened, put_in_lists, written
+from monitord.rules.lists import TooLargeError, flattened, put_in_lists, written
 from monitord.rules.reader import Scalar, SourceFile
 from monitord.rules.text import Text
 
@@ -62,17 +62,22 @@ def test_items_are_quoted_if_they_have_to_be(item, expected):
 
 
 def flat(**lists):
-    scalars = {name: tuple(map(scalar, items.split())) for name, items in lists.items()}
-    return flattened("start", scalars, set())
+    flat, failed = flattened({name: tuple(map(scalar, items.split())) for name, items in lists.items()}, set())
+    return failed or flat["start"]
 
 
 def test_lists_in_lists_are_put_in():
     assert ("a", "b", "c", "d") == flat(start="a inner d", inner="b innermost", innermost="c")
 
 
-def test_a_list_that_contains_itself_is_a_loop():
-    with pytest.raises(ListLoopError, match="one -> two -> one"):
-        flat(start="one", one="x two", two="one")
+def test_a_list_that_contains_itself_is_a_loop_said_once():
+    (loop,) = flat(start="one", one="x two", two="one").items()
+
+    assert ("one", ("one", "two", "one")) == (loop[0], loop[1].names)
+
+
+def test_every_loop_is_said():
+    assert {"a", "c"} == flat(start="x", a="b", b="a", c="d x", d="c").keys()
 
 
 def test_a_list_may_hold_a_text_that_is_its_name():
@@ -86,5 +91,16 @@ def test_a_list_may_be_met_twice_without_being_a_loop():
 def test_lists_that_double_at_each_step_end_in_an_error():
     doubling = {f"l{step}": f"l{step + 1} l{step + 1}" for step in range(40)}
 
-    with pytest.raises(TooLargeError):
-        flat(start="l0", **doubling, l40="x")
+    assert {TooLargeError} == {type(error) for error in flat(start="l0", **doubling, l40="x").values()}
+
+
+def test_many_long_lists_end_in_an_error():
+    many = {f"l{number}": "long" for number in range(100)}
+
+    assert {TooLargeError} == {type(error) for error in flat(start="x", long="x" * 200_000, **many).values()}
+
+
+def test_lists_may_nest_deep():
+    deep = {f"l{step}": f"l{step + 1}" for step in range(3000)}
+
+    assert ("l3000",) == flat(start="l0", **deep)

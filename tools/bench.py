@@ -36,6 +36,7 @@ from monitord.telemetry import Telemetry  # noqa: E402
 from tests.support.detect import FixedContext  # noqa: E402
 from tests.support.live import TABLE, compiled, interest  # noqa: E402
 from tools.bench_detect import mixture, ns_per_event, opens  # noqa: E402
+from tools.bench_load import loading  # noqa: E402
 
 USER = 61789
 """A user that nobody is: the scope of everything that is watched here."""
@@ -435,7 +436,9 @@ def main() -> int:
                 time.sleep(0.5)
                 resident.append(running.resident_mb())
         rules = measure_rules()
-    print_table(getppid, absent, loop, reader, alerts, statistics.median(starts), statistics.median(resident), rules)
+        loaded = loading(work, TABLE, rounds)
+    memory_mb = statistics.median(resident)
+    print_table(getppid, absent, loop, reader, alerts, statistics.median(starts), memory_mb, rules, loaded)
     return 0
 
 
@@ -448,6 +451,7 @@ def print_table(
     start_s: float,
     resident_mb: float,
     rules: dict[str, float],
+    loaded: tuple[int, float],
 ) -> None:
     plain, pair = getppid["untraced"], getppid["empty raw tracepoint pair"] - getppid["untraced"]
     print(f"Linux {platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}\n")
@@ -471,6 +475,7 @@ def print_table(
         "BCC's Python callback on the same records": f"{reader['bcc']:,.0f} ns per event, "
         f"{reader['bcc'] / reader['ours']:.0f} times as much",
         **{f"rule stage, {name}": f"{ns:,.0f} ns per event" for name, ns in rules.items()},
+        f"loading {loaded[0]} rules": f"{loaded[1] * 1e3:.0f} ms",
         "from a call to its alert line, idle": f"{alerts['idle']:.0f} ms",
         "from a call to its alert line, under a flood of opens": f"{alerts['load']:.0f} ms",
         "start to READY": f"{start_s:.2f} s",

@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["monitord.rules"]):
     from monitord.rules.fields import CATALOGUE
     from monitord.rules.items import KEYS
     from monitord.rules.lexer import ConditionError
-    from monitord.rules.lists import ListLoopError, TooLargeError, flattened, put_in_lists
+    from monitord.rules.lists import TooLargeError, flattened, put_in_lists
     from monitord.rules.output import parse_output
     from monitord.rules.parser import parse_condition
     from monitord.rules.reader import Scalar, SourceFile
@@ -67,12 +67,7 @@ def lists(data: bytes) -> None:
     source = SourceFile("fuzz.yaml", text)
     words = [line.split(" ") for line in lines]
     scalars = {name: tuple(Scalar(item, source, 0) for item in items) for name, *items in words}
-    flat = {}
-    for name in scalars:
-        try:
-            flat[name] = flattened(name, scalars, set())
-        except (ListLoopError, TooLargeError):
-            flat[name] = ()
+    flat, _ = flattened(scalars, set())
     try:
         filled = put_in_lists(Text.of(Scalar(last, source, len(text) - len(last))), flat, set())
         parse_condition(filled.text)

@@ -211,6 +211,9 @@ def _literal_mistakes(check: Check, type_: FieldType) -> Iterator[Mistake]:
 
 
 def _syscall_mistakes(check: Check, vocabulary: Vocabulary) -> Iterator[Mistake]:
+    if check.operand == FieldRef("evt.dir") and check.op in (Op.EQ, Op.IN) and ">" in check.values:
+        message = "'evt.dir = >' never holds: an event is a whole call; without it the rule sees calls as they return"
+        yield Mistake(check.at, Code.DEPRECATED, message, warning=True)
     if check.operand != FieldRef("evt.type") or check.op not in (Op.EQ, Op.NE, Op.IN):
         return
     for name in check.values:

@@ -28,7 +28,7 @@ class Code(enum.StrEnum):
     EVERY_CALL = "R020"  # a rule that wants very many kinds of calls (warning)
     UNUSED = "R021"  # a list or macro that nothing uses (warning)
     SOURCE = "R022"  # a rule for another event source (warning)
-    DEPRECATED = "R023"  # a key that Falco deprecated (warning)
+    DEPRECATED = "R023"  # what Falco deprecated (warning)
     TOO_LARGE = "R024"  # a condition too deep or too long once written out
     SYSCALL = "R025"  # a name of a syscall that no ABI has (warning)
     REPLACED = "R026"  # a name defined twice in one file (warning)

@@ -354,6 +354,13 @@ class TestMistakes:
 
         assert [("R020", 1)] == [(problem.code, problem.line) for problem in problems]
 
+    def test_a_test_for_the_begin_of_a_call_warns(self, load_texts):
+        _, problems = load_texts(rule(condition="evt.type=setuid and evt.dir=>"))
+
+        assert [("R023", 3, 34, True)] == [
+            (problem.code, problem.line, problem.column, problem.warning) for problem in problems
+        ]
+
     def test_a_syscall_that_is_not_one_only_warns(self, load_texts):
         _, problems = load_texts(rule(condition="evt.type in (open, opnat)"))
 

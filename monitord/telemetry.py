@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from monitord.model.alert import Priority
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.loss import Stage
+from monitord.model.top import Origin, Top
 
 
 class FileState(enum.StrEnum):
@@ -102,6 +103,8 @@ class Telemetry:
     :ivar folded: alerts that were folded into others, by rule (worker).
     :ivar lost: events lost on the daemon's side; `Stage.QUEUE` is the reader's, the others are the worker's.
     :ivar rule_files: by what came of them at the last load (main).
+    :ivar origin_events: events received, by container and unit (worker).
+    :ivar origin_alerts: alerts made, likewise (worker).
     :ivar processes: how many are in the process table now; any thread may ask.
     :ivar processes_evicted: how many were forgotten for want of room.
     :ivar reload_ok: whether the last load of the configuration succeeded (main).
@@ -122,10 +125,16 @@ class Telemetry:
         self.folded: dict[str, int] = {}
         self.sinks: Mapping[str, SinkCounts] = {}
         self.queues: Mapping[str, Queue] = {}
+        self.origin_events: Top[Origin] = Top(0)
+        self.origin_alerts: Top[Origin] = Top(0)
         self.processes: Callable[[], int] = int
         self.processes_evicted: Callable[[], int] = int
         self.reload_ok = False
         self.reload_ok_s = 0.0
+
+    def show_origins(self, most: int) -> None:
+        """Count events and alerts by where they come from, for so many origins; before the worker starts."""
+        self.origin_events, self.origin_alerts = Top(most), Top(most)
 
     def register_rules(self, rules: Mapping[str, Priority]) -> None:
         """

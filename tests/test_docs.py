@@ -42,6 +42,7 @@ def scraped() -> dict[str, tuple[str, str]]:
     telemetry.register_rules({"Some rule": Priority.NOTICE})
     telemetry.register_correlations(["Some rule"])
     telemetry.register_throttles(["Some rule"])
+    telemetry.show_origins(1)
     telemetry.register_sink("console")
     telemetry.register_queue("console", 1, int)
     telemetry.heartbeats = (Heartbeat("reader"),)

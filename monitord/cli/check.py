@@ -48,14 +48,16 @@ def run(args: argparse.Namespace) -> int:
     """Check, print, and return the exit status."""
     problems: list[Problem] = []
     config = RulesConfig()
+    runtimes = False
     if args.config is not None or not args.rules:
         whole, problems = load_config(config_path(args.config))
         config = whole.rules
+        runtimes = bool(whole.containers.sockets)
     paths = tuple(args.rules) or config.paths
     # Conditions are checked against the names of all machines: a rules file may be written on another one.
     # Mistakes are mistakes here, also where the daemon would leave the file out.
     config = replace(config, bad_files=BadFiles.REFUSE)
-    rules, found = load_rules(paths, SyscallTable.load(Abi), config)
+    rules, found = load_rules(paths, SyscallTable.load(Abi), config, runtimes=runtimes)
     problems = [*problems, *found]
     sys.stderr.write("".join(shown(problems)))
     wrong = len(errors(problems))

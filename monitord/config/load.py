@@ -14,6 +14,7 @@ from monitord.config.schema import (
     BadFiles,
     BpfConfig,
     Config,
+    ContainersConfig,
     ControlConfig,
     MetricsConfig,
     PrivacyConfig,
@@ -22,6 +23,7 @@ from monitord.config.schema import (
 )
 from monitord.config.selection import Named, append_outputs, selections, static_fields
 from monitord.config.values import (
+    ORIGINS_MAX,
     Read,
     WrongValueError,
     is_null,
@@ -31,6 +33,7 @@ from monitord.config.values import (
     read_choice,
     read_flag,
     read_mask,
+    read_number,
     read_path,
     read_priority,
     read_ring_pages,
@@ -91,7 +94,14 @@ class _Reader:
                 PrivacyConfig,
                 {"mask": self.each("privacy.mask", lambda _: read_mask), "mask_usual": read_flag},
             ),
-            "metrics": self.section("metrics", _metrics, {"enabled": read_flag, "address": read_address}),
+            "metrics": self.section(
+                "metrics",
+                _metrics,
+                {"enabled": read_flag, "address": read_address, "origins": read_number(0, ORIGINS_MAX)},
+            ),
+            "containers": self.section(
+                "containers", ContainersConfig, {"sockets": self.each("containers.sockets", lambda _: file)}
+            ),
             "control": self.section("control", ControlConfig, {"socket": optional(file), "group": read_text}),
         }
 

@@ -174,11 +174,22 @@ class MetricsConfig:
     """
     :ivar address: where Prometheus scrapes, numeric or a host name; IPv6 is given in brackets.
     :ivar port: 0 for any free one.
+    :ivar origins: containers and units that have series of their own; 0 for none.
     """
 
     enabled: bool = True
     address: str = "127.0.0.1"
     port: int = 9750
+    origins: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ContainersConfig:
+    """
+    :ivar sockets: of container runtimes that speak the Docker Engine API, asked about containers.
+    """
+
+    sockets: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +230,4 @@ class Config:
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    containers: ContainersConfig = field(default_factory=ContainersConfig)

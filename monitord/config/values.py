@@ -19,6 +19,9 @@ from monitord.model.alert import Priority
 RING_PAGES_MAX = 1 << 16
 """256 MiB per CPU: more is a slip of the pen."""
 
+ORIGINS_MAX = 4096
+"""Each is two series, which Prometheus keeps in memory."""
+
 _TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null"))
 
 Read = Callable[[yaml.Node], Any]

@@ -2,11 +2,10 @@
 
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Generic, TypeVar
 
+from monitord.enrich.bounded import Bounded
 from monitord.enrich.placement import placement_of
 from monitord.enrich.procfs import Procfs
 from monitord.model.event import Event, text_of
@@ -18,22 +17,6 @@ CGROUPS = 16384
 
 SEARCH_EVERY_S = 1.0
 """A search reads every directory of the hierarchy: 30 us each here."""
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class _Bounded(OrderedDict[K, V], Generic[K, V]):
-    """A dict of at most so many keys; the oldest one makes room."""
-
-    def __init__(self, capacity: int) -> None:
-        super().__init__()
-        self._capacity = capacity
-
-    def __setitem__(self, key: K, value: V) -> None:
-        super().__setitem__(key, value)
-        if len(self) > self._capacity:
-            self.popitem(last=False)
 
 
 class Cgroups:
@@ -59,8 +42,8 @@ class Cgroups:
         self._procfs = procfs
         self._clock = clock
         self._mount, self._v1 = _mounts(mountinfo)
-        self._of_id: _Bounded[int, Placement | Missing] = _Bounded(capacity)
-        self._of_process: _Bounded[Hashable, Placement | Missing] = _Bounded(capacity)
+        self._of_id: Bounded[int, Placement | Missing] = Bounded(capacity)
+        self._of_process: Bounded[Hashable, Placement | Missing] = Bounded(capacity)
         self._searched_s = float("-inf")
         if self._mount is not None:
             self._of_id[os.stat(self._mount).st_ino] = placement_of(())
@@ -80,6 +63,10 @@ class Cgroups:
             paths = self._procfs.cgroups(event.pid, event.start_ns)
             found = self._of_process[process] = paths if isinstance(paths, Missing) else placement_of(paths)
         return by_id if isinstance(found, Missing) else found
+
+    def known(self, cgroup_id: int) -> Placement | Missing | None:
+        """What is remembered of a cgroup v2."""
+        return self._of_id.get(cgroup_id)
 
     def of_id(self, cgroup_id: int, event: Event | None = None) -> Placement | Missing:
         """

@@ -1,22 +1,28 @@
 """What rules can ask about the process behind an event: `Context` from the process table and /proc."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from monitord.abi.event import Capture
 from monitord.enrich.cgroups import Cgroups
 from monitord.enrich.clock import WallClock
 from monitord.enrich.lineage import Lineage
-from monitord.enrich.names import group_names, user_names
+from monitord.enrich.names import group_names, user_homes, user_names, user_shells
 from monitord.enrich.observer import Observer
 from monitord.enrich.procfs import Procfs
+from monitord.enrich.runtime import Runtimes
 from monitord.enrich.table import PROCESSES, ProcessTable
 from monitord.model.event import Event, EventBatch
+from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
 from monitord.model.path import below, normalise
-from monitord.model.placement import Placement
+from monitord.model.placement import HOST, Placement, origin_of
 from monitord.model.process import Process
+from monitord.model.top import Origin
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall, SyscallTable
 
@@ -33,6 +39,7 @@ class _Recall:
     event: Event
     line: list[Process | Missing] = field(default_factory=list)  # the process, its parent, grandparent, ...
     fds: dict[int, str | Missing] = field(default_factory=dict)
+    environments: dict[int, Mapping[str, str] | Missing] = field(default_factory=dict)
 
 
 class ProcContext:
@@ -45,6 +52,7 @@ class ProcContext:
     :param proc_root: /proc of the initial pid namespace.
     :param processes: how many are remembered.
     :param root: the process that is watched, with its descendants; None for all of the machine's.
+    :param sockets: of container runtimes, see `Runtimes`.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class ProcContext:
         proc_root: Path = Path("/proc"),
         processes: int = PROCESSES,
         root: int | None = None,
+        sockets: Sequence[Path] = (),
     ) -> None:
         self._table = table
         self._root = root
@@ -63,6 +72,8 @@ class ProcContext:
         self._cgroups = Cgroups(self._procfs)
         self._users = user_names()
         self._groups = group_names()
+        self._homes, self._shells = user_homes(), user_shells()
+        self._runtimes = Runtimes(sockets)
         self._clock = WallClock()
         self._recall: _Recall | None = None
         self._doubtful = False
@@ -96,6 +107,17 @@ class ProcContext:
     def lost(self) -> None:
         """Events were lost: what the table says may be old, and some of the processes in it may have ended."""
         self._doubtful = True
+
+    def origins(self, batch: EventBatch) -> list[tuple[Origin, int]]:
+        """Where the events of a batch come from, by their cgroups, and how many from there."""
+        if not len(batch):
+            return []
+        ids, rows, counts = np.unique(batch.records["cgroup_id"], return_index=True, return_counts=True)
+        found = []
+        for cgroup_id, row, count in zip(ids.tolist(), rows.tolist(), counts.tolist(), strict=True):
+            placement = self._cgroups.known(cgroup_id) or self._cgroups.of_id(cgroup_id, batch.event(row))
+            found.append((origin_of(placement), count))
+        return found
 
     def syscall(self, event: Event) -> Syscall | None:
         """The table's entry for the call; None for a number outside it."""
@@ -144,6 +166,43 @@ class ProcContext:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
         phase, _ = self._lineage.entry(event).at(event.ts_ns)
         return self._cgroups.placement(event, phase.since_ns if phase else 0)
+
+    def leader(self, event: Event, pid: int) -> Process | Missing:
+        """The process that has a pid, in the initial pid namespace, and had it when the call returned."""
+        return self._lineage.holder(event, pid)
+
+    def environment(self, event: Event, generation: int) -> Mapping[str, str] | Missing:
+        """The environment of the caller (0) or an ancestor, as it is now; kept for this event alone."""
+        environments = self._about(event).environments
+        if generation not in environments:
+            process = self.ancestor(event, generation)
+            environments[generation] = (
+                process if isinstance(process, Missing) else self._procfs.environment(*process.key)
+            )
+        return environments[generation]
+
+    def cgroups(self, event: Event) -> Mapping[str, str] | Missing:
+        """The paths of the caller's cgroups by controller, as they are now; an empty name is cgroup v2's."""
+        return self._procfs.cgroups_by_controller(event.pid, event.start_ns)
+
+    def inspection(self, event: Event) -> Inspection | Missing:
+        """What the runtime says of the caller's container; LATE while it has not answered."""
+        placement = self.placement(event)
+        if isinstance(placement, Missing):
+            return placement
+        return Missing.NOT_APPLICABLE if placement.full_id == HOST else self._runtimes.inspection(placement.full_id)
+
+    def user_home(self, uid: int) -> Value:
+        """The home directory of a user, host view."""
+        return self._homes.name(uid)
+
+    def user_shell(self, uid: int) -> Value:
+        """The login shell of a user, host view."""
+        return self._shells.name(uid)
+
+    def close(self) -> None:
+        """End what runs beside the events."""
+        self._runtimes.close()
 
     def user_name(self, uid: int) -> Value:
         """The name of a user, host view."""

@@ -88,6 +88,24 @@ class Lineage:
         comm: Value = Missing.LATE if phase is None else text_of(phase.comm)
         return self._describe(mother, comm if told is None else told, mother.ppid, event.ts_ns)
 
+    def holder(self, event: Event, pid: int) -> Process | Missing:
+        """The process that had a pid when a call returned."""
+        if not pid:
+            return Missing.LATE
+        if pid == event.pid:
+            return self.own(event)
+        entry = self._processes.current(pid)
+        if entry is None:
+            now = self._procfs.process(pid)
+            if isinstance(now, Missing):
+                return now
+            entry = self._met(pid, now, self._processes.current(now.stat.ppid))
+        if entry.start_ns > event.ts_ns or 0 < entry.ended_ns < event.ts_ns:
+            return Missing.LATE  # it has the pid since, or had it before
+        phase, _ = entry.at(event.ts_ns)
+        comm: Value = Missing.LATE if phase is None else text_of(phase.comm)
+        return self._describe(entry, comm, entry.ppid, event.ts_ns)
+
     def _mother(self, entry: Entry | None, ppid: int, born_ns: int) -> Entry | None:
         if entry is not None and entry.parent is not None and (known := self._processes.find(entry.parent)) is not None:
             return known

@@ -61,6 +61,16 @@ def user_names() -> Names:
     return Names(lambda uid: pwd.getpwuid(uid).pw_name, Path("/etc/passwd"))
 
 
+def user_homes() -> Names:
+    """Home directories of users."""
+    return Names(lambda uid: pwd.getpwuid(uid).pw_dir, Path("/etc/passwd"))
+
+
+def user_shells() -> Names:
+    """Login shells of users."""
+    return Names(lambda uid: pwd.getpwuid(uid).pw_shell, Path("/etc/passwd"))
+
+
 def group_names() -> Names:
     """Names of groups."""
     return Names(lambda gid: grp.getgrgid(gid).gr_name, Path("/etc/group"))

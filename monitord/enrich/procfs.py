@@ -6,6 +6,7 @@ is read *after* the answer and compared. A process that has the start time then 
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ STAT_BYTES = 4096
 
 CGROUP_BYTES = 65536
 """Of /proc/PID/cgroup: a dozen hierarchies with the longest paths, 4096 bytes each."""
+
+ENVIRONMENT_BYTES = 1 << 18
+"""Of /proc/PID/environ; an exec can pass more, a quarter of the stack's limit."""
 
 CHILDREN_BYTES = 1 << 20
 """Of /proc/PID/task/TID/children: as many as a pid namespace has by default, 32768, and more."""
@@ -126,17 +130,38 @@ class Procfs:
             return stat
         return link if self.tick(start_ns) == self.tick(stat.start_ns) else Missing.LATE
 
+    def environment(self, pid: int, start_ns: int) -> Mapping[str, str] | Missing:
+        """The environment that a process was given when it executed its program; of a name given twice the first."""
+        data = self._read(pid, b"environ", ENVIRONMENT_BYTES)
+        stat = self._stat(pid)
+        if isinstance(data, Missing) or isinstance(stat, Missing):
+            return data if isinstance(data, Missing) else Missing.LATE
+        if stat.zombie or self.tick(start_ns) != self.tick(stat.start_ns):
+            return Missing.LATE
+        variables = [one.partition("=") for one in argv_of(data)]
+        return {name: value for name, equals, value in reversed(variables) if equals}
+
     def cgroups(self, pid: int, start_ns: int) -> tuple[str, ...] | Missing:
         """The paths of a process's cgroups, that of cgroup v2 first, where it is mounted; each as /proc has it."""
+        lines = self._cgroup_lines(pid, start_ns)
+        return lines if isinstance(lines, Missing) else tuple(path for _, _, path in lines)
+
+    def cgroups_by_controller(self, pid: int, start_ns: int) -> Mapping[str, str] | Missing:
+        """The same by controller; that of cgroup v2 has the empty name."""
+        lines = self._cgroup_lines(pid, start_ns)
+        if isinstance(lines, Missing):
+            return lines
+        return {name: path for _, names, path in lines for name in names.removeprefix("name=").split(",")}
+
+    def _cgroup_lines(self, pid: int, start_ns: int) -> tuple[tuple[int, str, str], ...] | Missing:
         data = self._read(pid, b"cgroup", CGROUP_BYTES)
         stat = self._stat(pid)
         if isinstance(data, Missing) or isinstance(stat, Missing):
             return Missing.LATE
         if self.tick(start_ns) != self.tick(stat.start_ns):
             return Missing.LATE
-        lines = (line.split(":", 2) for line in text_of(data).splitlines())
-        paths = {number: path for number, _, path in (line for line in lines if len(line) == 3)}
-        return tuple(path for _, path in sorted(paths.items(), key=lambda line: int(line[0])))
+        lines = (line.split(":", 2) for line in text_of(data).split("\n"))
+        return tuple(sorted((int(line[0]), line[1], line[2]) for line in lines if len(line) == 3))
 
     def _stat(self, pid: int) -> Stat | Missing:
         line = self._read(pid, b"stat", STAT_BYTES)

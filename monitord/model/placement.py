@@ -37,6 +37,13 @@ class Placement:
         return self.full_id[:SHORT_ID] if is_hex_id(self.full_id) else self.full_id
 
 
+def origin_of(placement: Placement | Missing) -> tuple[str, str]:
+    """Labels of a metric: the container and the unit; empty for no unit."""
+    if isinstance(placement, Missing):
+        return "unknown", ""
+    return placement.container_id, placement.unit if isinstance(placement.unit, str) else ""
+
+
 def is_hex_id(name: str) -> bool:
     """Whether a name is one of the ids that docker and the like give: 64 lower-case hexadecimal digits."""
     return len(name) == 64 and not name.strip("0123456789abcdef")

@@ -1,9 +1,11 @@
 """What is known of the process behind an event, and who is asked for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from monitord.model.event import Event, ProcessKey
+from monitord.model.inspection import Inspection
 from monitord.model.placement import Placement
 from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall
@@ -54,6 +56,24 @@ class Context(Protocol):
 
     def placement(self, event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
+
+    def leader(self, event: Event, pid: int) -> Process | Missing:
+        """The process that had a pid, in the initial pid namespace; LATE when it had ended."""
+
+    def environment(self, event: Event, generation: int) -> Mapping[str, str] | Missing:
+        """The environment of the caller (0) or an ancestor, as it is now; it is kept nowhere."""
+
+    def cgroups(self, event: Event) -> Mapping[str, str] | Missing:
+        """The paths of the caller's cgroups by controller, as they are now; an empty name is cgroup v2's."""
+
+    def inspection(self, event: Event) -> Inspection | Missing:
+        """What the runtime says of the caller's container; LATE while it has not answered."""
+
+    def user_home(self, uid: int) -> Value:
+        """The home directory of a user, host view."""
+
+    def user_shell(self, uid: int) -> Value:
+        """The login shell of a user, host view."""
 
     def user_name(self, uid: int) -> Value:
         """The name of a user, host view."""

@@ -30,7 +30,7 @@ from monitord.telemetry import FileState, ProgramStats, Telemetry
 
 _log = logging.getLogger(__name__)
 
-_FIXED = ("scope", "bpf", "metrics", "control")
+_FIXED = ("scope", "bpf", "metrics", "containers", "control")
 """Sections that are compiled into the kernel side or bound to a socket: a change takes a restart."""
 
 
@@ -61,7 +61,12 @@ class Assembly:
         self._table = table
         self._telemetry = telemetry
         self._hostname = socket.gethostname()
-        self._context = ProcContext(table, root=config.scope.number if config.scope.kind is ScopeKind.PID else None)
+        self._context = ProcContext(
+            table,
+            root=config.scope.number if config.scope.kind is ScopeKind.PID else None,
+            sockets=config.containers.sockets,
+        )
+        telemetry.show_origins(config.metrics.origins)
         telemetry.processes = lambda: self._context.size
         telemetry.processes_evicted = lambda: self._context.evicted
         self._outputs = Outputs(telemetry)
@@ -115,10 +120,11 @@ class Assembly:
         return (self._path, *self._config.rules.paths) if self._config.rules.watch else ()
 
     def close(self) -> None:
-        """Free what the pipeline does not: the metrics server, and the kernel side once nobody reads it."""
+        """Free what the pipeline does not: the server, the runtimes' thread, the kernel side once nobody reads it."""
         if self.server:
             self.server.close()
         if self.pipeline.stopped:
+            self._context.close()
             self._log_totals()
             self._source.close()
 

@@ -46,5 +46,5 @@ def load(path: Path, overrides: Overrides, table: SyscallTable) -> tuple[Config,
     """
     config, problems = load_config(path)
     config = overrides.applied(config)
-    rules, rule_problems = load_rules(config.rules.paths, table, config.rules)
+    rules, rule_problems = load_rules(config.rules.paths, table, config.rules, runtimes=bool(config.containers.sockets))
     return config, rules, problems + rule_problems

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from monitord.abi.event import Capture
 from monitord.model.event import Event
+from monitord.model.inspection import Inspection
 from monitord.model.path import below
 from monitord.model.placement import Placement
 from monitord.model.process import Context, Process
@@ -64,6 +65,30 @@ class Snapshot:
     def placement(self, _event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in."""
         return self.where
+
+    def leader(self, _event: Event, pid: int) -> Process | Missing:
+        """The process that had a pid, if it is a recorded one."""
+        return next((process for process in self.line if process.key.pid == pid), Missing.LATE)
+
+    def environment(self, _event: Event, _generation: int) -> Mapping[str, str] | Missing:
+        """Never recorded."""
+        return Missing.UNKNOWN
+
+    def cgroups(self, _event: Event) -> Mapping[str, str] | Missing:
+        """Never recorded, but for what `placement` tells."""
+        return Missing.UNKNOWN
+
+    def inspection(self, _event: Event) -> Inspection | Missing:
+        """Never recorded."""
+        return Missing.UNKNOWN
+
+    def user_home(self, _uid: int) -> Value:
+        """Never recorded."""
+        return Missing.UNKNOWN
+
+    def user_shell(self, _uid: int) -> Value:
+        """Never recorded."""
+        return Missing.UNKNOWN
 
     def user_name(self, uid: int) -> Value:
         """The name of a user, on the machine of the event."""

@@ -8,12 +8,17 @@ from monitord.config.schema import AppendOutput, RulesConfig, Written
 from monitord.rules.ast import FieldRef
 from monitord.rules.check import Vocabulary, operand_mistakes
 from monitord.rules.code import Code
-from monitord.rules.field import Extract, Field, FieldType
+from monitord.rules.field import Extract, Field, FieldType, not_supplied
 from monitord.rules.items import Problems
 from monitord.rules.lexer import ConditionError
 from monitord.rules.output import Extra, Output, Slot, parse_output
 from monitord.rules.rule import Rule
 from monitord.rules.select import place_of
+
+
+def without_runtimes(fields: Mapping[str, Field]) -> Mapping[str, Field]:
+    """A catalogue where no container runtime is asked."""
+    return {name: replace(field, extract=not_supplied) if field.of_runtime else field for name, field in fields.items()}
 
 
 def with_static(fields: Mapping[str, Field], static: Iterable[tuple[str, str]]) -> Mapping[str, Field]:

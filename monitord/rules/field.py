@@ -55,6 +55,7 @@ class Field:
     :ivar sides: the same, but ``!=`` has to hold for all: client and server of ``fd.ip``.
     :ivar along: what the kernel has to send along for it.
     :ivar by_path: nothing has to be sent along for a call that names a path.
+    :ivar of_runtime: only a container runtime can tell, if one is configured: `containers.sockets`.
     :ivar left_only: it cannot stand right of an operator, in ``val()``.
     """
 
@@ -71,6 +72,7 @@ class Field:
     left_only: bool = False
     along: Along = Along.NONE
     by_path: bool = False
+    of_runtime: bool = False
 
     @property
     def supplied(self) -> bool:

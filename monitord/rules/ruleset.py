@@ -8,7 +8,7 @@ from pathlib import Path
 from monitord.config.schema import BadFiles, RulesConfig
 from monitord.model.problem import Problem, errors
 from monitord.rules.along import carrying
-from monitord.rules.append import appended, with_static
+from monitord.rules.append import appended, with_static, without_runtimes
 from monitord.rules.argument import argument_names
 from monitord.rules.ast import Node
 from monitord.rules.bases import correlation_of, throttle_of
@@ -48,12 +48,15 @@ MANY_CALLS = 100
 DEFAULT = RulesConfig()
 
 
-def load(paths: tuple[Path, ...], table: SyscallTable, config: RulesConfig = DEFAULT) -> tuple[RuleSet, list[Problem]]:
+def load(
+    paths: tuple[Path, ...], table: SyscallTable, config: RulesConfig = DEFAULT, *, runtimes: bool = False
+) -> tuple[RuleSet, list[Problem]]:
     """
     The rules of files, and of the ``*.yaml`` files of directories, in the order given.
 
     :param table: the syscalls that conditions can name.
     :param config: how they are to be used; its paths do not count.
+    :param runtimes: whether container runtimes are asked; without, rules that lean on them are reported.
     :return: the rules without mistakes, and the problems of all files in the order of their places. With
         `BadFiles.SKIP` what is wrong with a file that is left out is among them, as warnings.
     """
@@ -63,7 +66,7 @@ def load(paths: tuple[Path, ...], table: SyscallTable, config: RulesConfig = DEF
     left_out: list[str] = []
     said: list[Problem] = []
     while True:
-        rules, problems = _compiled(contents, table, config)
+        rules, problems = _compiled(contents, table, config, runtimes)
         wrong = errors(problems)
         bad = contents.keys() & {problem.file for problem in wrong}
         if config.bad_files is BadFiles.REFUSE or not bad:
@@ -83,7 +86,7 @@ def load(paths: tuple[Path, ...], table: SyscallTable, config: RulesConfig = DEF
 
 
 def _compiled(
-    contents: Mapping[str, tuple[list[Yaml], list[Problem]]], table: SyscallTable, config: RulesConfig
+    contents: Mapping[str, tuple[list[Yaml], list[Problem]]], table: SyscallTable, config: RulesConfig, runtimes: bool
 ) -> tuple[RuleSet, list[Problem]]:
     problems = Problems()
     collection = Collection(problems)
@@ -93,7 +96,7 @@ def _compiled(
         for document in documents:
             for item in items_of(document, problems):
                 collection.add(item)
-    catalogue = with_static(CATALOGUE, config.static_fields)
+    catalogue = with_static(CATALOGUE if runtimes else without_runtimes(CATALOGUE), config.static_fields)
     compiler = _Compiler(collection, table, catalogue)
     rules = selected(compiler.rules(), config, problems)
     rules = appended(rules, config, compiler.vocabulary, problems)

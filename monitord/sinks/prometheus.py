@@ -132,6 +132,7 @@ class _Metrics(Collector):
         )
         yield _counter("monitord_batches_total", "Reads of the rings that found events.", (), [((), telemetry.batches)])
         yield _counter("monitord_ring_read_bytes_total", "Bytes read from the rings.", (), [((), telemetry.ring_bytes)])
+        yield from self._origins()
         yield _gauge("monitord_processes", "Processes in the process table.", (), [((), telemetry.processes())])
         yield _counter(
             "monitord_processes_evicted_total",
@@ -148,6 +149,26 @@ class _Metrics(Collector):
             "What fits in a queue.",
             ("queue",),
             [((name,), q.capacity) for name, q in queues],
+        )
+
+    def _origins(self) -> Iterator[Metric]:
+        telemetry = self._telemetry
+        for top, what, meaning in (
+            (telemetry.origin_events, "events", "Events received"),
+            (telemetry.origin_alerts, "alerts", "Alerts made"),
+        ):
+            labelled = [((valid_text(container), valid_text(unit)), count) for (container, unit), count in top.shown()]
+            yield _counter(
+                f"monitord_origin_{what}_total",
+                f"{meaning}, by container and unit, of the busiest; the rest is 'other'.",
+                ("container", "unit"),
+                [*labelled, (("other", "other"), top.rest)] if top.size else [],
+            )
+        yield _counter(
+            "monitord_origins_replaced_total",
+            "Containers and units that lost their series to busier ones and were added to 'other'.",
+            (),
+            [((), telemetry.origin_events.replaced + telemetry.origin_alerts.replaced)],
         )
 
     def _rules(self) -> Iterator[Metric]:

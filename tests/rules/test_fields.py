@@ -4,6 +4,7 @@ import pytest
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
+from monitord.model.inspection import Inspection, Mount
 from monitord.model.placement import Placement
 from monitord.model.value import Missing
 from monitord.rules.evaluate import CATALOGUE
@@ -313,3 +314,71 @@ def test_a_relative_path_of_a_call_without_descriptor_starts_at_the_working_dire
     event = make_event("open", texts=((0, b"notes"),))
 
     assert "/home/ann/notes" == CATALOGUE["fd.name"].extract(event, FakeContext(), None)
+
+
+class TestEnvironment:
+    CONTEXT = FakeContext(
+        [make_process("cat"), make_process("bash"), make_process("sshd")],
+        environments={0: {"HOME": "/root", "EMPTY": ""}, 1: {"HOME": "/home/ann"}, 2: {"LANG": "C"}},
+    )
+
+    @pytest.mark.parametrize(
+        ("field", "expected"),
+        [
+            ("proc.env", "HOME=/root EMPTY="),
+            ("proc.env[HOME]", "/root"),
+            ("proc.env[EMPTY]", ""),
+            ("proc.env[NONE]", Missing.NOT_APPLICABLE),
+            ("proc.aenv", ("HOME=/home/ann", "LANG=C")),
+            ("proc.aenv[HOME]", ("/home/ann",)),
+            ("proc.aenv[2]", "LANG=C"),
+            ("proc.aenv[NONE]", Missing.NOT_APPLICABLE),
+            ("proc.loginshellid", 101),
+            ("user.homedir", "/home/ann"),
+            ("user.shell", "/bin/sh"),
+            ("thread.cgroups", "unified=/v2 cpu=/v1"),
+            ("thread.cgroup.cpu", "/v1"),
+            ("thread.cgroup.memory", "/v2"),
+        ],
+    )
+    def test_what_is_asked_of_the_context(self, field, expected):
+        operand, _ = parse_operand(field, 0)
+
+        assert expected == value_of(operand, make_event("openat", uid=1000), self.CONTEXT, CATALOGUE)
+
+
+INSPECTION = Inspection(
+    name="web",
+    repository="shop/nginx",
+    privileged=True,
+    mounts=(Mount("/srv", "/data", "z", False, "rprivate"), Mount("/etc/x", "/x", "", True, "")),
+    start_ns=1_700_000_002_000_000_000,
+    labels={"tier": "front", "io.kubernetes.pod.name": "web-0", "io.kubernetes.sandbox.id": "a1b2" * 16},
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("container.name", "web"),
+        ("container.image.repository", "shop/nginx"),
+        ("container.image.tag", Missing.UNKNOWN),
+        ("container.privileged", True),
+        ("container.mounts", "/srv:/data:z:false:rprivate /etc/x:/x::true:"),
+        ("container.mount.dest[1]", "/x"),
+        ("container.mount.dest[/etc/*]", "/x"),
+        ("container.mount.source[/data]", "/srv"),
+        ("container.mount.rdwr[0]", "false"),
+        ("container.mount[7]", Missing.NOT_APPLICABLE),
+        ("container.duration", 3_000_000_000),
+        ("container.label.tier", "front"),
+        ("k8s.pod.name", "web-0"),
+        ("k8s.pod.sandbox_id", "a1b2a1b2a1b2"),
+        ("k8s.ns.name", Missing.NOT_APPLICABLE),
+    ],
+)
+def test_what_the_runtime_says(field, expected):
+    operand, _ = parse_operand(field, 0)
+
+    assert expected == value_of(operand, OPENAT, FakeContext(container=INSPECTION), CATALOGUE)
+    assert Missing.LATE is value_of(operand, OPENAT, FakeContext(container=Missing.LATE), CATALOGUE)

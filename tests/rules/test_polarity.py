@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from monitord.model.problem import errors
 from monitord.rules.ast import And, Not, Or
 from monitord.rules.evaluate import evaluate
+from monitord.rules.field import not_supplied
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.interest import InterestFinder, interest_of
 from monitord.rules.parser import parse_condition
@@ -20,10 +21,7 @@ from tests.support.rules import TABLE, FakeContext, make_event
 FINDER = InterestFinder(TABLE)
 MISSING = {"user.shell", "proc.vpid", "container.privileged", "container.mount.dest", "container.image.repository"}
 """What these tests take for not supplied, whatever is."""
-FIELDS = {
-    name: replace(field, extract=CATALOGUE["k8s.ns.name"].extract) if name in MISSING else field
-    for name, field in CATALOGUE.items()
-}
+FIELDS = {name: replace(field, extract=not_supplied) if name in MISSING else field for name, field in CATALOGUE.items()}
 POLARITY = Polarity(FIELDS, FINDER.can_hold)
 
 

@@ -1,11 +1,13 @@
 """Rules and a context for tests of the rule stage."""
 
 import posixpath
+from collections.abc import Mapping
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture
 from monitord.model.alert import Priority
 from monitord.model.event import Event
+from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
 from monitord.model.placement import Placement
 from monitord.model.process import Process
@@ -87,6 +89,30 @@ class FixedContext:
     def placement(self, event: Event) -> Placement | Missing:
         """A unit for each cgroup."""
         return Placement(unit=f"{event.cgroup_id}.service")
+
+    def leader(self, event: Event, pid: int) -> Process | Missing:
+        """Nobody leads."""
+        return Missing.LATE
+
+    def environment(self, event: Event, generation: int) -> Mapping[str, str] | Missing:
+        """Nobody has one."""
+        return Missing.LATE
+
+    def cgroups(self, event: Event) -> Mapping[str, str] | Missing:
+        """Nobody has one."""
+        return Missing.LATE
+
+    def inspection(self, event: Event) -> Inspection | Missing:
+        """Nobody asks."""
+        return Missing.UNKNOWN
+
+    def user_home(self, uid: int) -> Value:
+        """Nobody has one."""
+        return Missing.UNKNOWN
+
+    def user_shell(self, uid: int) -> Value:
+        """Nobody has one."""
+        return Missing.UNKNOWN
 
     def user_name(self, uid: int) -> Value:
         """Root has a name."""

@@ -63,6 +63,8 @@ class FakeContext:
     line: list = field(default_factory=list)
     cwd: str = "/home/ann"
     where: object = Placement()
+    environments: dict = field(default_factory=dict)
+    container: object = Missing.UNKNOWN
     users: dict = field(default_factory=lambda: {0: "root", 1000: "ann"})
     groups: dict = field(default_factory=lambda: {1009: "staff"})
 
@@ -80,6 +82,24 @@ class FakeContext:
 
     def placement(self, event):
         return self.where
+
+    def leader(self, event, pid):
+        return next((process for process in self.line if process.key.pid == pid), Missing.LATE)
+
+    def environment(self, event, generation):
+        return self.environments.get(generation, Missing.LATE)
+
+    def cgroups(self, event):
+        return {"": "/v2", "cpu": "/v1"}
+
+    def inspection(self, event):
+        return self.container
+
+    def user_home(self, uid):
+        return f"/home/{self.users[uid]}" if uid in self.users else Missing.UNKNOWN
+
+    def user_shell(self, uid):
+        return "/bin/sh" if uid in self.users else Missing.UNKNOWN
 
     def user_name(self, uid):
         return self.users.get(uid, Missing.UNKNOWN)

@@ -8,6 +8,7 @@ from monitord.rules.fields.access import ACCESS_FIELDS
 from monitord.rules.fields.container import CONTAINER_FIELDS
 from monitord.rules.fields.correlation import CORRELATION_FIELDS
 from monitord.rules.fields.descriptor import DESCRIPTOR_FIELDS
+from monitord.rules.fields.environment import ENVIRONMENT_FIELDS
 from monitord.rules.fields.event import EVENT_FIELDS
 from monitord.rules.fields.executable import EXECUTABLE_FIELDS
 from monitord.rules.fields.family import FAMILY_FIELDS
@@ -25,7 +26,15 @@ CATALOGUE: Mapping[str, Field] = MappingProxyType(
         field.name: field
         for fields in (
             *(EVENT_FIELDS, TIME_FIELDS, ACCESS_FIELDS),
-            *(PROCESS_FIELDS, EXECUTABLE_FIELDS, FAMILY_FIELDS, TREE_FIELDS, GROUPS_FIELDS, IDENTITY_FIELDS),
+            *(
+                PROCESS_FIELDS,
+                ENVIRONMENT_FIELDS,
+                EXECUTABLE_FIELDS,
+                FAMILY_FIELDS,
+                TREE_FIELDS,
+                GROUPS_FIELDS,
+                IDENTITY_FIELDS,
+            ),
             *(DESCRIPTOR_FIELDS, PATH_FIELDS, SOCKET_FIELDS, CONTAINER_FIELDS, UNIT_FIELDS, CORRELATION_FIELDS),
         )
         for field in fields

@@ -14,6 +14,8 @@ from monitord.rules.field import Argument, Extract, Field, FieldType
 from monitord.rules.fields import sources
 from monitord.rules.fields.process import cmdline, exe, exepath
 
+_SHELLS = frozenset(("ash", "bash", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "zsh"))
+
 MAX_GENERATIONS = 64
 """Ancestors that ``proc.aname`` without an index looks at; a line this long is a loop or an attack."""
 
@@ -60,6 +62,11 @@ def _pids(event: Event, context: Context, arg: str | None) -> Value:
 
 def _pid(process: Process) -> Value:
     return process.key.pid
+
+
+def _login_shell(event: Event, context: Context, _arg: str | None) -> Value:
+    shells = [process.key.pid for process in _line(event, context, 0) if process.comm in _SHELLS]
+    return shells[-1] if shells else Missing.NOT_APPLICABLE
 
 
 def _parent_start(event: Event, context: Context) -> int | Missing:
@@ -157,13 +164,11 @@ FAMILY_FIELDS = (
     _of_all("proc.aexepath", FieldType.TEXT, "proc.exepath", of_ancestors(exepath)),
     _of_all("proc.acmdline", FieldType.TEXT, "proc.cmdline", of_ancestors(cmdline)),
     Field(
-        "proc.aenv",
-        FieldType.TEXT,
-        "environment of any ancestor; [n] of the n-th one, [NAME] for one variable of any ancestor",
+        "proc.loginshellid",
+        FieldType.NUMBER,
+        "process id of the oldest shell among the process and its ancestors",
         sources.PARENTS,
-        sources.NO_ANCESTOR,
-        argument=Argument.OPTIONAL,
-        any_of=True,
-        left_only=True,
+        "none of them is a shell",
+        _login_shell,
     ),
 )

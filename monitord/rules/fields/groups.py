@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from monitord.model.event import Event
 from monitord.model.interest import Along
-from monitord.model.process import Context
+from monitord.model.process import Context, Process
 from monitord.model.task import TaskState
 from monitord.model.value import Missing, Value
 from monitord.rules.field import Field, FieldType
 from monitord.rules.fields import sources
 from monitord.rules.fields.kernel import of_task
+from monitord.rules.fields.process import exe, exepath
 
 _NO_LEADER = "the leader has ended, or was not found"
 
@@ -18,8 +19,29 @@ def _id(name: str, meaning: str, part: Callable[[TaskState], int]) -> Field:
     return of_task(name, FieldType.NUMBER, meaning, lambda task, _event: part(task))
 
 
-def _leader(name: str, meaning: str) -> Field:
-    return Field(name, FieldType.TEXT, meaning, sources.PROC, _NO_LEADER)
+def _leader(name: str, meaning: str, pid: Callable[[TaskState], int], part: Callable[[Process], Value]) -> Field:
+    """A field of the process that leads a session or a group."""
+
+    def extract(event: Event, context: Context, _arg: str | None) -> Value:
+        task = event.task
+        if isinstance(task, Missing):
+            return task
+        leader = context.leader(event, pid(task))
+        return leader if isinstance(leader, Missing) else part(leader)
+
+    return Field(name, FieldType.TEXT, meaning, sources.KERNEL, _NO_LEADER, extract, along=Along.TASK)
+
+
+def _of_session(task: TaskState) -> int:
+    return task.sid
+
+
+def _of_group(task: TaskState) -> int:
+    return task.pgid
+
+
+def _comm(process: Process) -> Value:
+    return process.comm
 
 
 def _is_leader(name: str, meaning: str, part: Callable[[TaskState, Event], bool]) -> Field:
@@ -47,8 +69,8 @@ GROUPS_FIELDS = (
         lambda task: task.vsid,
     ),
     of_task("proc.sname", FieldType.TEXT, "name of the session leader", _session_name, "the leader has ended"),
-    _leader("proc.sid.exe", "proc.exe of the session leader"),
-    _leader("proc.sid.exepath", "proc.exepath of the session leader"),
+    _leader("proc.sid.exe", "proc.exe of the session leader", _of_session, exe),
+    _leader("proc.sid.exepath", "proc.exepath of the session leader", _of_session, exepath),
     _is_leader(
         "proc.is_sid_leader",
         "the process is the leader of its session",
@@ -59,18 +81,18 @@ GROUPS_FIELDS = (
         "process group id in the process's own pid namespace; 0 for a group that began outside",
         lambda task: task.vpgid,
     ),
-    _leader("proc.vpgid.name", "name of the leader of that process group"),
-    _leader("proc.vpgid.exe", "proc.exe of that leader"),
-    _leader("proc.vpgid.exepath", "proc.exepath of that leader"),
+    _leader("proc.vpgid.name", "name of the leader of that process group", _of_group, _comm),
+    _leader("proc.vpgid.exe", "proc.exe of that leader", _of_group, exe),
+    _leader("proc.vpgid.exepath", "proc.exepath of that leader", _of_group, exepath),
     _is_leader(
         "proc.is_vpgid_leader",
         "the process is the leader of its process group",
         lambda task, event: task.pgid == event.pid,
     ),
     _id("proc.pgid", "process group id, in the initial pid namespace", lambda task: task.pgid),
-    _leader("proc.pgid.name", "name of the leader of that process group"),
-    _leader("proc.pgid.exe", "proc.exe of that leader"),
-    _leader("proc.pgid.exepath", "proc.exepath of that leader"),
+    _leader("proc.pgid.name", "name of the leader of that process group", _of_group, _comm),
+    _leader("proc.pgid.exe", "proc.exe of that leader", _of_group, exe),
+    _leader("proc.pgid.exepath", "proc.exepath of that leader", _of_group, exepath),
     _is_leader(
         "proc.is_pgid_leader",
         "the same as proc.is_vpgid_leader",

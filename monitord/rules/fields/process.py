@@ -79,6 +79,20 @@ def is_from_memfd(process: Process) -> Value:
     return path if isinstance(path, Missing) else str(path).startswith(("memfd:", "/memfd:"))
 
 
+def _cgroups(event: Event, context: Context, _arg: str | None) -> Value:
+    paths = context.cgroups(event)
+    if isinstance(paths, Missing):
+        return paths
+    return " ".join(f"{controller or 'unified'}={path}" for controller, path in paths.items())
+
+
+def _cgroup(event: Event, context: Context, arg: str | None) -> Value:
+    paths = context.cgroups(event)
+    if isinstance(paths, Missing):
+        return paths
+    return paths.get(arg or "", paths.get("", Missing.NOT_APPLICABLE))
+
+
 PROCESS_FIELDS = (
     Field(
         "proc.pid",
@@ -162,26 +176,11 @@ PROCESS_FIELDS = (
         sources.LATE,
         of_process(cwd),
     ),
-    Field(
-        "proc.env",
-        FieldType.TEXT,
-        "environment as NAME=value, joined by blanks; [NAME] for one value",
-        sources.EXEC_OR_PROC,
-        "no such variable, or the process was gone before it was asked",
-        argument=Argument.OPTIONAL,
-    ),
     of_task(
         "proc.tty",
         FieldType.NUMBER,
         "device number of the controlling terminal; 0 for none",
         lambda task, _event: task.tty,
-    ),
-    Field(
-        "proc.loginshellid",
-        FieldType.NUMBER,
-        "process id of the oldest shell among the ancestors",
-        sources.PROC,
-        "no ancestor is a shell",
     ),
     Field(
         "proc.duration",
@@ -244,16 +243,18 @@ PROCESS_FIELDS = (
     Field(
         "thread.cgroups",
         FieldType.TEXT,
-        "all cgroups as controller=path, joined by blanks",
+        "all cgroups as controller=path, joined by blanks; that of cgroup v2 is named unified",
         sources.PROC,
         sources.LATE,
+        _cgroups,
     ),
     Field(
         "thread.cgroup",
         FieldType.TEXT,
-        "path of the cgroup of one controller: thread.cgroup.cpuset",
+        "path of the cgroup of one controller, that of cgroup v2 where v1 has none: thread.cgroup.cpuset",
         sources.PROC,
         sources.LATE,
-        argument=Argument.REQUIRED,
+        _cgroup,
+        Argument.REQUIRED,
     ),
 )

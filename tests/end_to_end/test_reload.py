@@ -192,3 +192,27 @@ class TestReloadOfOutputs:
             daemon.settle()
 
             assert ["narrow /nowhere/7"] == outputs_of(daemon.alerts())
+
+
+COUNTED = """
+- rule: Seven
+  desc: Seven files that are not there.
+  condition: evt.type=openat and evt.failed=true and fd.name startswith /nowhere/
+  output: "%corr.count %corr.values"
+  priority: NOTICE
+  correlation: {type: value_count, timespan: 1h, condition: {gte: 7, field: fd.name}}
+"""
+
+
+class TestCounts:
+    def test_what_was_counted_counts_on(self, opened, tmp_path):
+        with running(tmp_path, opened.scope, configured(tmp_path, COUNTED)) as daemon:
+            opened.run("! cat /nowhere/1 /nowhere/2 /nowhere/3 /nowhere/4 2>&1")
+            daemon.settle()
+            configured(tmp_path, COUNTED + NARROW.replace("Nowhere", "Another"))
+            daemon.reload()
+            opened.run("! cat /nowhere/5 /nowhere/6 /nowhere/7 2>&1")
+            daemon.settle()
+
+            counted = f"7 ({','.join(f'/nowhere/{number}' for number in range(1, 8))})"
+            assert counted in outputs_of(daemon.alerts())

@@ -67,7 +67,7 @@ class HttpPost:
             with self._unsure():
                 connection.request("POST", self._target, body, {**self._headers, **headers})
                 answer = connection.getresponse()
-                self._read(answer)
+            self._read(answer)
         except ssl.SSLError as err:
             raise SinkError(f"{self.where}: {_tls_trouble(err, self._name)}") from err
         except (OSError, UnicodeError) as err:  # UnicodeError: not a host name
@@ -121,8 +121,10 @@ class HttpPost:
             raise UnsureError(f"{self.where}: {reason}") from err
 
     def _read(self, answer: http.client.HTTPResponse) -> None:
-        if answer.length is not None and answer.length <= ANSWER_BYTES:
-            answer.read()
+        """Read what is behind the status, so that the connection can be used again; it is of no interest."""
+        if answer.length is None or answer.length <= ANSWER_BYTES:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                answer.read(ANSWER_BYTES)
 
     def _judge(self, answer: http.client.HTTPResponse) -> None:
         status = answer.status

@@ -101,11 +101,11 @@ class TestRules:
                 "rules.yaml:2:14: R010 the macro 'a' leads back to itself: a -> b -> a; break the circle",
             ),
             (
-                2 * (RULE + "  condition: evt.type=open\n"),
-                "rules.yaml:6:9: R006 the rule 'x' is already defined on line 1 of this file; rename one",
+                RULE + 2 * "  condition: evt.type=open\n",
+                "rules.yaml:6:3: R006 the key 'condition' is here twice, first on line 5",
             ),
         ],
-        ids=["no YAML", "unknown field", "operator", "no condition", "macro loop", "same name"],
+        ids=["no YAML", "unknown field", "operator", "no condition", "macro loop", "same key"],
     )
     def test_name_line_and_column(self, place, text, expected):
         (place / "rules.yaml").write_text(text)

@@ -131,6 +131,36 @@ class TestConnection:
 
         assert 2 == len(receiver.requests)
 
+    def test_an_answer_in_chunks_leaves_it_open(self, receiver, opened):
+        def chunked(handler, number):
+            handler.send_response(200)
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            handler.wfile.write(b"5\r\nhello\r\n0\r\n\r\n")
+
+        receiver.answer = chunked
+        sink = opened(receiver.port)
+        for _ in range(3):
+            sink.write(RECORD)
+
+        assert (3, 1) == (len(receiver.requests), receiver.connections)
+
+    @pytest.mark.parametrize("header", [("Content-Length", "100"), ("Transfer-Encoding", "chunked")])
+    def test_an_answer_that_breaks_off_is_an_answer(self, receiver, opened, header):
+        def broken(handler, number):
+            handler.send_response(200)
+            handler.send_header(*header)
+            handler.end_headers()
+            handler.wfile.write(b"5\r\nhel")
+            handler.close_connection = True
+
+        receiver.answer = broken
+        sink = opened(receiver.port)
+        for _ in range(2):
+            sink.write(RECORD)
+
+        assert (2, 2) == (len(receiver.requests), receiver.connections)
+
     def test_reopen_makes_a_new_one(self, receiver, opened):
         sink = opened(receiver.port)
         sink.write(RECORD)

@@ -30,11 +30,13 @@ def loading(work: Path, table: SyscallTable, rounds: int = 7) -> tuple[int, floa
     """
     named = os.environ.get("FALCO_RULES")
     files = [Path(named)] if named else sorted((shipped("config") / "rules").glob("*.yaml"))
-    once = len(load(tuple(files), table)[0].rules)
+    names = [rule.name for rule in load(tuple(files), table)[0].rules]
+    # Correlations name other rules, and so all names are changed wherever they stand.
+    any_name = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
     copies = []
-    for copy in range(-(-RULES // once)):
+    for copy in range(-(-RULES // len(names))):
         for file in files:
-            text = re.sub(r"^- rule: (.*)$", rf"- rule: \1 {copy}", file.read_text("utf-8"), flags=re.MULTILINE)
+            text = any_name.sub(rf"\g<0> {copy}", file.read_text("utf-8"))
             copies.append(work / f"{copy}-{file.name}")
             copies[-1].write_text(text, "utf-8")
     times = []

@@ -51,6 +51,7 @@ def scraped() -> dict[str, tuple[str, str]]:
         counts=lambda: {(Abi.X86_64, 0): SyscallCount(1, {2: 1}, latency)},
         admitted=int,
         losses=dict,
+        ignored=lambda: {"comm": 0, "path": 0},
         degraded=lambda: dict.fromkeys(Degraded, 0),
         programs=lambda: {"on_sys_enter": ProgramStats(1, 1)},
         syscall_name=lambda abi, nr: "read",

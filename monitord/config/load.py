@@ -16,6 +16,7 @@ from monitord.config.schema import (
     Config,
     ContainersConfig,
     ControlConfig,
+    Ignore,
     MetricsConfig,
     PrivacyConfig,
     RuleMatching,
@@ -31,10 +32,12 @@ from monitord.config.values import (
     optional,
     read_address,
     read_choice,
+    read_comm,
     read_flag,
     read_mask,
     read_number,
     read_path,
+    read_place,
     read_priority,
     read_ring_pages,
     read_scope,
@@ -73,6 +76,14 @@ class _Reader:
             "scope": read_scope,
             "bpf": self.section(
                 "bpf", BpfConfig, {"latency": read_flag, "ring_pages": read_ring_pages, "program_stats": read_flag}
+            ),
+            "ignore": self.section(
+                "ignore",
+                Ignore,
+                {
+                    "comm": self.each("ignore.comm", lambda _: read_comm),
+                    "paths": self.each("ignore.paths", lambda _: read_place),
+                },
             ),
             "rules": self.section(
                 "rules",

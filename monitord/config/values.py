@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ from monitord.config.mask import problem_of
 from monitord.config.schema import Scope
 from monitord.config.scope import parse_scope
 from monitord.model.alert import Priority
+
+COMM_BYTES = 15
+"""The longest name of a process."""
+
+PLACE_BYTES = 58
+"""Of a path that the kernel compares, one less than PLACE_BYTES of bpf/places.h, and its slash."""
+
+_ROUNDABOUT = re.compile(rb"//|\A/?\Z|/\.{1,2}(?:/|\Z)")
 
 RING_PAGES_MAX = 1 << 16
 """256 MiB per CPU: more is a slip of the pen."""
@@ -118,6 +127,31 @@ def read_mask(node: yaml.Node) -> str:
     if problem := problem_of(item):
         raise WrongValueError(Code.MASK, problem)
     return item
+
+
+def read_comm(node: yaml.Node) -> str:
+    """The name of a process, as the kernel has it."""
+    text = read_text(node)
+    name = text.encode("utf-8", "surrogateescape")
+    if len(name) > COMM_BYTES:
+        cut = name[:COMM_BYTES].decode("utf-8", "replace")
+        raise WrongValueError(Code.IGNORE, f"{text!r} is longer than 15 bytes, where the kernel cuts names: {cut!r}")
+    if not name or 0 in name:
+        raise WrongValueError(Code.IGNORE, f"{text!r} is the name of no process")
+    return text
+
+
+def read_place(node: yaml.Node) -> str:
+    """A path that stands for itself and all below it."""
+    text = read_text(node)
+    path = text.encode("utf-8", "surrogateescape")
+    if not path.startswith(b"/") or _ROUNDABOUT.search(path.removesuffix(b"/")) or 0 in path:
+        raise WrongValueError(
+            Code.IGNORE, f"{text!r} is not absolute and plain; write it without //, . and .., such as /var/cache"
+        )
+    if len(path) > PLACE_BYTES:
+        raise WrongValueError(Code.IGNORE, f"{text!r} is longer than {PLACE_BYTES} bytes; give a directory above it")
+    return text
 
 
 def read_priority(node: yaml.Node) -> Priority:

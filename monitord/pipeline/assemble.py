@@ -74,6 +74,7 @@ class Assembly:
         self.server = _listen(config.metrics, telemetry, table, lambda: self._source)
         try:
             self._source = BpfSource(table, config.scope, config.bpf)
+            self._source.ignore(config.ignore)
         except BaseException:
             if self.server:
                 self.server.close()
@@ -106,6 +107,7 @@ class Assembly:
             for name in _FIXED
             if getattr(config, name) != getattr(self._config, name)
         ]
+        self._source.ignore(config.ignore)
         self.pipeline.replace(self._detector(rules, config))
         _log.info("rules: %s", changes(self._rules, rules))
         self._rules = rules
@@ -176,6 +178,7 @@ def _listen(
         counts=lambda: source().counts(),
         admitted=lambda: source().seen(),
         losses=lambda: source().losses(),
+        ignored=lambda: source().ignored(),
         degraded=lambda: source().degraded(),
         programs=programs,
         syscall_name=name,

@@ -32,6 +32,7 @@ class Readings:
 
     :ivar admitted: events that the kernel side let through, lost ones included.
     :ivar losses: those of the source.
+    :ivar ignored: wanted by rules and dropped for the operator, by what told them: ``comm``, ``path``.
     :ivar programs: the BPF programs by name; empty while the kernel does not time them.
     :ivar syscall_name: the label of a call, ``unknown`` for numbers outside the table; equal labels are added up.
     :ivar errno_name: ``ENOENT`` of 2.
@@ -40,6 +41,7 @@ class Readings:
     counts: Callable[[], CountTable]
     admitted: Callable[[], int]
     losses: Callable[[], Mapping[Stage, int]]
+    ignored: Callable[[], Mapping[str, int]]
     degraded: Callable[[], Mapping[Degraded, int]]
     programs: Callable[[], Mapping[str, ProgramStats]]
     syscall_name: Callable[[Abi, int], str]
@@ -123,6 +125,12 @@ class _Metrics(Collector):
             "Events lost, by the stage where.",
             ("stage",),
             [((stage.value,), events) for stage, events in lost.items()],
+        )
+        yield _counter(
+            "monitord_events_ignored_total",
+            "Events that a rule wanted and the operator has no use for, dropped in the kernel.",
+            ("by",),
+            [((by,), events) for by, events in self._readings.ignored().items()],
         )
         yield _counter(
             "monitord_degraded_total",

@@ -131,7 +131,7 @@ class TestMistakes:
     def test_an_unknown_key_unlike_any_names_all(self, mistakes):
         assert [
             "monitord.yaml:1:1: C004 x: unknown key; "
-            "known are scope, bpf, rules, outputs, privacy, metrics, containers, control"
+            "known are scope, bpf, ignore, rules, outputs, privacy, metrics, containers, control"
         ] == mistakes("x: 1")
 
     def test_all_are_found_at_once_in_the_order_of_the_file(self, mistakes):

@@ -115,6 +115,7 @@ def test_promtool_has_nothing_to_say(serve):
         counts=lambda: {(Abi.X86_64, 257): SyscallCount(23, {2: 7}, latency)},
         admitted=int,
         losses=dict,
+        ignored=dict,
         degraded=dict,
         programs=lambda: {"sys_exit": ProgramStats(7, 1_000)},
         syscall_name=lambda abi, nr: "openat",

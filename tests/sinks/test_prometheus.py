@@ -28,6 +28,7 @@ def readings(**changes: Any) -> Readings:
         "counts": dict,
         "admitted": int,
         "losses": dict,
+        "ignored": dict,
         "degraded": dict,
         "programs": dict,
         "syscall_name": lambda abi, nr: NAMES.get(nr, "unknown"),

@@ -20,7 +20,8 @@ static __always_inline u64 places_zeros(u64 word) {
     return ~(((word & low) + low) | word | low);
 }
 
-/* Whether the path holds "//", "/./", "/..", or ends with a slash; six bytes at a time, with the two behind them. */
+/* Whether the path holds "//", "/./", "/..", "../", or ends with a slash; six bytes at a time, with the two behind
+ * them. */
 static __always_inline bool places_roundabout(char *path, u32 size) {
     u64 found = 0;
     for (u32 at = 0; at < PLAIN_CAP; at += 6) {
@@ -34,6 +35,7 @@ static __always_inline bool places_roundabout(char *path, u32 size) {
         u64 stop = slash | end;
         found |= slash & (stop >> 8);
         found |= slash & (dot >> 8) & ((stop | dot) >> 16);
+        found |= dot & (dot >> 8) & (slash >> 16);
     }
     return found & 0x808080808080ULL;
 }

@@ -10,7 +10,7 @@ from monitord.model.facts import MAX_ERRNO, Key, Source
 from monitord.model.interest import Call, Interest
 from monitord.model.limit import Limit, Names, Numbers, Paths
 from monitord.rules.opens import FLAGS_ARG, O_ACCMODE
-from monitord.tables.arguments import names_in_text, text_of_argument
+from monitord.tables.arguments import bits_told, names_in_text, text_of_argument
 from monitord.tables.canonical import canonical
 from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import Syscall, SyscallTable
@@ -101,6 +101,8 @@ def _argument(key: Key, limit: Numbers, syscall: Syscall) -> str:
     named = {bits.value: bits.name for bits in names_in_text(syscall, index) or () if bits.mask == mask}
     if mask.bit_count() == 1 and mask in named:
         return f"{name} {'has' if mask in limit else 'lacks'} {named[mask]}"
+    if mask == bits_told(syscall, index):
+        return _numbers(name, limit, lambda number: text_of_argument(syscall, index, number))
     if limit.spans == ((1, mask),):
         return f"{name} has any of {_bits(syscall, index, mask)}"
     if limit.spans == ((0, 0),):
@@ -141,6 +143,8 @@ def _paths(limit: Paths) -> str:
         text = mark.decode("utf-8", "surrogateescape")
         shown = text[:-1] if text.endswith("\0") else f"{text}*"
         texts.append(shown if inside is not limit.others else f"but not {shown}")
+    if not texts and not limit.others:
+        return "path relative, or with ../ or the like"
     return f"path {'none of' if limit.others else 'in'} ({_list(texts)})"
 
 

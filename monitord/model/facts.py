@@ -13,7 +13,7 @@ MAX_UID = 0xFFFF_FFFF
 PLAIN_BYTES = 255
 """The longest path that the kernel looks through; PLAIN_CAP of bpf/paths.h."""
 
-_ROUNDABOUT = re.compile(rb"//|/\Z|/\.(?:[./]|\Z)")
+_ROUNDABOUT = re.compile(rb"//|/\Z|/\.(?:[./]|\Z)|\.\./")
 
 
 class Source(enum.IntEnum):
@@ -43,7 +43,8 @@ PATH = Key(Source.PATH, 0)
 def plain_path(event: Event) -> bytes | None:
     """
     The path that the call was given, if it is absolute and written as it is shown: no ``//``, no ``.`` or ``..``, no
-    slash at the end, whole. Others are not told apart: nobody knows here where they lead.
+    name that ends with ``..``, no slash at the end, whole. Others are not told apart: nobody knows here where they
+    lead.
     """
     if not event.texts:
         return None

@@ -14,6 +14,9 @@ COMM_BYTES = 15
 """The longest name of a process."""
 
 _WILD = re.compile(r"[*?\[\\]")
+_NEVER = ("//", "/./", "/..", "../")
+"""What `monitord.model.facts.plain_path` excludes."""
+
 _SLASHES = re.compile("/+")
 
 
@@ -44,6 +47,10 @@ def of_path(check: Check) -> Truth:
         return ~truth if check.op is Op.NE else truth
     if check.op is Op.STARTSWITH and (check.quantifier is Quantifier.ANYOF or len(marks) == 1):
         return _exactly(marks)
+    if check.op in (Op.CONTAINS, Op.ICONTAINS) and (check.quantifier is Quantifier.ANYOF or len(marks) == 1):
+        # What no plain path holds: only others may.
+        roundabout = all(any(part in text for part in _NEVER) for text in check.values)
+        return Truth(only(PATH, Paths((), others=False)), UNKNOWN.false) if roundabout else UNKNOWN
     if check.op is Op.PMATCH:
         return _below(check.values)
     return UNKNOWN

@@ -76,6 +76,7 @@ def made(call, *args, **changes):
         ("evt.type=openat and fd.directory=/etc", opened(), opened(b"/etcetera")),
         ("evt.type=openat and evt.arg.path in (/etc/passwd)", opened(), opened(b"/etc/group")),
         ("evt.type=openat and fd.name=/etc/passwd", opened(b"/tmp/../etc/passwd"), opened(b"/tmp/passwd")),
+        ("evt.type=openat and fd.nameraw contains ../", opened(b"/tmp/../etc"), opened(b"/tmp/.etc")),
         ("evt.type=openat and fd.name=/etc/passwd", opened(b"passwd"), opened(b"/passwd")),
         (
             "evt.type=ptrace and evt.arg.request in (PTRACE_ATTACH, PTRACE_SEIZE)",

@@ -32,7 +32,8 @@ NR = dict(openat=257, creat=85, socket=41, ptrace=101, chmod=90, rename=82, unli
           unshare=272, setns=308, close=3)
 paths = [b"/etc/hostname", b"/etc/passwd", b"/etc//passwd", b"/etc/./passwd", b"/tmp/../etc/passwd", b"etc/passwd",
          b"/no/such", b"/no/such/", b"/no", b"/nosuch", b"/", b"", b"/tmp/.hidden", b"/no/..x", b"/no/.", b"/no/..",
-         b"/" + b"d" * 59, b"/" + b"d" * 60, b"/" + b"d" * 250, b"/" + b"d/" * 130, b"/caf\\xc3\\xa9", b"/etc/passwd/x"]
+         b"/" + b"d" * 59, b"/" + b"d" * 60, b"/" + b"d" * 250, b"/" + b"d/" * 130, b"/caf\\xc3\\xa9", b"/etc/passwd/x",
+         b"/no/a../b", b"/no/a.."]
 def calls():
     for path in paths:
         for flags in (0, 1, 2, 0o101, 0o1001, 0o2000000):
@@ -159,6 +160,7 @@ def counted(events):
         f"evt.type=openat and fd.name startswith /{'d' * 59}",
         f"evt.type=openat and fd.name = /{'d' * 58}",
         "evt.type=openat and (fd.name startswith /etc and proc.name=cat or user.uid=0 and evt.is_open_write=true)",
+        "evt.type=openat and fd.nameraw contains ../",
         "evt.type in (creat, chmod, unlinkat) and fd.name startswith /no/such",
         "evt.type=chmod and evt.arg.mode contains S_ISUID and proc.name=nginx",
         "evt.type=rename and fd.directory=/no",

@@ -27,6 +27,7 @@ PATHS = (
     ),
     *("/", "//", "", "etc/shadow", "../etc/shadow", "/tmp/..x", "/tmp/.x", "/tmp/x/", "/tmp/x", "/tmpx", "/et"),
     *("/" + "d" * 58, "/" + "d" * 59, "/" + "d" * 60, "/" + "d" * 70 + "e", "/" + "d" * 70 + "f", "/" + "d" * 300),
+    *("/a../b", "/a..", "/a../", "..", "a../b"),
     *("/caf\udcc3", "/café", "/caf\udcc3\udca9", "/etc/shadow/..", "/etc/.", "/etc/..", "/etc/.../x"),
 )
 _PLAIN = tuple(path for path in PATHS if "\udcc3" not in path or path == "/caf\udcc3")
@@ -117,7 +118,7 @@ def _texts_of(names, values):
     )
 
 
-_PREFIXES = (*_PLAIN, "/e", "/etc/s", "/etc/*/x", "/*", "/tmp/[xy]", "/d")
+_PREFIXES = (*_PLAIN, "/e", "/etc/s", "/etc/*/x", "/*", "/tmp/[xy]", "/d", "../", "/..", "//", "/./")
 leaves = st.one_of(
     st.builds(_check, st.just("evt.type"), st.sampled_from([Op.EQ, Op.NE, Op.IN]), st.sampled_from(CALLS)),
     st.builds(

@@ -25,6 +25,7 @@ LAYERS = {
     "sinks": 3,
     "explain": 4,
     "pipeline": 4,
+    "ruletest": 5,
     "service": 5,
     "cli": 6,
 }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from monitord import __version__
 
-COMMANDS = ("run", "check", "rules", "explain", "record", "status", "doctor", "syscalls", "fields")
+COMMANDS = ("run", "check", "rules", "explain", "record", "test", "status", "doctor", "syscalls", "fields")
 """In the order of the help; each is the module of that name here, with ``add_parser``."""
 
 _DESCRIPTION = "Watch the system calls of this machine: count every one, judge the interesting ones, export both."

@@ -28,12 +28,14 @@ class RecordError(ValueError):
     """
     An object that is no record; the message says what is wrong and what to write instead.
 
-    :ivar path: leads to what is wrong; for an unknown key, to that key.
+    :ivar path: leads to what is wrong.
+    :ivar of_key: whether that is a key, and not its value.
     """
 
-    def __init__(self, path: Path, message: str) -> None:
+    def __init__(self, path: Path, message: str, of_key: bool = False) -> None:
         super().__init__(message)
         self.path = path
+        self.of_key = of_key
 
     @property
     def where(self) -> str:
@@ -154,7 +156,7 @@ def _decoded_members(type_: Any, plain: Mapping[str, Any], path: Path) -> Any:
     hints = _hints(type_)
     for key in plain:
         if key not in hints:
-            raise RecordError((*path, key), f"there is no key '{key}' here{nearest(key, hints)}")
+            raise RecordError((*path, key), f"there is no key '{key}' here{nearest(key, hints)}", of_key=True)
     optional = getattr(type_, "_field_defaults", None)
     if optional is None:
         optional = {field.name for field in dataclasses.fields(type_) if field.default is not dataclasses.MISSING}
@@ -233,10 +235,14 @@ def _decoded_int(plain: Any, path: Path) -> int:
 def _decoded_bool(plain: Any, path: Path) -> bool:
     if isinstance(plain, bool):
         return plain
+    if plain in ("true", "false"):
+        return bool(plain == "true")
     raise RecordError(path, f"expected true or false, found {shown(plain)}")
 
 
 def _decoded_str(plain: Any, path: Path) -> str:
+    if isinstance(plain, list):
+        raise RecordError(path, "expected a text, found a list")
     return text_of(_decoded_bytes(plain, path))
 
 

@@ -18,10 +18,9 @@ from monitord.model.placement import Placement
 from monitord.model.process import Context, Process
 from monitord.model.value import Missing, Value
 from monitord.recording.codec import Path, RecordError, decoded, encoded, nearest, shown
+from monitord.recording.limits import ARGS, check
 from monitord.recording.snapshot import MAX_GENERATIONS, Snapshot, snapshot_of
 from monitord.tables.syscalls import Arg, Group, Syscall, SyscallTable
-
-ARGS = 6
 
 EVENT_KEYS = tuple(field.name for field in fields(Event))
 PROCESS_KEYS = (*ProcessKey._fields, *(field.name for field in fields(Process) if field.name != "key"), "parent")
@@ -67,10 +66,9 @@ def from_object(plain: Any) -> tuple[Event, Snapshot]:
         raise RecordError((), f"expected keys with values, found {shown(plain)}")
     for key in plain:
         if key not in KEYS:
-            raise RecordError((key,), f"there is no key '{key}'{nearest(key, KEYS)}")
+            raise RecordError((key,), f"there is no key '{key}'{nearest(key, KEYS)}", of_key=True)
     event: Event = decoded(Event, {key: value for key, value in plain.items() if key in EVENT_KEYS})
-    if len(event.args) != ARGS:
-        raise RecordError(("args",), f"a call has {ARGS} registers, here are {len(event.args)}")
+    check(event)
     call = _call(plain, event)
     line, beyond = _line(_required(plain, "process"), ("process",))
     return event, Snapshot(
@@ -130,7 +128,8 @@ def _paths(plain: Any, call: Syscall | None) -> Mapping[int, Value]:
     paths = {}
     for name, path in decoded(Mapping[str, Value], plain, ("paths",)).items():
         if name not in names and not (name.isdecimal() and int(name) < ARGS):
-            raise RecordError(("paths", name), f"the call has no argument '{name}'{nearest(name, names)}")
+            message = f"the call has no argument '{name}'{nearest(name, names)}"
+            raise RecordError(("paths", name), message, of_key=True)
         paths[names.index(name) if name in names else int(name)] = path
     return paths
 
@@ -144,7 +143,8 @@ def _line(plain: Any, path: Path) -> tuple[list[Process], Missing]:
             raise RecordError(path, f"there are more than {MAX_GENERATIONS} generations")
         for name in plain:
             if name not in PROCESS_KEYS:
-                raise RecordError((*path, name), f"a process has no '{name}'{nearest(name, PROCESS_KEYS)}")
+                message = f"a process has no '{name}'{nearest(name, PROCESS_KEYS)}"
+                raise RecordError((*path, name), message, of_key=True)
         key_of = {name: plain[name] for name in ProcessKey._fields if name in plain}
         others = {name: value for name, value in plain.items() if name not in key_of and name != "parent"}
         key: ProcessKey = decoded(ProcessKey, key_of, path)

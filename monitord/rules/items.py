@@ -1,6 +1,7 @@
 """The items of a rules file: lists, macros, rules and what they require, read from YAML with their shape checked."""
 
 import difflib
+import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -37,7 +38,7 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
     hints: int = MAX_HINTS
 
-    def error(self, place: Place, code: Code, message: str) -> None:
+    def error(self, place: Place, code: enum.StrEnum, message: str) -> None:
         """A mistake that has to be put right."""
         self.found.append(place.problem(code, message))
 
@@ -46,7 +47,7 @@ class Problems:
         self.hints -= 1
         return nearest(name, known) if self.hints >= 0 else ""
 
-    def warn(self, place: Place, code: Code, message: str) -> None:
+    def warn(self, place: Place, code: enum.StrEnum, message: str) -> None:
         """Something worth saying."""
         self.found.append(place.problem(code, message, warning=True))
 

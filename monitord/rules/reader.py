@@ -1,5 +1,6 @@
 """YAML documents as values that know where they stand in their file, to the line and column."""
 
+import enum
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Place:
     line: int = 0
     column: int = 0
 
-    def problem(self, code: Code, message: str, warning: bool = False) -> Problem:
+    def problem(self, code: enum.StrEnum, message: str, warning: bool = False) -> Problem:
         """A mistake made here."""
         return Problem(self.file, self.line, self.column, code.value, message, warning)
 

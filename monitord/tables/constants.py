@@ -38,6 +38,12 @@ def names_of(abi: Abi, *families: str) -> Names:
     return MappingProxyType({value: name for family in families for value, name in known[family].items()})
 
 
+@functools.cache
+def values_by_name(abi: Abi) -> Mapping[str, int]:
+    """The values of all names of data/constants.tsv in an ABI; no name is in two families with two values."""
+    return MappingProxyType({name: value for known in _families(abi).values() for value, name in known.items()})
+
+
 def errno_name(number: int) -> str:
     """``ENOENT`` for 2, ``ERESTARTSYS`` for 512; a number without a name as it is, ``ERRNO_600``."""
     # Errors have the same numbers on all architectures of ours.

@@ -1,0 +1,1 @@
+"""Layer 5: tests of rules, as their users write them."""

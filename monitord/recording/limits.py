@@ -11,7 +11,7 @@ from monitord.recording.codec import RecordError
 ARGS = 6
 COMM_BYTES = 15
 
-_OF_DESCRIPTOR = frozenset((Capture.FILE, Capture.SOCKET, Capture.PROGRAM))
+_OF_DESCRIPTOR = frozenset((Capture.FILE, Capture.SOCKET))
 _RANGES = {name: EVENT[name] for name in EVENT.names or () if name in Event.__slots__ and EVENT[name].kind in "ui"}
 _REGISTER = np.dtype("<u8")
 

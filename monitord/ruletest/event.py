@@ -11,7 +11,7 @@ from monitord.recording.record import KEYS, PROCESS_KEYS, from_object, shipped_t
 from monitord.recording.snapshot import Snapshot
 from monitord.rules.opens import OPEN_CALLS
 from monitord.rules.reader import Place, Yaml
-from monitord.ruletest.plain import Plain, plain_of
+from monitord.ruletest.plain import plain_of
 from monitord.ruletest.registers import registers_of
 from monitord.tables.constants import values_by_name
 from monitord.tables.syscalls import Syscall
@@ -20,10 +20,13 @@ START_NS = 1_000_000_000_000
 EPOCH_NS = 1_767_225_600_000_000_000
 """CLOCK_BOOTTIME of events without ``at``, and the wall clock at CLOCK_BOOTTIME 0: 2026-01-01 UTC."""
 
+MOST = 100_000
+"""Times that an event can be repeated."""
+
 NOBODY = 1000
 """Whose the events are that do not say."""
 
-WRITTEN_KEYS = frozenset((*KEYS, "at", "user", "group", "foreign"))
+WRITTEN_KEYS = frozenset((*KEYS, "at", "repeat", "every", "user", "group", "foreign"))
 _ALIASES = {"name": "comm", "exe": "exepath"}
 _COMM_BYTES = 15
 _PROCESS_PATHS: Mapping[Path, Path] = {("comm",): ("process", "comm"), ("parent_comm",): ("process", "parent", "comm")}
@@ -38,16 +41,24 @@ class WrittenError(Exception):
         self.place = place
 
 
-def written_event(value: Yaml, number: int) -> tuple[Event, Snapshot]:
+def written_events(value: Yaml, number: int) -> list[tuple[Event, Snapshot]]:
     """
-    An event that is written in a test, recorded ones included.
+    An event that is written in a test, recorded ones included, as often as it says.
 
     :param number: of the event in its test, from 1.
     :raises WrittenError: it cannot be.
     """
     plain = plain_of(value)
     try:
-        return from_object(_completed(plain, number))
+        written = plain.value
+        times = _repeat(written) if isinstance(written, dict) else 1
+        if times == 1:
+            return [from_object(_completed(written, number))]
+        events = []
+        for time in range(times):
+            one = {key: _counted(part, time + 1) for key, part in written.items()}
+            events.append(from_object(_completed(one, number + time, time)))
+        return events
     except RecordError as err:
         found = _PROCESS_PATHS.get(err.path, err.path) if err.path not in plain.places else err.path
         path = tuple(_written_key(key) if at and found[0] == "process" else key for at, key in enumerate(found))
@@ -60,9 +71,28 @@ def _written_key(key: str | int) -> str | int:
     return next((alias for alias, known in _ALIASES.items() if known == key), key)
 
 
-def _completed(plain: Plain, number: int) -> dict[str, Any]:
-    """The object of a record."""
-    written = plain.value
+def _repeat(written: Mapping[str, Any]) -> int:
+    times = number_of(written.get("repeat", 1))
+    if times is None or not 0 < times <= MOST:
+        raise RecordError(("repeat",), f"expected how often it happens, 1 to {MOST}, found {shown(written['repeat'])}")
+    return times
+
+
+def _counted(part: Any, time: int) -> Any:
+    """A part of an event that is repeated, with ``%n`` being the number of the time."""
+    if isinstance(part, str):
+        return part.replace("%n", str(time))
+    if isinstance(part, list):
+        return [_counted(item, time) for item in part]
+    return {key: _counted(item, time) for key, item in part.items()} if isinstance(part, dict) else part
+
+
+def _completed(written: Any, number: int, time: int = 0) -> dict[str, Any]:
+    """
+    The object of a record.
+
+    :param time: how often the event was there before.
+    """
     if not isinstance(written, dict):
         raise RecordError((), f"an event is a map such as {{call: openat, args: {{...}}}}, here is {shown(written)}")
     for key in written:
@@ -77,7 +107,7 @@ def _completed(plain: Plain, number: int) -> dict[str, Any]:
     made["ret"] = _result(written, call)
     if str(written.get("foreign", "false")) == "true":
         made["flags"] = [*written.get("flags", []), "foreign"]
-    made |= {key: value for key, value in _defaults(written, call, number).items() if made.get(key) is None}
+    made |= {key: value for key, value in _defaults(written, call, number, time).items() if made.get(key) is None}
     line = _line(written, call, args if isinstance(args, Mapping) else {}, made)
     made["process"] = line
     made.setdefault("comm", line["comm"])
@@ -118,9 +148,9 @@ def _result(written: Mapping[str, Any], call: Syscall) -> int:
     return number
 
 
-def _defaults(written: Mapping[str, Any], call: Syscall, number: int) -> dict[str, Any]:
+def _defaults(written: Mapping[str, Any], call: Syscall, number: int, time: int) -> dict[str, Any]:
     """What an event has that says nothing of it."""
-    ts_ns = START_NS + _after_ns(written, number)
+    ts_ns = START_NS + number * 1_000 + _after_ns(written, "at") + time * _after_ns(written, "every")
     uid, users = _identity(written, "user", "uid", "users")
     gid, groups = _identity(written, "group", "gid", "groups")
     return {
@@ -145,18 +175,18 @@ def _defaults(written: Mapping[str, Any], call: Syscall, number: int) -> dict[st
     }
 
 
-def _after_ns(written: Mapping[str, Any], number: int) -> int:
-    """``at: 1.5s``; without, a microsecond behind the event before it."""
-    value = written.get("at")
+def _after_ns(written: Mapping[str, Any], key: str) -> int:
+    """``1.5s``; nothing when it is not said."""
+    value = written.get(key)
     if value is None:
-        return number * 1_000
+        return 0
     try:
         seconds = float(str(value).removesuffix("s"))
     except ValueError:
         seconds = -1
     if not 0 <= seconds < 10**8:
-        raise RecordError(("at",), f"expected seconds since the test began, such as 1.5s, found {shown(value)}")
-    return round(seconds * 10**9) + number
+        raise RecordError((key,), f"expected seconds, such as 1.5s, found {shown(value)}")
+    return round(seconds * 10**9)
 
 
 def _identity(written: Mapping[str, Any], name_key: str, id_key: str, names_key: str) -> tuple[Any, Any]:

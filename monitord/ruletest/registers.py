@@ -85,6 +85,8 @@ def _number(call: Syscall, value: Any, path: Path) -> int:
 
 def _text(arg: int, capture: Capture, value: Any, path: Path) -> dict[str, Any]:
     """What the kernel would have copied."""
+    if capture is Capture.MSGHDR:
+        capture = Capture.SOCKADDR  # the address alone is sent
     text: dict[str, Any] = {"arg": arg, "capture": capture.name.lower(), "flags": [], "data": value}
     if value is None:
         return {**text, "flags": ["null"], "data": ""}

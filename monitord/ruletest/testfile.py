@@ -15,7 +15,7 @@ from monitord.recording.snapshot import Snapshot
 from monitord.rules.items import Problems, nearest
 from monitord.rules.reader import Map, Place, Scalar, Sequence, Yaml, read, rule_files
 from monitord.ruletest.code import Code
-from monitord.ruletest.event import WrittenError, written_event
+from monitord.ruletest.event import WrittenError, written_events
 
 _FILE_KEYS = ("rules", "rule_matching", "tests")
 _TEST_KEYS = ("name", "events", "capture", "expect", "not")
@@ -135,10 +135,10 @@ class _Reader:
     def _events(self, value: Yaml | None) -> list[tuple[Event, Snapshot]]:
         if value is None:
             return []
-        events = []
-        for number, item in enumerate(value.items if isinstance(value, Sequence) else (value,), 1):
+        events: list[tuple[Event, Snapshot]] = []
+        for item in value.items if isinstance(value, Sequence) else (value,):
             try:
-                events.append(written_event(item, number))
+                events += written_events(item, len(events) + 1)
             except WrittenError as error:
                 self._problems.error(error.place, Code.EVENT, str(error))
         return events

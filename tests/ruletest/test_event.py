@@ -2,6 +2,7 @@
 
 import json
 import socket
+from itertools import pairwise
 
 import pytest
 
@@ -14,7 +15,7 @@ from monitord.rules.fields import CATALOGUE
 from monitord.rules.operand import value_of
 from monitord.rules.parser import parse_operand
 from monitord.rules.reader import read
-from monitord.ruletest.event import WrittenError, written_event
+from monitord.ruletest.event import WrittenError, written_events
 from tests.detect.pools import TABLE, rows_of_all_calls
 from tests.support.batches import batch_of
 from tests.support.detect import FixedContext
@@ -27,7 +28,7 @@ def written(tmp_path):
         path.write_text(text)
         [document], problems = read(path)
         assert [] == problems
-        return written_event(document, 1)
+        return written_events(document, 1)[0]
 
     return make
 
@@ -109,7 +110,17 @@ class TestWhatMatters:
     def test_events_have_times(self, written):
         base = written("call: getpid")[0].ts_ns
 
-        assert 1_500_000_000 == written("call: getpid\nat: 1.5s")[0].ts_ns - base + 1_000 - 1
+        assert 1_500_000_000 == written("call: getpid\nat: 1.5s")[0].ts_ns - base
+
+    def test_an_event_can_be_repeated(self, tmp_path):
+        path = tmp_path / "event.yaml"
+        path.write_text("call: connect\nargs: {addr: '10.0.0.7:%n'}\nat: 2s\nevery: 0.5s\nrepeat: 3\npid: '%n'")
+        events = [event for event, _ in written_events(read(path)[0][0], 1)]
+
+        assert [(1, b"\0\1", 1), (2, b"\0\2", 2), (3, b"\0\3", 3)] == [
+            (event.seq, event.texts[0].data[2:4], event.pid) for event in events
+        ]
+        assert [500_001_000] * 2 == [later.ts_ns - event.ts_ns for event, later in pairwise(events)]
 
     def test_a_foreign_call_has_the_flag(self, written):
         assert Flag.FOREIGN == written("call: getpid\nabi: i386\nforeign: true")[0].flags
@@ -142,7 +153,7 @@ class TestMistakes:
             ("call: openat\nargs: {filename: {a: b}}", 2, 18, "expected a text, or {hex: 2f746d70}, found keys"),
             ("call: openat\nabi: x86", 2, 6, "'x86' is no ABI; did you mean 'x86_64'?"),
             ("call: openat\nret: ENONT", 2, 6, "expected a number or an error such as -ENOENT, found 'ENONT'"),
-            ("call: openat\nat: soon", 2, 5, "expected seconds since the test began, such as 1.5s, found 'soon'"),
+            ("call: openat\nat: soon", 2, 5, "expected seconds, such as 1.5s, found 'soon'"),
             ("call: openat\nprocess: {nmae: x}", 2, 11, "a process has no 'nmae'; did you mean 'name'?"),
             ("call: openat\nprocess:\n  name: [x]", 3, 9, "expected a text, found a list"),
             (
@@ -152,6 +163,7 @@ class TestMistakes:
                 "'lat' is not known; did you mean 'late'?",
             ),
             ("call: openat\nprocess: {name: {missing: late}}", 2, 17, "the name of the process itself is always known"),
+            ("call: openat\nrepeat: 0", 2, 9, "expected how often it happens, 1 to 100000, found '0'"),
             ("call: openat\nuid: many", 2, 6, "expected a whole number, found 'many'"),
             ("call: openat\nprocess: cat", 2, 10, "expected the keys of a process, such as {name: cat}, found 'cat'"),
             ("call: connect\nargs: {addr: nowhere}", 2, 14, "expected an address such as 10.0.0.1:443"),

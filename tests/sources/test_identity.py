@@ -1,0 +1,231 @@
+"""The thread behind an event and what it executes, compared with what it says of itself."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from monitord.model.interest import Along
+from monitord.model.task import NO_LOGIN
+from monitord.model.value import Missing
+from monitord.rules.fields import CATALOGUE
+from monitord.rules.operand import value_of
+from monitord.rules.parser import parse_operand
+from tests.support.live import PROGRAMS, Gated, compiled, events_of, interest, scope_of, watching
+from tests.support.rules import FakeContext
+
+pytestmark = pytest.mark.bpf
+
+
+def value(event, field):
+    found, _ = parse_operand(field, 0)
+    return value_of(found, event, FakeContext(), CATALOGUE)
+
+
+def values(event, *fields):
+    return [value(event, field) for field in fields]
+
+
+def watched(argv, wanted, **popen):
+    gated = Gated(argv, **popen)
+    with watching(scope_of(gated), wanted, ring_pages=512) as source:
+        assert 0 == gated.run()
+        return events_of(source)
+
+
+def steps(wrapper=()):
+    """By the name of a step, what the program said and the event behind it."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o777)
+        out = Path(directory) / "out"
+        out.touch(0o666)
+        out.chmod(0o666)
+        program = ["/usr/bin/python3", "-S", "-E", str(PROGRAMS / "identity.py"), str(out)]
+        events = watched([*wrapper, *program], interest("getpgid", along=Along.TASK))
+        # A child inherits what is not written yet, and writes it, too.
+        said = {step["name"]: step for step in map(json.loads, out.read_text().splitlines())}
+    assert len(events) == len(said) == 7
+    by_vpid = {}
+    for event in events:
+        by_vpid.setdefault(event.task.vpid, []).append(event)
+    return {name: (step, by_vpid[step["pids"][0]].pop(0)) for name, step in said.items()}
+
+
+@pytest.fixture(scope="module")
+def on_host():
+    return steps()
+
+
+@pytest.fixture(scope="module")
+def in_namespace():
+    return steps(["/usr/bin/unshare", "-p", "-f", "--mount-proc"])
+
+
+STEPS = (
+    "as it starts",
+    "its own session",
+    "a terminal",
+    "a child in a group of its own",
+    "a smaller bounding set",
+    "three users",
+    "an ordinary user",
+)
+
+
+@pytest.mark.parametrize("name", STEPS)
+class TestTask:
+    def test_what_it_says_of_itself(self, on_host, name):
+        self.agree(*on_host[name])
+
+    def test_in_a_pid_namespace(self, in_namespace, name):
+        self.agree(*in_namespace[name])
+
+    @staticmethod
+    def agree(step, event):
+        task = event.task
+        caps = (task.cap_effective, task.cap_permitted, task.cap_inheritable, task.cap_bounding, task.cap_ambient)
+        assert step["caps"] == list(caps)
+        assert step["uids"] == [event.uid, task.euid, task.suid, task.fsuid]
+        assert step["gids"] == [event.gid, task.egid, task.sgid, task.fsgid]
+        assert step["pids"] == [task.vpid, task.vppid, task.vpgid, task.vsid]
+        assert step["nspid"][-1] == task.vpid == task.vtid
+        assert step["tty"] == task.tty
+        assert step["pid_ns"] == task.pid_ns
+        assert step["loginuid"] in (None, task.loginuid)
+
+
+class TestFields:
+    def test_of_the_session(self, on_host):
+        _, event = on_host["its own session"]
+
+        assert [event.pid, True, "python3"] == values(event, "proc.sid", "proc.is_sid_leader", "proc.sname")
+        assert [0, event.pid] == values(event, "proc.tty", "proc.pgid")
+
+    def test_of_the_terminal(self, on_host):
+        step, event = on_host["a terminal"]
+
+        assert step["tty"] == value(event, "proc.tty") != 0
+
+    def test_of_the_group(self, on_host):
+        _, event = on_host["a child in a group of its own"]
+
+        assert [True, True, False] == values(event, "proc.is_vpgid_leader", "proc.is_pgid_leader", "proc.is_sid_leader")
+
+    def test_of_the_namespace(self, in_namespace):
+        step, event = in_namespace["as it starts"]
+
+        assert [step["pids"][0], 1] == values(event, "proc.vpid", "proc.pvpid")
+        assert value(event, "proc.vpid") != event.pid
+        assert value(event, "proc.pidns_init_start_ts") <= value(event, "proc.pid.ts")
+
+    def test_of_capabilities(self, on_host):
+        _, root = on_host["a smaller bounding set"]
+        _, user = on_host["an ordinary user"]
+
+        assert "CAP_CHOWN CAP_DAC_OVERRIDE" in value(root, "thread.cap_effective")
+        assert ["", ""] == values(user, "thread.cap_effective", "thread.cap_permitted")
+
+    def test_of_the_login(self, on_host):
+        for name in ("as it starts", "its own session"):
+            step, event = on_host[name]
+            expected = -1 if step["loginuid"] in (None, NO_LOGIN) else step["loginuid"]
+
+            assert expected == value(event, "user.loginuid")
+
+
+PROGRAM = Along.PROGRAM
+
+
+class TestProgram:
+    def test_the_inode(self):
+        stat = os.stat(compiled("flood"))
+        (event,) = watched([compiled("flood"), "open", "1", "/etc/hostname"], interest("openat", along=PROGRAM))[-1:]
+
+        assert [stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns] == values(
+            event, "proc.exe_ino", "proc.exe_ino.ctime", "proc.exe_ino.mtime"
+        )
+        assert [False, False] == values(event, "proc.is_exe_upper_layer", "proc.is_exe_lower_layer")
+
+    @pytest.mark.parametrize(
+        ("mode", "owner", "user", "writable"),
+        [
+            (0o755, 0, 0, True),
+            (0o755, 0, 61234, False),
+            (0o757, 0, 61234, True),
+            (0o775, 0, 61234, False),
+            (0o555, 61234, 61234, True),
+        ],
+    )
+    def test_writable(self, tmp_path, mode, owner, user, writable):
+        with tempfile.TemporaryDirectory() as directory:
+            os.chmod(directory, 0o755)
+            copy = shutil.copy(compiled("flood"), directory)
+            os.chmod(copy, mode)
+            os.chown(copy, owner, 0)
+            events = watched(
+                [copy, "open", "1", "/etc/hostname"], interest("execve", along=PROGRAM), user=user, group=61235
+            )
+
+            assert writable == value(events[-1], "proc.is_exe_writable")
+
+    def test_layers_of_an_overlay(self, tmp_path):
+        for name in ("lower", "upper", "work", "merged"):
+            (tmp_path / name).mkdir()
+        shutil.copy(compiled("flood"), tmp_path / "lower" / "image")
+        options = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+        mount = ["mount", "-t", "overlay", "overlay", "-o", options, tmp_path / "merged"]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("no overlay file system here")
+        try:
+            shutil.copy(tmp_path / "merged" / "image", tmp_path / "merged" / "dropped")
+            script = f"{tmp_path}/merged/image open 1 /etc/hostname; {tmp_path}/merged/dropped open 1 /etc/hostname"
+            events = watched(["/bin/sh", "-c", script], interest("execve", along=PROGRAM))[-2:]
+        finally:
+            subprocess.run(["umount", tmp_path / "merged"], check=True)
+
+        fields = ("proc.is_exe_upper_layer", "proc.is_exe_lower_layer", "evt.arg.flags")
+        assert [False, True, "EXE_WRITABLE|EXE_LOWER_LAYER"] == values(events[0], *fields)
+        assert [True, False, "EXE_WRITABLE|EXE_UPPER_LAYER"] == values(events[1], *fields)
+
+    def test_nobody_asked(self):
+        (event,) = watched(["/bin/true"], interest("execve"))
+
+        assert Missing.NOT_APPLICABLE is value(event, "proc.is_exe_writable")
+        assert Missing.NOT_APPLICABLE is value(event, "proc.tty")
+
+
+class TestRealPath:
+    def test_links_hide_nothing(self, tmp_path):
+        (tmp_path / "secret").write_text("x")
+        (tmp_path / "harmless").symlink_to("secret")
+        path = str(tmp_path / "harmless")
+        event = watched([compiled("flood"), "open", "1", path], interest("openat", along=Along.DESCRIPTOR))[-1]
+
+        assert [path, str(tmp_path / "secret")] == values(event, "fd.name", "fd.realpath")
+
+    def test_bind_mounts_are_as_the_process_sees_them(self, tmp_path):
+        for name in ("from", "to"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "from" / "file").write_text("x")
+        script = f"mount --bind {tmp_path}/from {tmp_path}/to && exec {compiled('flood')} open 1 {tmp_path}/to/file"
+        event = watched(
+            ["/usr/bin/unshare", "-m", "/bin/sh", "-c", script], interest("openat", along=Along.DESCRIPTOR)
+        )[-1]
+
+        assert f"{tmp_path}/to/file" == value(event, "fd.realpath")
+
+    def test_creation_is_told_apart_from_opening(self, tmp_path):
+        script = f"echo x >{tmp_path}/new; echo y >{tmp_path}/new"
+        events = watched(["/bin/sh", "-c", script], interest("openat", along=Along.DESCRIPTOR))
+        ours = [event for event in events if value(event, "fd.filename") == "new"]
+
+        assert [True, False] == [value(event, "evt.is_open_create") for event in ours]
+
+    def test_a_failed_open_has_none(self):
+        event = watched([compiled("flood"), "open", "1", "/no/such"], interest("openat", along=Along.DESCRIPTOR))[-1]
+
+        assert ["/no/such", Missing.NOT_APPLICABLE, "f"] == values(event, "fd.name", "fd.realpath", "fd.typechar")

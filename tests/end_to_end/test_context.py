@@ -1,0 +1,185 @@
+"""Who, where and in what: alerts of real processes in real containers, sessions and namespaces."""
+
+import json
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
+from tests.support.container import AVAILABLE, container
+from tests.support.daemon import configured, running, shell
+
+pytestmark = pytest.mark.bpf
+
+ID = "4f0c" * 16
+OUTPUT = (
+    "%proc.name|%container.id|%container.type|%proc.aname[1]|%proc.aname[2]|%proc.pname|%proc.env[COLOUR]"
+    "|%proc.env[DB_PASSWORD]|%proc.vpid|%user.homedir|%proc.cwd|%proc.sid.exe|%proc.pcmdline|%proc.cmdline"
+)
+RULES = f"""
+- rule: Looked
+  desc: A file that is not there.
+  condition: evt.type in (open, openat) and fd.name startswith /nowhere/
+  output: "%fd.name|{OUTPUT}"
+  priority: NOTICE
+- rule: Coloured
+  desc: Asks for a variable.
+  condition: evt.type in (unlink, unlinkat) and proc.env[COLOUR] = green
+  output: "%proc.env"
+  priority: NOTICE
+- rule: Run
+  desc: Any program with odd arguments.
+  condition: evt.type in (execve, execveat) and evt.failed = false and proc.name = true
+  output: "%proc.name|%proc.cmdline|%proc.exe"
+  priority: NOTICE
+"""
+STAYS = """
+import os, time
+try: os.{}('{}', 0)
+except OSError: time.sleep(0.3)
+"""
+"""A call that fails, of a process that is there when it is asked for: environments are kept nowhere."""
+
+KEYS = (
+    "path",
+    "name",
+    "container",
+    "type",
+    "parent",
+    "grandparent",
+    "pname",
+    "colour",
+    "secret",
+    "vpid",
+    "home",
+    "cwd",
+)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("daemon")
+    with shell() as opened, running(directory, opened.scope, configured(directory, RULES)) as daemon:
+        yield opened, daemon
+
+
+def looked(daemon, name):
+    """What is said of the process that looked for /nowhere/NAME."""
+    daemon.settle()
+    outputs = [alert["output"] for alert in daemon.alerts() if alert["output"].startswith(f"/nowhere/{name}|")]
+    (output,) = outputs
+    return dict(zip(KEYS, output.split("|"), strict=False))
+
+
+def test_on_the_host(watched):
+    opened, daemon = watched
+    opened.run(f"cd /usr; COLOUR=green DB_PASSWORD=s3cret {_quoted(STAYS.format('open', '/nowhere/host'))}")
+    said = looked(daemon, "host")
+
+    assert ("host", "host", "green", "***") == tuple(said[key] for key in ("container", "type", "colour", "secret"))
+    assert ("sh", "/usr/", "/root") == (said["parent"], said["cwd"], said["home"])
+    assert "s3cret" not in daemon.alert_log.read_text()
+
+
+def test_a_variable_is_asked_for_by_a_rule_and_all_of_them_are_shown_without_secrets(watched):
+    opened, daemon = watched
+    opened.run("COLOUR=green A_TOKEN=s3cret " + _quoted(STAYS.format("unlink", "/nowhere-either").replace(", 0", "")))
+    daemon.settle()
+
+    (output,) = [alert["output"] for alert in daemon.alerts() if alert["rule"] == "Coloured"]
+    assert "COLOUR=green" in output
+    assert "A_TOKEN=***" in output
+
+
+def test_an_orphan_is_known_by_the_parent_that_it_was_born_to(watched):
+    opened, daemon = watched
+    program = (
+        "import os, time\n"
+        "open('/proc/self/comm', 'w').write('mother')\n"
+        "if not os.fork():\n"
+        "    me = os.getppid()\n"
+        "    while os.getppid() == me: time.sleep(0.01)\n"
+        "    open('/proc/self/comm', 'w').write('orphan')\n"
+        "    try: open('/nowhere/orphan')\n"
+        "    except OSError: os._exit(0)\n"
+    )
+    opened.run(f'{sys.executable} -c "{program}"; sleep 0.3')
+    said = looked(daemon, "orphan")
+
+    assert ("orphan", "mother", "sh") == (said["name"], said["parent"], said["grandparent"])
+    assert "mother" != said["pname"]
+
+
+def test_in_a_pid_namespace(watched):
+    opened, daemon = watched
+    opened.run("unshare --pid --fork sh -c 'cat /nowhere/namespace 2>/dev/null; true'")
+    said = looked(daemon, "namespace")
+
+    assert ("cat", "sh", "unshare", "2") == tuple(said[key] for key in ("name", "parent", "grandparent", "vpid"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        r"[b'two\nlines', b'\x1b[31m', b'\xff\xfe', b'']",
+        "[b'x' * 131_000]",
+        "[]",
+    ],
+    ids=["odd bytes", "128 KiB", "none"],
+)
+def test_odd_arguments_make_one_line_of_json(watched, arguments):
+    opened, daemon = watched
+    before = len(daemon.alert_log.read_bytes().splitlines())
+    program = f"import os; os.execv('/bin/true', [b'true', *{arguments}])"
+    opened.run(_quoted(program))
+    daemon.settle()
+
+    lines = daemon.alert_log.read_bytes().splitlines()[before:]
+    assert 1 == len([line for line in lines if json.loads(line)["rule"] == "Run"])
+    assert all(line.decode().isprintable() for line in lines)
+
+
+def test_an_empty_argv(watched):
+    """Linux makes one empty string of it, from 5.18 on."""
+    opened, daemon = watched
+    program = (
+        "import ctypes, os\nnone = (ctypes.c_char_p * 1)(None)\nctypes.CDLL(None).execve(b'/bin/true', none, none)\n"
+    )
+    opened.run(_quoted(program))
+    daemon.settle()
+
+    assert "true|" in [alert["output"] for alert in daemon.alerts() if alert["rule"] == "Run"][-1]
+
+
+def _quoted(program):
+    return f"{sys.executable} -c '" + program.replace("'", "'\\''") + "'"
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="needs runc and busybox-static")
+def test_in_a_container(tmp_path):
+    """Scoped to its cgroup, which is there before the runtime makes those inside."""
+    name = f"monitord-test-{uuid.uuid4().hex}"
+    try:
+        scope = cgroup2_mount() / name
+    except ScopeError:
+        pytest.skip("no cgroup v2")
+    scope.mkdir()
+    work, bundle = tmp_path / "daemon", tmp_path / "bundle"
+    work.mkdir()
+    bundle.mkdir()
+    with running(work, f"cgroup:/{name}", configured(work, RULES)) as daemon:
+        look = 'BEGIN { getline < "/nowhere/container"; system("sleep 1") }'
+        argv = ["sh", "-c", f"awk '{look}'; read x"]
+        with container(bundle, f"/{name}/docker/{ID}", argv, {"DB_PASSWORD": "s3cret", "COLOUR": "red"}) as runc:
+            daemon.settle()
+            runc.stdin.write(b"\n")
+        said = looked(daemon, "container")
+        metrics = daemon.scrape()
+    subprocess.run(["rmdir", scope], capture_output=True, check=False)
+
+    assert (ID[:12], "docker", "awk", "sh") == tuple(said[key] for key in ("container", "type", "name", "parent"))
+    assert ("red", "***") == (said["colour"], said["secret"])
+    assert 1 <= metrics.value("monitord_origin_alerts_total", container=ID[:12], unit="")
+    assert 1 <= metrics.value("monitord_origin_events_total", container=ID[:12], unit="")

@@ -1,0 +1,123 @@
+"""
+What the process table costs per process, and whether its memory stays level: `python3 -m tools.bench_table [HOURS]` in
+the root of the repository.
+
+Records as the kernel side writes them, of shells that start a program which ends, at 50 starts a second, and each
+hundredth as an orphan, go through decoder and table as fast as they can.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from monitord.abi.arch import Abi
+from monitord.abi.event import CELL_BYTES, DATA_BYTES, EVENT, NO_CALL, PAYLOAD_BYTES, Capture, Kind
+from monitord.decode.decoder import Decoder
+from monitord.enrich.context import ProcContext
+from monitord.model.event import RawBatch
+from monitord.tables.syscalls import SyscallTable
+from tools.bench_detect import opens
+
+STARTS_PER_S = 50
+"""A busy build machine; a quiet server has one."""
+
+BATCH = 1000
+SHELLS = 100
+PIDS = 4_000_000
+SECOND = 1_000_000_000
+
+
+def batches(starts: int) -> Iterator[tuple[bytes, int]]:
+    """Drains, and how many processes start in them: the shells, then fork, exec and exit of `BATCH` at a time."""
+    shells = np.arange(2, 2 + SHELLS)
+    there = np.zeros(SHELLS, EVENT)
+    there["perf_type"], there["perf_size"], there["raw_size"] = 9, CELL_BYTES, PAYLOAD_BYTES
+    there["kind"], there["nr"], there["cells"], there["comm"] = Kind.FORK, NO_CALL, 1, b"sh"
+    there["seq"], there["pid"], there["ppid"] = np.arange(1, 1 + SHELLS), shells, 1
+    there["start_ns"] = there["ts_ns"] = shells * SECOND
+    yield there.tobytes(), SHELLS
+    seq = SHELLS
+    for begin in range(0, starts, BATCH):
+        number = np.arange(begin, begin + BATCH)
+        pid = 1000 + number % PIDS
+        born_ns = SECOND * 1000 + number * (SECOND // STARTS_PER_S)
+        cells = np.zeros(BATCH * 3, EVENT)
+        cells["perf_type"], cells["perf_size"], cells["raw_size"] = 9, CELL_BYTES, PAYLOAD_BYTES
+        cells["cells"], cells["abi"] = 1, Abi.X86_64
+        cells["seq"] = np.arange(seq + 1, seq + 1 + len(cells))
+        seq += len(cells)
+        parent = shells[number % SHELLS]
+        parent_ns = parent * SECOND
+        # The parent of each hundredth is the process before, which ends first.
+        orphan = number % 100 == 99
+        parent = np.where(orphan, np.roll(pid, 1), parent)
+        parent_ns = np.where(orphan, np.roll(born_ns, 1), parent_ns)
+        for part, kind in enumerate((Kind.FORK, Kind.EVENT, Kind.EXIT)):
+            rows = cells[part::3]
+            rows["kind"], rows["nr"] = kind, 59 if kind is Kind.EVENT else NO_CALL
+            rows["pid"] = rows["tid"] = pid
+            rows["start_ns"], rows["ts_ns"] = born_ns, born_ns + part * 1_000_000
+            rows["ppid"], rows["parent_comm"] = parent, b"sh"
+            rows["comm"] = b"sh" if kind is Kind.FORK else b"tool"
+        forks, execs = cells[0::3], cells[1::3]
+        forks["args"][:, 0], forks["args"][:, 1], forks["args"][:, 2] = parent, parent_ns, parent_ns
+        text = b"/usr/bin/tool" + b"tool\0--input\0/srv/data/"
+        execs["data"] = np.void(text.ljust(DATA_BYTES, b"x"))
+        execs["data_len"] = DATA_BYTES
+        for slot, (size, arg, capture) in enumerate(((13, 0, Capture.STR), (DATA_BYTES - 13, 1, Capture.ARGV))):
+            execs["text"]["len"][:, slot], execs["text"]["source"][:, slot] = size, capture << 4 | arg
+        yield cells.tobytes(), BATCH
+
+
+def resident_kib() -> int:
+    """The memory of this process."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
+
+
+def churn(hours: float, steps: int = 8) -> tuple[float, list[tuple[float, int, int]]]:
+    """
+    Run.
+
+    :return: microseconds per process; and hour, resident KiB and processes in the table, along the way.
+    """
+    starts = int(hours * 3600 * STARTS_PER_S) // BATCH * BATCH
+    context, decoder = ProcContext(SyscallTable.load((Abi.X86_64,))), Decoder()
+    spent_ns, done = 0, 0
+    seen: list[tuple[float, int, int]] = []
+    for data, begun in batches(starts):
+        before_ns = time.process_time_ns()
+        context.observe(decoder.decode([RawBatch(0, data)]))
+        spent_ns += time.process_time_ns() - before_ns
+        done += begun
+        if (done - SHELLS) % (starts // steps // BATCH * BATCH) == 0 and done > SHELLS:
+            seen.append((done / STARTS_PER_S / 3600, resident_kib(), context.size))
+    return spent_ns / 1000 / done, seen
+
+
+def observing_ns(events: int = 4000, rounds: int = 50) -> float:
+    """What each event costs the table when it is an open: nanoseconds, counting by origin included."""
+    context = ProcContext(SyscallTable.load((Abi.X86_64,)))
+    batch = opens(events, 100)
+    context.origins(batch)
+    before_ns = time.process_time_ns()
+    for _ in range(rounds):
+        context.observe(batch)
+        context.origins(batch)
+    return (time.process_time_ns() - before_ns) / rounds / events
+
+
+def main() -> int:
+    """Print."""
+    per_process_us, seen = churn(float(sys.argv[1]) if len(sys.argv) > 1 else 24.0)
+    sys.stdout.write(f"{per_process_us:.1f} us per process, {observing_ns():.0f} ns per open in batches of 4,000\n")
+    for hour, kib, processes in seen:
+        sys.stdout.write(f"hour {hour:4.1f}: {kib / 1024:.1f} MiB resident, {processes} processes in the table\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

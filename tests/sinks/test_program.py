@@ -114,7 +114,7 @@ class TestTrouble:
         )
         for rule in "abcde":
             sink.write(make_alert(rule=rule))
-        until(lambda: ["a", "b"] == rules())
+        until(lambda: ["a", "b"] == rules() and sink._child.poll() is not None)
         (tmp_path / "code.py").write_text(COPY)
         written_at_last(sink, rule="f")
         sink.close()

@@ -18,7 +18,6 @@ class Capability(enum.IntEnum):
     """The bits of include/uapi/linux/capability.h that matter here."""
 
     CAP_DAC_OVERRIDE = 1
-    CAP_DAC_READ_SEARCH = 2
     CAP_IPC_LOCK = 14
     CAP_SYS_PTRACE = 19
     CAP_SYS_ADMIN = 21
@@ -30,8 +29,7 @@ RUNNING = frozenset(
     (
         Capability.CAP_BPF,  # maps are read and written
         Capability.CAP_PERFMON,  # programs are attached
-        Capability.CAP_SYS_PTRACE,  # /proc/PID/exe, cwd, fd of everyone
-        Capability.CAP_DAC_READ_SEARCH,  # /proc/PID/fd and environ of other users
+        Capability.CAP_SYS_PTRACE,  # /proc/PID/exe and cwd of everyone
     )
 )
 """What a running daemon needs. A start needs CAP_SYS_ADMIN, too, where kernel.perf_event_paranoid is above 2."""

@@ -87,7 +87,6 @@ class TestCapabilities:
             (Verdict.OK, set()),
             (Verdict.OK, {Capability.CAP_BPF, Capability.CAP_PERFMON}),  # SYS_ADMIN contains them
             (Verdict.WARN, {Capability.CAP_SYS_PTRACE}),
-            (Verdict.WARN, {Capability.CAP_DAC_READ_SEARCH}),
             (Verdict.FAIL, {Capability.CAP_SYS_ADMIN, Capability.CAP_BPF}),
             (Verdict.FAIL, {Capability.CAP_SYS_ADMIN, Capability.CAP_PERFMON}),
             (Verdict.FAIL, set(Capability)),

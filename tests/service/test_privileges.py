@@ -11,7 +11,7 @@ from monitord.service.privileges import RUNNING, Capability
 from tests.support.daemon import running, shell
 
 KEPT = sum(1 << bit for bit in RUNNING)
-AS_SERVICE = ("bpf", "perfmon", "sys_admin", "sys_ptrace", "dac_read_search")
+AS_SERVICE = ("bpf", "perfmon", "sys_admin", "sys_ptrace")
 
 
 def sets_of(status):

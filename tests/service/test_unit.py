@@ -1,5 +1,6 @@
 """The systemd unit says what the daemon does."""
 
+import re
 import subprocess
 from collections import defaultdict
 from pathlib import Path
@@ -58,9 +59,18 @@ def test_wrong_configuration_is_not_tried_again(service):
 def test_capabilities_are_bounded_to_the_ones_with_a_reason(service):
     bounding = service["CapabilityBoundingSet"][0].split()
 
-    assert ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"] == bounding
+    assert ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"] == bounding
 
 
-def test_bpf_and_perf_pass_the_system_call_filter(service):
+def test_bpf_perf_and_capset_pass_the_system_call_filter(service):
     """After the groups that hold them were taken out."""
-    assert "bpf perf_event_open" == service["SystemCallFilter"][-1]
+    assert "bpf perf_event_open capset" == service["SystemCallFilter"][-1]
+
+
+def test_systemd_rates_the_exposure_at_2_or_better():
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    level = re.search(r"exposure level for monitord.service: ([\d.]+)", done.stdout)
+
+    assert level
+    assert float(level[1]) <= 2.0

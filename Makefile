@@ -1,11 +1,15 @@
-# make run    install what is missing, run the daemon (root)     SCOPE=pid:1234 limits what it watches
-# make test   install what is missing, run all checks and tests (root)
-# make bench  measure, and print the table that docs/benchmarks.md keeps (root)
-# make deb    build the Debian package into dist/
+# make run      install what is missing, run the daemon (root)     SCOPE=pid:1234 limits what it watches
+# make test     install what is missing, run all checks and tests (root)
+# make test-vm  build the Debian package, and test it in virtual machines (root)   KERNELS=bookworm limits them
+# make bench    measure, and print the table that docs/benchmarks.md keeps (root)
+# make deb      build the Debian package into dist/
 
 PYTHON  := /usr/bin/python3
 VENV    := .venv
 SCOPE   ?= all
+# Debian releases: whose kernels are booted, and what else the machine consists of.
+KERNELS ?= bullseye bookworm trixie
+SUITE   ?= bookworm
 RUNARGS ?=
 
 # What Debian ships of what the daemon needs, and of what the tests talk to.
@@ -13,9 +17,10 @@ PACKAGES      := python3-bpfcc python3-numpy python3-yaml python3-prometheus-cli
 TEST_PACKAGES := python3-pytest python3-hypothesis prometheus prometheus-alertmanager rsyslog openssl strace gcc libc6-dev procps \
                  util-linux systemd runc busybox-static man-db $(DEB_PACKAGES)
 DEB_PACKAGES  := build-essential debhelper dh-python lintian lowdown pybuild-plugin-pyproject python3-all python3-setuptools
+VM_PACKAGES   := qemu-system-x86 mmdebstrap e2fsprogs debian-archive-keyring
 BENCH_PACKAGES := bpftrace linux-perf
 
-.PHONY: setup run test bench deb lint format clean
+.PHONY: setup run test test-vm bench deb lint format clean
 
 setup: $(VENV)/.packages $(VENV)/.installed
 
@@ -27,6 +32,9 @@ test: setup $(VENV)/.test-packages $(VENV)/.tools lint
 	$(VENV)/bin/python tools/gen_constants.py --check
 	$(VENV)/bin/python tools/gen_docs.py --check
 	$(VENV)/bin/python -m pytest
+
+test-vm: deb $(VENV)/.vm-packages
+	tests/vm/run -s $(SUITE) -k "$(KERNELS)" -o build/vm tests/vm/guest dist/monitord_*.deb
 
 bench: setup $(VENV)/.test-packages $(VENV)/.bench-packages
 	$(VENV)/bin/python tools/bench.py
@@ -70,6 +78,10 @@ $(VENV)/.test-packages: Makefile | $(VENV)/bin/python
 
 $(VENV)/.deb-packages: Makefile | $(VENV)/bin/python
 	@$(MAKE) --no-print-directory apt WANT="$(DEB_PACKAGES)"
+	@touch $@
+
+$(VENV)/.vm-packages: Makefile | $(VENV)/bin/python
+	@$(MAKE) --no-print-directory apt WANT="$(VM_PACKAGES)"
 	@touch $@
 
 $(VENV)/.bench-packages: Makefile | $(VENV)/bin/python

@@ -17,9 +17,10 @@ from monitord.pipeline.assemble import Assembly
 from monitord.pipeline.load import Overrides, load
 from monitord.service.control import open_control
 from monitord.service.daemon import serve
+from monitord.service.last_run import LastRun, note_path
 from monitord.service.log import start_logging
 from monitord.service.notify import NotifyError, notifier
-from monitord.service.privileges import drop
+from monitord.service.privileges import PrivilegeError, drop
 from monitord.service.signals import SignalQueue
 from monitord.service.watch import FileWatch
 from monitord.sinks.http import ListenError
@@ -112,10 +113,10 @@ def run(args: argparse.Namespace) -> int:
         try:
             notify = notifier()
             assembly = Assembly(path, overrides, config, rules, table, telemetry)
-        except (SinkError, ListenError, LoadError, ScopeError, NotifyError) as error:
+            drop()
+        except (SinkError, ListenError, LoadError, ScopeError, NotifyError, PrivilegeError) as error:
             _log.error("%s", error)
             return USER_MUST_FIX
-        drop()
         if assembly.server:
             assembly.server.start()
         status = assembly.status
@@ -123,7 +124,10 @@ def run(args: argparse.Namespace) -> int:
         if control:
             control.start()
 
+        last_run = LastRun(note_path(), assembly.totals)
+
         def ready() -> None:
+            last_run.start()
             _log.info("%s, ready after %.1f s", assembly.summary, time.monotonic() - begin_s)
 
         watch = FileWatch(assembly.watched, begin_ns)
@@ -140,6 +144,7 @@ def run(args: argparse.Namespace) -> int:
         finally:
             if control:
                 control.close()
+            last_run.stopped()
             assembly.close()
 
 

@@ -127,19 +127,18 @@ class Assembly:
             self.server.close()
         if self.pipeline.stopped:
             self._context.close()
-            self._log_totals()
+            _log.info("stopped: %s", self.totals())
             self._source.close()
 
-    def _log_totals(self) -> None:
+    def totals(self) -> str:
         """What came of every event, for those who add up: after a clean stop, admitted is judged and lost."""
         telemetry = self._telemetry
-        _log.info(
-            "stopped: %d events admitted, %d judged, %d lost; %d alerts written, %d dropped",
-            self._source.seen(),
-            telemetry.judged,
-            sum(self._source.losses().values()) + sum(telemetry.lost.values()),
-            sum(sink.written for sink in telemetry.sinks.values()),
-            sum(sink.dropped for sink in telemetry.sinks.values()),
+        lost = sum(self._source.losses().values()) + sum(telemetry.lost.values())
+        written = sum(sink.written for sink in telemetry.sinks.values())
+        dropped = sum(sink.dropped for sink in telemetry.sinks.values())
+        return (
+            f"{self._source.seen()} events admitted, {telemetry.judged} judged, {lost} lost; "
+            f"{written} alerts written, {dropped} dropped"
         )
 
     def _detector(self, rules: RuleSet, config: Config) -> Detector:

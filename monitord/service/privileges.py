@@ -25,6 +25,10 @@ class Capability(enum.IntEnum):
     CAP_BPF = 39
 
 
+class PrivilegeError(Exception):
+    """The kernel refused to take privileges away; the message says what."""
+
+
 RUNNING = frozenset(
     (
         Capability.CAP_BPF,  # maps are read and written
@@ -49,7 +53,7 @@ def drop() -> None:
 
     Root by user id keeps to write where root may write: whoever starts the daemon by hand says where its files are.
 
-    :raises OSError: the kernel refused.
+    :raises PrivilegeError: the kernel refused.
     """
     held, wanted = effective(), set(RUNNING)
     if os.geteuid() == 0:
@@ -64,4 +68,6 @@ def drop() -> None:
     # For root an exec would bring everything back.
     if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.capset(struct.pack("=Ii", _VERSION_3, 0), data):
         error = ctypes.get_errno()
-        raise OSError(error, f"dropping privileges: {os.strerror(error)}")
+        raise PrivilegeError(
+            f"capset: {os.strerror(error)}; a running daemon must not have CAP_SYS_ADMIN: let the service call capset"
+        )

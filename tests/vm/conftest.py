@@ -1,0 +1,3 @@
+"""What is in guest/ runs inside virtual machines (tests/vm/run), as `make test-vm` does."""
+
+collect_ignore = ["guest"]

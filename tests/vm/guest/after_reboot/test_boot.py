@@ -1,0 +1,28 @@
+"""The service was stopped by a shutdown, and started by a boot."""
+
+from machine import prop, read_secret, run, seen, wait_active
+
+
+def test_boot_comes_to_its_end_with_nothing_failed():
+    wait_active()
+
+    assert "running" == run("systemctl is-system-running --wait").strip()
+    assert "" == run("systemctl --failed --no-legend")
+
+
+def test_service_watches():
+    read_secret("after-boot")
+
+    seen("after-boot")
+    assert ("active", "0") == (prop("ActiveState"), prop("NRestarts"))
+
+
+def test_shutdown_before_ended_it_in_time_and_with_its_totals():
+    said = run("journalctl -b -1 -u monitord.service -o cat --no-pager | tail -n 6")
+
+    assert "SIGTERM: stopping" in said
+    assert "monitord.service: Deactivated successfully." in said
+    totals = next(line for line in said.splitlines() if line.startswith("stopped: "))
+    assert ", 0 lost; " in totals
+    assert totals.endswith(" 0 dropped")
+    assert "Failed" not in said

@@ -1,0 +1,29 @@
+"""The package goes."""
+
+from pathlib import Path
+
+from machine import CONFIG, LOG, run
+
+KEPT_BY_DPKG = "find / -xdev -path /run/job -prune -o -path /var/lib/vmtest -prune -o -iname '*monitord*' -print"
+
+
+def test_removed_service_is_stopped_and_gone():
+    run("DEBIAN_FRONTEND=noninteractive dpkg -r monitord")
+
+    assert "" == run("pgrep -f bin/monitord", None)
+    assert "" == run("systemctl --failed --no-legend")
+    assert not Path("/usr/bin/monitord").exists()
+    assert not Path("/usr/lib/python3/dist-packages/monitord").exists()
+
+
+def test_what_the_operator_edited_and_the_alerts_stay():
+    assert CONFIG.read_text().endswith("# edited by the operator\n")
+    assert LOG.stat().st_size
+
+
+def test_purge_leaves_no_file():
+    """The user stays, as Debian's packages leave theirs: what it owns elsewhere must not become somebody else's."""
+    run("DEBIAN_FRONTEND=noninteractive dpkg -P monitord")
+
+    assert "" == run(KEPT_BY_DPKG)
+    assert "monitord" == run("getent passwd monitord").split(":")[0]

@@ -1,0 +1,142 @@
+"""This machine and monitord.service on it, as an operator sees and handles them."""
+
+import gzip
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+SERVICE = "monitord.service"
+CONFIG = Path("/etc/monitord/monitord.yaml")
+RULES = Path("/etc/monitord/rules.d")
+LOG = Path("/var/log/monitord/alerts.jsonl")
+DROP_INS = Path(f"/run/systemd/system/{SERVICE}.d")
+
+PATIENCE_S = 240.0
+"""An emulated processor takes half a minute to start the daemon, and another machine runs beside this one."""
+
+T = TypeVar("T")
+
+
+def run(command: str, code: int | None = 0, timeout_s: float = PATIENCE_S) -> str:
+    """
+    Run a shell command.
+
+    :param code: the exit code that it must have, None for any.
+    :return: what it printed, errors included.
+    """
+    done = subprocess.run(
+        ["sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert code in (None, done.returncode), f"{command}: exit code {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def until(found: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
+    """What `found` returns, as soon as it is true."""
+    end_s = time.monotonic() + timeout_s
+    while not (result := found()):
+        assert time.monotonic() < end_s, f"it did not happen in {timeout_s:g} s; the journal says:\n{journal()[-3000:]}"
+        time.sleep(0.3)
+    return result
+
+
+def prop(name: str) -> str:
+    """A property of the service, as `systemctl show` knows it."""
+    return run(f"systemctl show -P {name} {SERVICE}").strip()
+
+
+def main_pid() -> int:
+    """The daemon's."""
+    return int(prop("MainPID"))
+
+
+def wait_active() -> None:
+    """Until the service has said READY."""
+    until(lambda: prop("ActiveState") == "active")
+
+
+def cursor() -> str:
+    """The end of the journal now; `journal` takes it as a beginning."""
+    run("journalctl --sync")
+    return run("journalctl -n 0 --show-cursor").strip().removeprefix("-- cursor: ")
+
+
+def journal(after: str = "", fields: str = "") -> str:
+    """What the daemon, and systemd of it, wrote to the journal."""
+    since = f"--after-cursor='{after}'" if after else "-b"
+    return run(f"journalctl --sync; journalctl -o cat --no-pager {since} {fields or '-u ' + SERVICE}", None)
+
+
+def alerts(*paths: Path) -> list[dict]:
+    """The lines of the alert log, of these files of it; every one must be whole."""
+    lines = []
+    for path in paths or (LOG,):
+        if not path.exists():
+            continue
+        text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+        assert text == "" or text.endswith("\n")
+        lines += text.splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def alert(rule: str, text: str) -> dict:
+    """The first alert of a rule whose message has this text in it, as soon as it is in the log."""
+    return until(lambda: next((found for found in alerts() if found["rule"] == rule and text in found["output"]), {}))
+
+
+class Metrics:
+    """One scrape."""
+
+    def __init__(self) -> None:
+        with urllib.request.urlopen("http://127.0.0.1:9750/metrics", timeout=PATIENCE_S) as answer:
+            self.text = answer.read().decode()
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum of the samples that have these labels."""
+        samples = re.findall(rf"^{name}(\{{.*\}})? (\S+)$", self.text, re.MULTILINE)
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        return sum(float(number) for found, number in samples if all(part in found for part in wanted))
+
+    def lost(self) -> float:
+        """Events, at all stages."""
+        return self.value("monitord_events_lost_total")
+
+
+def settled() -> Metrics:
+    """A scrape that finds every admitted event judged or lost."""
+
+    def all_judged() -> Metrics | None:
+        now = Metrics()
+        judged = now.value("monitord_events_total", stage="judged")
+        return now if judged + now.lost() == now.value("monitord_events_total", stage="admitted") else None
+
+    return until(all_judged)
+
+
+def read_secret(mark: str) -> None:
+    """An attack that cannot be mistaken for another: /etc/shadow is read, and the command line says which."""
+    run(f"cat /etc/shadow /nowhere/{mark} >/dev/null", 1)
+
+
+def seen(mark: str) -> dict:
+    """The alert of `read_secret`."""
+    return alert("Password file read", f"/nowhere/{mark} ")
+
+
+def drop_in(**settings: str) -> None:
+    """Change settings of the service until the next boot; without any, take all changes back."""
+    run(f"rm -rf {DROP_INS}")
+    if settings:
+        DROP_INS.mkdir(parents=True)
+        (DROP_INS / "test.conf").write_text("[Service]\n" + "".join(f"{k}={v}\n" for k, v in settings.items()))
+    run("systemctl daemon-reload")

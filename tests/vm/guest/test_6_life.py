@@ -1,0 +1,132 @@
+"""Reload, kill, hang, stop: what systemd does to the service, and what the log then says was lost."""
+
+import re
+
+import pytest
+from machine import (
+    RULES,
+    SERVICE,
+    Metrics,
+    alert,
+    alerts,
+    cursor,
+    journal,
+    main_pid,
+    prop,
+    read_secret,
+    run,
+    seen,
+    until,
+    wait_active,
+)
+
+RULE = """\
+- rule: Password file reached by a link
+  desc: For a test.
+  condition: evt.type in (open, openat) and fd.realpath=/etc/shadow and fd.name != /etc/shadow
+  output: Password file reached by a link (file=%fd.name command=%proc.cmdline)
+  priority: WARNING
+"""
+
+
+class TestReload:
+    PATH = RULES / "site.yaml"
+
+    @pytest.fixture(scope="class", autouse=True)
+    def clean(self):
+        yield
+        self.PATH.unlink(missing_ok=True)
+
+    def reloaded(self):
+        """What the log says of a reload."""
+        before = cursor()
+        pid = main_pid()
+        run(f"systemctl reload {SERVICE}")
+        until(
+            lambda: (
+                re.search("reloaded|reload refused", prop("StatusText")) and "reload" in journal(before, "-t monitord")
+            )
+        )
+        assert pid == main_pid()
+        return journal(before)
+
+    def test_new_rules_judge_at_once(self):
+        self.PATH.write_text(RULE)
+        assert "Password file reached by a link" in self.reloaded()
+        run("ln -s /etc/shadow /tmp/innocent; cat /tmp/innocent > /dev/null")
+
+        assert "/tmp/innocent" == alert("Password file reached by a link", "innocent")["output_fields"]["fd.name"]
+        assert 0 == Metrics().lost()
+
+    def test_wrong_rules_are_refused_with_the_place_and_the_old_ones_go_on(self):
+        self.PATH.write_text(RULE.replace("fd.realpath", "fd.realpaht"))
+        said = self.reloaded()
+        assert f"{self.PATH}:3:" in said
+        assert "1 to correct; the old configuration and rules stay" in said
+        assert 0 == Metrics().value("monitord_config_last_reload_successful")
+        run("cat /tmp/innocent /nowhere/refused > /dev/null", 1)
+
+        alert("Password file reached by a link", "refused")
+
+    def test_right_ones_are_taken_again(self):
+        self.PATH.unlink()
+        self.reloaded()
+
+        assert 1 == Metrics().value("monitord_config_last_reload_successful")
+
+
+class TestEndsWithoutStopping:
+    """Killed, or hanging: systemd starts it anew, and it says that the run before ended without a word."""
+
+    @pytest.fixture(scope="class", params=["KILL", "STOP"], ids=["killed", "hanging, killed by the watchdog"])
+    def ended(self, request):
+        run(f"systemctl reset-failed {SERVICE}")  # starts are counted for StartLimitBurst
+        read_secret(f"before-{request.param}")
+        seen(f"before-{request.param}")
+        before, pid, restarts = cursor(), main_pid(), int(prop("NRestarts"))
+        run(f"kill -{request.param} {pid}")
+        until(lambda: int(prop("NRestarts")) > restarts)
+        wait_active()
+        return request.param, before, pid, restarts
+
+    def test_is_started_anew_once(self, ended):
+        _, _, pid, restarts = ended
+
+        assert pid != main_pid()
+        assert restarts + 1 == int(prop("NRestarts"))
+
+    def test_says_why(self, ended):
+        how, before, _, _ = ended
+        said = journal(before)
+
+        assert ("Watchdog timeout" in said) == (how == "STOP")
+        assert "status=9/KILL" in said
+
+    def test_says_what_was_lost(self, ended):
+        _, before, pid, _ = ended
+
+        assert re.search(rf"the last run \(pid {pid}\) ended without stopping after \d{{4}}-", journal(before))
+        assert re.search(r"not watched for [\d.]+ s", journal(before))
+
+    def test_watches_again_in_the_same_log(self, ended):
+        how, _, _, _ = ended
+        read_secret(f"after-{how}")
+
+        seen(f"after-{how}")
+        seen(f"before-{how}")
+        assert all(alerts())
+
+
+def test_stop_is_fast_and_says_what_came_of_every_event():
+    before = cursor()
+    read_secret("just-before-stop")
+
+    run(f"systemctl stop {SERVICE}")
+
+    totals = re.search(
+        r"stopped: (\d+) events admitted, (\d+) judged, (\d+) lost; \d+ alerts written, 0 dropped", journal(before)
+    )
+    admitted, judged, lost = map(int, totals.groups())
+    assert (admitted, 0) == (judged, lost)
+    assert ("success", "inactive") == (prop("Result"), prop("ActiveState"))
+    seen("just-before-stop")

@@ -1,0 +1,74 @@
+"""What the service cannot start with: it says so in one line, and is not started again and again."""
+
+import re
+import socket
+
+import pytest
+from machine import CONFIG, SERVICE, cursor, drop_in, journal, prop, read_secret, run, seen, until
+
+
+@pytest.fixture(autouse=True)
+def stopped():
+    """Stopped, and its starts forgotten."""
+    run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}", None)
+
+
+def refused():
+    """What the daemon said, line by line, of a start that failed with exit code 2 and was not repeated."""
+    before = cursor()
+    run(f"systemctl start {SERVICE}", 1)
+    run("sleep 2")
+    assert ("failed", "2", "0") == (prop("ActiveState"), prop("ExecMainStatus"), prop("NRestarts"))
+    return journal(before, "-t monitord").splitlines()
+
+
+def test_wrong_configuration():
+    text = CONFIG.read_text()
+    CONFIG.write_text(text.replace("scope: all", "scope: al"))
+    try:
+        (line,) = refused()
+    finally:
+        CONFIG.write_text(text)
+
+    assert re.match(rf"{CONFIG}:\d+:\d+: C010 .*al", line)
+
+
+def test_configuration_that_it_may_not_read():
+    CONFIG.chmod(0o600)
+    try:
+        (line,) = refused()
+    finally:
+        CONFIG.chmod(0o644)
+
+    assert re.match(rf"{CONFIG}: C001 ", line)
+
+
+def test_port_in_use():
+    with socket.create_server(("127.0.0.1", 9750)):
+        (line,) = refused()
+
+    assert "127.0.0.1:9750" in line
+    assert "metrics.address" in line
+
+
+def test_memory_limit_that_is_too_small_ends_in_a_few_tries():
+    before = cursor()
+    drop_in(MemoryMax="12M")
+    try:
+        run(f"systemctl start {SERVICE}", None)
+        until(lambda: prop("ActiveState") == "failed")
+    finally:
+        drop_in()
+    said = journal(before)
+
+    assert 5 == said.count("A process of this unit has been killed by the OOM killer.")
+    assert "Start request repeated too quickly" in said
+
+
+def test_right_again_it_starts():
+    run(f"systemctl start {SERVICE}")
+    read_secret("right-again")
+
+    seen("right-again")
+    run(f"systemctl restart {SERVICE}")
+    assert "active" == prop("ActiveState")

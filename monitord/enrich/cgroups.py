@@ -2,13 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from monitord.enrich.bounded import Bounded
 from monitord.enrich.placement import placement_of
 from monitord.enrich.procfs import Procfs
-from monitord.model.event import Event, text_of
+from monitord.model.event import Event, ProcessKey, text_of
 from monitord.model.placement import HOST, Placement
 from monitord.model.value import Missing
 
@@ -43,26 +43,29 @@ class Cgroups:
         self._clock = clock
         self._mount, self._v1 = _mounts(mountinfo)
         self._of_id: Bounded[int, Placement | Missing] = Bounded(capacity)
-        self._of_process: Bounded[Hashable, Placement | Missing] = Bounded(capacity)
+        self._of_process: Bounded[tuple[ProcessKey, int], Placement | Missing] = Bounded(capacity)
         self._searched_s = float("-inf")
         if self._mount is not None:
             self._of_id[os.stat(self._mount).st_ino] = placement_of(())
 
-    def placement(self, event: Event, since_ns: int) -> Placement | Missing:
+    def placement(self, event: Event, line: Iterable[tuple[ProcessKey, int]]) -> Placement | Missing:
         """
         Where the process of an event runs.
 
-        :param since_ns: when it began to execute its program; any number for each program will do.
+        :param line: the process and its ancestors, each with a number for the program that it executes. Where only
+            /proc can tell and the process has gone, the next ancestor that is there tells: cgroups are inherited.
         """
         by_id = self.of_id(event.cgroup_id, event)
         if not self._v1 or (isinstance(by_id, Placement) and by_id.full_id != HOST):
             return by_id
-        process = (event.key, since_ns)
-        found = self._of_process.get(process)
-        if found is None:
-            paths = self._procfs.cgroups(event.pid, event.start_ns)
-            found = self._of_process[process] = paths if isinstance(paths, Missing) else placement_of(paths)
-        return by_id if isinstance(found, Missing) else found
+        for process in line:
+            found = self._of_process.get(process)
+            if found is None:
+                paths = self._procfs.cgroups(*process[0])
+                found = self._of_process[process] = paths if isinstance(paths, Missing) else placement_of(paths)
+            if isinstance(found, Placement):
+                return found
+        return by_id
 
     def known(self, cgroup_id: int) -> Placement | Missing | None:
         """What is remembered of a cgroup v2."""

@@ -164,8 +164,7 @@ class ProcContext:
 
     def placement(self, event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
-        phase, _ = self._lineage.entry(event).at(event.ts_ns)
-        return self._cgroups.placement(event, phase.since_ns if phase else 0)
+        return self._cgroups.placement(event, self._lineage.programs(event))
 
     def leader(self, event: Event, pid: int) -> Process | Missing:
         """The process that has a pid, in the initial pid namespace, and had it when the call returned."""

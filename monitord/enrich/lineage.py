@@ -1,7 +1,7 @@
 """A process and its ancestors at the time of an event, from the process table and, where that does not know, /proc."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,6 +17,9 @@ from monitord.model.value import Missing, Value
 
 _LINKS = ("/proc/", "/dev/fd/")
 """Nothing executable lies here; what is named here stands for a file elsewhere."""
+
+PROGRAMS_OF = 4
+"""Generations that are asked for a cgroup: short-lived programs of a script, and the script."""
 
 _UNTOLD = Facts(Missing.LATE, Missing.LATE, Missing.LATE)
 
@@ -64,6 +67,16 @@ class Lineage:
         if self._observer.is_exec(event) and all(known.since_ns != event.ts_ns for known in entry.phases):
             self._processes.execute(entry, event.ts_ns, comm, Program(facts_of(event)))
         return entry
+
+    def programs(self, event: Event) -> Iterator[tuple[ProcessKey, int]]:
+        """The process of an event and its next ancestors in the table, each with the time of its program."""
+        entry: Entry | None = self.entry(event)
+        for _ in range(PROGRAMS_OF):
+            if entry is None:
+                return
+            phase, _latest = entry.at(event.ts_ns)
+            yield ProcessKey(*entry.key_and_start), phase.since_ns if phase else 0
+            entry = self._processes.find(entry.parent) if entry.parent else self._processes.current(entry.ppid)
 
     def own(self, event: Event) -> Process:
         """The process that made a call; after a successful exec, the new program."""

@@ -63,14 +63,14 @@ def test_a_container_by_the_cgroup_of_a_living_process(cgroups):
     with cgroup(f"docker/{ID}") as directory, cat_in(directory) as process:
         event = event_of(pid=process.pid, cgroup_id=directory.stat().st_ino)
 
-        assert ID == cgroups.placement(event, 0).full_id
+        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
 
 
 def test_the_process_has_ended_and_its_cgroup_is_there(cgroups):
     with cgroup(f"system.slice/docker-{ID}.scope") as directory:
         event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=directory.stat().st_ino)
 
-        assert ID == cgroups.placement(event, 0).full_id
+        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
 
 
 def test_the_process_has_moved_since(cgroups):
@@ -78,15 +78,15 @@ def test_the_process_has_moved_since(cgroups):
     with cgroup(f"docker/{ID}") as then, cgroup("elsewhere") as now, cat_in(now) as process:
         event = event_of(pid=process.pid, cgroup_id=then.stat().st_ino)
 
-        assert ID == cgroups.placement(event, 0).full_id
+        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
 
 
 def test_a_known_cgroup_is_remembered_when_it_is_gone(cgroups):
     with cgroup(f"docker/{ID}") as directory:
         event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=directory.stat().st_ino)
-        cgroups.placement(event, 0)
+        cgroups.placement(event, [(event.key, 0)])
 
-    assert ID == cgroups.placement(event, 0).full_id
+    assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
 
 
 def test_a_cgroup_that_was_gone_before_is_late(cgroups):
@@ -94,7 +94,7 @@ def test_a_cgroup_that_was_gone_before_is_late(cgroups):
         inode = directory.stat().st_ino
     event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=inode)
 
-    assert Missing.LATE is cgroups.placement(event, 0)
+    assert Missing.LATE is cgroups.placement(event, [(event.key, 0)])
 
 
 def test_the_hierarchy_is_searched_once_a_second_at_most():
@@ -129,15 +129,22 @@ class TestV1:
         with cgroup(f"docker/{ID}", V1[0]) as directory, cat_in(directory) as process:
             event = event_of(pid=process.pid, cgroup_id=os.stat(V2[0]).st_ino)
 
-            assert ID == cgroups.placement(event, 0).full_id
+            assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
+
+    def test_a_process_that_has_ended_was_where_its_parent_is(self, cgroups):
+        with cgroup(f"docker/{ID}", V1[0]) as directory, cat_in(directory) as process:
+            event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=os.stat(V2[0]).st_ino)
+            parent = event_of(pid=process.pid).key
+
+            assert ID == cgroups.placement(event, [(event.key, 0), (parent, 0)]).full_id
 
     def test_a_runtime_moves_itself_and_executes_the_program_of_the_container(self, cgroups):
         with cgroup("runtime", V1[0]) as before, cgroup(f"docker/{ID}", V1[0]) as after, cat_in(before) as process:
             event = event_of(pid=process.pid, cgroup_id=os.stat(V2[0]).st_ino)
-            assert HOST == cgroups.placement(event, 0).full_id
+            assert HOST == cgroups.placement(event, [(event.key, 0)]).full_id
             (after / "cgroup.procs").write_text(str(process.pid))
 
-            assert ID == cgroups.placement(event, 23).full_id
+            assert ID == cgroups.placement(event, [(event.key, 23)]).full_id
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="needs runc and busybox-static")
@@ -150,4 +157,4 @@ def test_a_container_that_runc_runs(cgroups, tmp_path):
         v2 = Path(f"/proc/{pid}/cgroup").read_text().splitlines()[-1].removeprefix("0::")
         event = event_of(pid=pid, cgroup_id=os.stat(V2[0] + v2).st_ino)
 
-        assert ID == cgroups.placement(event, 0).full_id
+        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id

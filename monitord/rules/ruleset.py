@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from monitord.config.schema import BadFiles, RulesConfig
+from monitord.config.schema import BadFiles, RuleMatching, RulesConfig
 from monitord.model.problem import Problem, errors
 from monitord.rules.along import carrying
 from monitord.rules.append import appended, with_static, without_runtimes
@@ -31,6 +31,7 @@ from monitord.rules.polarity import Polarity
 from monitord.rules.reader import Place, Yaml, read, rule_files
 from monitord.rules.rule import Rule, RuleSet
 from monitord.rules.select import selected
+from monitord.rules.shadow import shadowed
 from monitord.rules.text import Text
 from monitord.rules.typed import Typing
 from monitord.rules.unsupplied import report_unsupplied
@@ -102,9 +103,19 @@ def _compiled(
     rules = appended(rules, config, compiler.vocabulary, problems)
     report_unsupplied(rules, problems)
     rules = [replace(rule, interest=carrying(rule, catalogue, table)) for rule in rules]
-    return RuleSet(
-        tuple(rules), len(collection.macros), len(collection.lists), len(contents), (), catalogue
-    ), problems.found
+    made = RuleSet(tuple(rules), len(collection.macros), len(collection.lists), len(contents), (), catalogue)
+    if config.rule_matching is RuleMatching.FIRST:
+        _report_shadowed(made, problems)
+    return made, problems.found
+
+
+def _report_shadowed(rules: RuleSet, problems: Problems) -> None:
+    for rule, earlier in shadowed(rules.alerting, rules.catalogue):
+        message = (
+            f"rule '{rule.name}' can never alert: '{earlier.name}' is asked before it, and matches whenever it does. "
+            "Put it first, narrow the other, or let all rules match with 'rule_matching: all'"
+        )
+        problems.warn(rule.place, Code.SHADOWED, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """All that a `Context` knows of one event, as a value."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -156,8 +157,12 @@ def path_arguments(call: Syscall | None) -> list[ArgCapture]:
 def ids_of(kind: str, *values: Event | TaskState | Process | Missing) -> Iterator[int]:
     """The user (``uid``) or group (``gid``) ids in some values: those of their fields that end so."""
     for value in values:
-        for one in () if isinstance(value, Missing) else fields(value):
-            if one.name.endswith(kind):
-                number = getattr(value, one.name)
-                if isinstance(number, int):
-                    yield number
+        for name in () if isinstance(value, Missing) else _names_of(kind, type(value)):
+            number = getattr(value, name)
+            if isinstance(number, int):
+                yield number
+
+
+@functools.cache
+def _names_of(kind: str, dataclass_: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(dataclass_) if one.name.endswith(kind))

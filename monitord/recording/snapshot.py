@@ -1,6 +1,5 @@
 """All that a `Context` knows of one event, as a value."""
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -157,12 +156,13 @@ def path_arguments(call: Syscall | None) -> list[ArgCapture]:
 def ids_of(kind: str, *values: Event | TaskState | Process | Missing) -> Iterator[int]:
     """The user (``uid``) or group (``gid``) ids in some values: those of their fields that end so."""
     for value in values:
-        for name in () if isinstance(value, Missing) else _names_of(kind, type(value)):
+        for name in () if isinstance(value, Missing) else _ID_FIELDS[type(value)][kind]:
             number = getattr(value, name)
             if isinstance(number, int):
                 yield number
 
 
-@functools.cache
-def _names_of(kind: str, dataclass_: type) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(dataclass_) if one.name.endswith(kind))
+_ID_FIELDS: Mapping[type, Mapping[str, tuple[str, ...]]] = {
+    of: {kind: tuple(one.name for one in fields(of) if one.name.endswith(kind)) for kind in ("uid", "gid")}
+    for of in (Event, TaskState, Process)
+}

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import time
+import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +100,58 @@ def test_no_wrong_parent_no_wrong_name_and_nothing_is_left():
     assert per_start_us < 100  # 14 on a quiet machine
     watch.context._processes.sweep(1 << 62)
     assert before - 1 == watch.context.size  # the program itself was there before
+
+
+BOMB = """
+import os, time
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    try:
+        os.fork()
+    except OSError:
+        time.sleep(0.01)
+"""
+LIMIT = 97
+
+
+@pytest.fixture
+def limited():
+    """A cgroup that holds so many processes and no more."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    found = [where for _, where, kind, options, *_ in mounts if kind == "cgroup2" or "pids" in options.split(",")]
+    for where in found:
+        directory = Path(where) / f"monitord-test-{uuid.uuid4().hex}"
+        try:
+            directory.mkdir()
+        except OSError:
+            continue
+        if (directory / "pids.max").exists():
+            (directory / "pids.max").write_text(str(LIMIT))
+            yield directory
+            directory.rmdir()
+            return
+        directory.rmdir()
+    pytest.skip("no cgroup that limits processes")
+
+
+def test_a_fork_bomb_within_a_limit_is_followed_to_its_end(limited):
+    gated = Gated(["/usr/bin/python3", "-c", BOMB])
+    (limited / "cgroup.procs").write_text(str(gated.pid))
+    watch = Watch(gated)
+    try:
+        before = watch.context.size
+        gated.open()
+        gated.process.wait(60)
+        end_s = time.monotonic() + 20
+        while (limited / "cgroup.procs").read_text() and time.monotonic() < end_s:
+            watch.turn()
+        watch.turn()
+        watch.turn()
+        lost = sum(watch.source.losses().values())
+    finally:
+        watch.source.close()
+
+    assert 0 == lost
+    assert watch.begun >= LIMIT - 1
+    watch.context._processes.sweep(1 << 62)
+    assert before - 1 == watch.context.size

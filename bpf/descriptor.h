@@ -2,6 +2,7 @@
  * structs when the call is made, and so right for what was inherited, duplicated, or came from another process. Another
  * thread can change the table of descriptors at the same time: evidence, not proof. */
 
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define UNIX_NAME 108 /* sun_path */
@@ -11,6 +12,13 @@ struct tuple {
     u64 address[4];
     u32 ports;
 };
+
+/* struct ovl_inode is the overlay module's own: its upper dentry has stood behind its struct inode since 4.13. */
+static __always_inline u16 descriptor_layer(u64 inode, u32 magic) {
+    if (magic != OVERLAYFS_SUPER_MAGIC)
+        return 0;
+    return directory_read(inode + SIZE_inode) ? INODE_OVERLAY | INODE_UPPER : INODE_OVERLAY;
+}
 
 static __always_inline void descriptor_file(struct call *call, struct text *text, u64 file, u64 inode, u16 mode) {
     u32 at = call->event.data_len;
@@ -23,7 +31,7 @@ static __always_inline void descriptor_file(struct call *call, struct text *text
     facts->f_mode = directory_read(file + OFF_file__f_mode);
     facts->nlink = directory_read(inode + OFF_inode__i_nlink);
     facts->mode = mode;
-    facts->pad = 0;
+    facts->bits = descriptor_layer(inode, facts->magic);
     call->event.data_len = at + sizeof(*facts);
     FORGET();
     directory_capture(call, text, file + OFF_file__f_path);

@@ -68,6 +68,8 @@ struct more {
     u64 seq;
 };
 
+enum { INODE_WRITABLE = 1, INODE_OVERLAY = 2, INODE_UPPER = 4 };
+
 /* The file behind a descriptor; its path follows as in CAPTURE_DIRECTORY, and TEXT_* say how that was read. */
 struct file_facts {
     u64 ino;
@@ -77,7 +79,7 @@ struct file_facts {
     u32 f_mode;
     u32 nlink;
     u16 mode; /* S_IF* and permissions */
-    u16 pad;
+    u16 bits; /* INODE_* */
 };
 
 enum { SOCKET_COMPARED = 1, SOCKET_CHANGED = 2 };
@@ -97,8 +99,6 @@ struct socket_facts {
     u8 remote[16];
 };
 
-enum { PROGRAM_WRITABLE = 1, PROGRAM_OVERLAY = 2, PROGRAM_UPPER = 4 };
-
 /* The file that the process executes; behind the facts of the thread. */
 struct program_facts {
     u64 ino;
@@ -109,7 +109,7 @@ struct program_facts {
     u32 gid;
     u32 nlink;
     u16 mode;
-    u16 bits; /* PROGRAM_* */
+    u16 bits; /* INODE_* */
     u32 pad;
 };
 

@@ -1,6 +1,5 @@
 /* The file that the process executes: struct program_facts. */
 
-#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define MAY_WRITE_GROUP 020
 #define MAY_WRITE_OTHER 02
 enum { CAP_BIT_DAC_OVERRIDE = 1, CAP_BIT_FOWNER = 3 };
@@ -39,15 +38,8 @@ static __always_inline void program_capture(struct call *call, void *task) {
     facts->nlink = directory_read(inode + OFF_inode__i_nlink);
     facts->mode = directory_read(inode + OFF_inode__i_mode);
     facts->pad = 0;
-    u16 bits = program_writable(task, facts) ? PROGRAM_WRITABLE : 0;
-    if ((u32)directory_read(super + OFF_super_block__s_magic) == OVERLAYFS_SUPER_MAGIC) {
-        /* struct ovl_inode is the overlay module's own: its upper dentry has stood behind its struct inode since 4.13.
-         */
-        bits |= PROGRAM_OVERLAY;
-        if (directory_read(inode + SIZE_inode))
-            bits |= PROGRAM_UPPER;
-    }
-    facts->bits = bits;
+    u16 bits = program_writable(task, facts) ? INODE_WRITABLE : 0;
+    facts->bits = bits | descriptor_layer(inode, directory_read(super + OFF_super_block__s_magic));
     text->len += sizeof(*facts);
     call->event.data_len = at + sizeof(*facts);
     FORGET();

@@ -97,10 +97,10 @@ class SocketBit(enum.IntFlag):
     CHANGED = 2  # and they were others
 
 
-class ProgramBit(enum.IntFlag):
-    """`bits` of `PROGRAM`."""
+class InodeBit(enum.IntFlag):
+    """`bits` of `FILE` and `PROGRAM`."""
 
-    WRITABLE = 1  # the permissions let the thread write to it
+    WRITABLE = 1  # of a program: the permissions let the thread write to it
     OVERLAY = 2  # it is on an overlay file system
     UPPER = 4  # in its upper layer: it was written or changed there
 
@@ -162,7 +162,7 @@ FILE = np.dtype(
         ("f_mode", "<u4"),  # FMODE_*
         ("nlink", "<u4"),
         ("mode", "<u2"),  # S_IF* and permissions
-        ("pad", "<u2"),
+        ("bits", "<u2"),  # InodeBit
     ]
 )
 """struct file_facts."""
@@ -194,7 +194,7 @@ PROGRAM = np.dtype(
         ("gid", "<u4"),
         ("nlink", "<u4"),
         ("mode", "<u2"),
-        ("bits", "<u2"),  # ProgramBit
+        ("bits", "<u2"),  # InodeBit
         ("pad", "<u4"),
     ]
 )

@@ -121,7 +121,9 @@ _OF_KERNEL: Mapping[str, Origin] = MappingProxyType(
     }
 )
 
-_OF_FILE = frozenset(("fd.realpath", "fd.ino", "fd.dev", "fd.dev.major", "fd.dev.minor"))
+_OF_FILE = frozenset(
+    ("fd.realpath", "fd.ino", "fd.dev", "fd.dev.major", "fd.dev.minor", "fd.is_upper_layer", "fd.is_lower_layer")
+)
 """Fields of what is behind the descriptor alone."""
 
 _OF_SOCKET = frozenset(

@@ -8,8 +8,9 @@ from pathlib import Path
 from monitord.enrich.bounded import Bounded
 from monitord.enrich.placement import placement_of
 from monitord.enrich.procfs import Procfs
-from monitord.model.event import Event, ProcessKey, text_of
+from monitord.model.event import Event, ProcessKey
 from monitord.model.placement import HOST, Placement
+from monitord.model.text import text_of
 from monitord.model.value import Missing
 
 CGROUPS = 16384

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from monitord.model.event import text_of
 from monitord.model.placement import HOST, Placement, is_hex_id
+from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 
 _ID = "[0-9a-f]{64}"

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from monitord.abi.event import FILE, PROGRAM, SOCKET, ProgramBit, SocketBit, TextFlag
+from monitord.abi.event import FILE, PROGRAM, SOCKET, InodeBit, SocketBit, TextFlag
 from monitord.model.text import path_of_names, text_of
 from monitord.model.value import Missing, Value
 
@@ -51,6 +51,7 @@ class OpenFile:
     :ivar mode: S_IF* and permissions.
     :ivar created: whether the open has created it.
     :ivar deleted: whether it has no name any more.
+    :ivar upper_layer: as in `ProgramFile`.
     """
 
     type_char: str
@@ -62,6 +63,8 @@ class OpenFile:
     ino: int
     created: bool
     deleted: bool
+    upper_layer: bool
+    lower_layer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +141,10 @@ def read_file(data: bytes, flags: TextFlag) -> OpenFile | Missing:
     """
     if len(data) < FILE.itemsize:
         return Missing.FAULT
-    ino, magic, dev, o_flags, f_mode, nlink, mode, _ = _FILE.unpack_from(data)
+    ino, magic, dev, o_flags, f_mode, nlink, mode, bits = _FILE.unpack_from(data)
     names = data[FILE.itemsize :]
     kind, path = _kind_and_path(mode, magic, ino, names, flags)
-    return OpenFile(*kind, path, o_flags, mode, dev, ino, bool(f_mode & _FMODE_CREATED), nlink == 0)
+    return OpenFile(*kind, path, o_flags, mode, dev, ino, bool(f_mode & _FMODE_CREATED), nlink == 0, *_layers(bits))
 
 
 _FILE = struct.Struct("<QIIIIIHH")
@@ -222,6 +225,11 @@ def read_program(data: bytes) -> ProgramFile | Missing:
     if len(data) < PROGRAM.itemsize:
         return Missing.NOT_APPLICABLE
     ino, ctime_ns, mtime_ns, dev, uid, gid, _, mode, bits, _ = _PROGRAM.unpack_from(data)
-    upper = bool(bits & ProgramBit.UPPER)
-    lower = bool(bits & ProgramBit.OVERLAY) and not upper
-    return ProgramFile(dev, ino, uid, gid, mode, ctime_ns, mtime_ns, bool(bits & ProgramBit.WRITABLE), upper, lower)
+    writable = bool(bits & InodeBit.WRITABLE)
+    return ProgramFile(dev, ino, uid, gid, mode, ctime_ns, mtime_ns, writable, *_layers(bits))
+
+
+def _layers(bits: int) -> tuple[bool, bool]:
+    """Whether in the upper and in a lower layer of an overlay."""
+    upper = bool(bits & InodeBit.UPPER)
+    return upper, bool(bits & InodeBit.OVERLAY) and not upper

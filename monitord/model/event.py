@@ -11,8 +11,7 @@ from monitord.abi.arch import Abi
 from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, TASK, Capture, Flag, Kind, TextFlag
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
-from monitord.model.text import path_of_names
-from monitord.model.text import text_of as text_of
+from monitord.model.text import path_of_names, text_of
 from monitord.model.value import Missing, Value
 
 _OF_CALLER = frozenset((Capture.STR, Capture.ARGV, Capture.SOCKADDR, Capture.BYTES))

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from monitord.abi.event import Capture
-from monitord.model.event import Event, text_of
+from monitord.model.event import Event
 from monitord.model.process import Context, Process
+from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 from monitord.privacy.masks import Masks
 

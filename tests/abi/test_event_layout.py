@@ -45,9 +45,7 @@ def c_values(tmp_path_factory) -> dict[str, int]:
     for struct, names in fields.items():
         for name in names - PERF_FIELDS:
             asked[f"__builtin_offsetof(struct {struct}, {name})"] = f"{struct}.{name}"
-    for name in re.findall(
-        r"\b(?:KIND|ABI|FLAG|CAPTURE|TEXT|SOCKET|PROGRAM)_[A-Z0-9_]+(?= *[,=} ])", HEADER.read_text()
-    ):
+    for name in re.findall(r"\b(?:KIND|ABI|FLAG|CAPTURE|TEXT|SOCKET|INODE)_[A-Z0-9_]+(?= *[,=} ])", HEADER.read_text()):
         asked[name] = name
     prints = "".join(f'printf("{label} %ld\\n", (long)({value}));' for value, label in asked.items())
     types = shipped("bpf") / "kernel" / "include" / "linux" / "types.h"
@@ -111,7 +109,7 @@ def test_sizes_are_the_same(c_values):
         ("CAPTURE", event.Capture),
         ("TEXT", event.TextFlag),
         ("SOCKET", event.SocketBit),
-        ("PROGRAM", event.ProgramBit),
+        ("INODE", event.InodeBit),
     ],
 )
 def test_constants_are_the_same(c_values, prefix, members):

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
-from monitord.model.event import Captured, Event, ProcessKey, text_of
+from monitord.model.event import Captured, Event, ProcessKey
 from monitord.model.placement import Placement
 from monitord.model.process import Process
+from monitord.model.text import text_of
 from monitord.model.value import Missing
 from monitord.recording.batch import batch_of as batch_again
 from monitord.recording.codec import RecordError

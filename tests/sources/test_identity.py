@@ -140,6 +140,24 @@ class TestFields:
 PROGRAM = Along.PROGRAM
 
 
+@pytest.fixture
+def overlay(tmp_path):
+    """A directory on an overlay: `image` comes from below, `dropped` was put there."""
+    for name in ("lower", "upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    shutil.copy(compiled("flood"), tmp_path / "lower" / "image")
+    merged = tmp_path / "merged"
+    options = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+    mount = ["mount", "-t", "overlay", "overlay", "-o", options, merged]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no overlay file system here")
+    try:
+        shutil.copy(merged / "image", merged / "dropped")
+        yield merged
+    finally:
+        subprocess.run(["umount", merged], check=True)
+
+
 class TestProgram:
     def test_the_inode(self):
         stat = os.stat(compiled("flood"))
@@ -172,24 +190,21 @@ class TestProgram:
 
             assert writable == value(events[-1], "proc.is_exe_writable")
 
-    def test_layers_of_an_overlay(self, tmp_path):
-        for name in ("lower", "upper", "work", "merged"):
-            (tmp_path / name).mkdir()
-        shutil.copy(compiled("flood"), tmp_path / "lower" / "image")
-        options = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
-        mount = ["mount", "-t", "overlay", "overlay", "-o", options, tmp_path / "merged"]
-        if subprocess.run(mount, check=False, capture_output=True).returncode:
-            pytest.skip("no overlay file system here")
-        try:
-            shutil.copy(tmp_path / "merged" / "image", tmp_path / "merged" / "dropped")
-            script = f"{tmp_path}/merged/image open 1 /etc/hostname; {tmp_path}/merged/dropped open 1 /etc/hostname"
-            events = watched(["/bin/sh", "-c", script], interest("execve", along=PROGRAM))[-2:]
-        finally:
-            subprocess.run(["umount", tmp_path / "merged"], check=True)
+    def test_layers_of_an_overlay(self, overlay):
+        script = f"{overlay}/image open 1 /etc/hostname; {overlay}/dropped open 1 /etc/hostname"
+        events = watched(["/bin/sh", "-c", script], interest("execve", along=PROGRAM))[-2:]
 
         fields = ("proc.is_exe_upper_layer", "proc.is_exe_lower_layer", "evt.arg.flags")
         assert [False, True, "EXE_WRITABLE|EXE_LOWER_LAYER"] == values(events[0], *fields)
         assert [True, False, "EXE_WRITABLE|EXE_UPPER_LAYER"] == values(events[1], *fields)
+
+    def test_layers_of_files(self, overlay):
+        flood = compiled("flood")
+        script = f"{flood} open 1 {overlay}/image; {flood} open 1 {overlay}/dropped"
+        events = watched(["/bin/sh", "-c", script], interest("openat", along=Along.DESCRIPTOR))
+        ours = [event for event in events if value(event, "fd.directory") == str(overlay)]
+
+        assert [[False, True], [True, False]] == [values(e, "fd.is_upper_layer", "fd.is_lower_layer") for e in ours]
 
     def test_nobody_asked(self):
         (event,) = watched(["/bin/true"], interest("execve"))

@@ -245,10 +245,18 @@ DESCRIPTOR_FIELDS = (
         _inode,
         along=Along.DESCRIPTOR,
     ),
-    Field(
-        "fd.is_upper_layer", FieldType.BOOL, "the file is in the upper layer of an overlay", sources.KERNEL, _NOT_OPEN
+    _of_file(
+        "fd.is_upper_layer",
+        FieldType.BOOL,
+        "the file is in the upper layer of an overlay",
+        lambda file: file.upper_layer,
     ),
-    Field("fd.is_lower_layer", FieldType.BOOL, "the file is in a lower layer of an overlay", sources.KERNEL, _NOT_OPEN),
+    _of_file(
+        "fd.is_lower_layer",
+        FieldType.BOOL,
+        "the file is in a lower layer of an overlay",
+        lambda file: file.lower_layer,
+    ),
     _in_container("fd.containername", "container.id, a colon, and fd.name", _name),
     _in_container("fd.containerdirectory", "container.id, a colon, and fd.directory", _of_path(directory_of)),
 )

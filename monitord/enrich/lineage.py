@@ -139,10 +139,10 @@ class Lineage:
             return known
         if parent is not None and parent.start_ns > now.stat.start_ns:
             parent = None
-        told = not isinstance(now.argv, Missing) and isinstance(now.exepath, str)
-        program = Program(Facts(Missing.UNKNOWN, now.argv, now.exepath)) if told else None
+        told = not isinstance(now.argv, Missing)
+        program = Program(Facts(Missing.UNKNOWN, now.argv, now.exepath, from_proc=True)) if told else None
         entry = self._processes.add(pid, now.stat.start_ns, now.stat.ppid, Phase(0, comm, program), parent)
-        entry.cwd = None if isinstance(now.cwd, Missing) else now.cwd
+        entry.cwd = None if now.cwd is Missing.LATE else now.cwd
         return entry
 
     def _describe(self, entry: Entry, comm: Value, ppid: int, ts_ns: int) -> Process:
@@ -155,7 +155,7 @@ class Lineage:
         facts = phase.program.facts() if phase is not None and phase.program is not None else _UNTOLD
         argv, exepath = facts.argv, facts.executable
         cwd: Value = Missing.LATE if entry.cwd is None else entry.cwd
-        if isinstance(argv, Missing) or not isinstance(exepath, str):
+        if not facts.from_proc and (isinstance(argv, Missing) or not isinstance(exepath, str)):
             now = self._procfs.process(entry.key[0], entry.start_ns)
             same = not isinstance(now, Missing) and latest and now.stat.comm == comm
             if isinstance(now, Missing):
@@ -167,7 +167,8 @@ class Lineage:
                 if entry.cwd is None and isinstance(cwd, str):
                     entry.cwd = cwd
                 if same and phase is not None and phase.program is None and not isinstance(argv, Missing):
-                    entry.phases[-1] = phase._replace(program=Program(Facts(Missing.UNKNOWN, argv, exepath)))
+                    told = Facts(Missing.UNKNOWN, argv, exepath, from_proc=True)
+                    entry.phases[-1] = phase._replace(program=Program(told))
             if not isinstance(exepath, str) and facts is not _UNTOLD:
                 exepath = _executed(facts, cwd)
         elif entry.cwd is None:

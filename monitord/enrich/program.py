@@ -17,6 +17,7 @@ class Facts(NamedTuple):
     :ivar filename: as the caller passed it.
     :ivar argv: all arguments.
     :ivar executable: the file itself, if the kernel side could tell.
+    :ivar from_proc: /proc has said all that it says: it need not be asked again.
     :ivar relative_to_fd: whether `filename` is relative to a descriptor, and not to the working directory.
     """
 
@@ -24,6 +25,7 @@ class Facts(NamedTuple):
     argv: tuple[str, ...] | Missing
     executable: Value = Missing.UNKNOWN
     relative_to_fd: bool = False
+    from_proc: bool = False
 
 
 AT_FDCWD_BITS = 0xFFFF_FF9C

@@ -151,7 +151,7 @@ class ProcessTable:
                 self.rename(mother, ts_ns, parent_comm)
         original = mother if copied == (ppid, parent_start_ns) else self.get(*copied)
         entry = self.add(pid, start_ns, ppid, Phase(0, comm, original.phases[-1].program if original else None), mother)
-        if original:
+        if original and isinstance(original.cwd, str):
             entry.cwd = original.cwd
 
     def add(self, pid: int, start_ns: int, ppid: int, phase: Phase, parent: Entry | None) -> Entry:

@@ -64,7 +64,7 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     if (call->start.want) {
         call->event.abi = call->start.abi;
         call->event.data_len = 0;
-        call->event.text[DESCRIPTOR_TEXT].source = call->event.text[TASK_TEXT].source = 0;
+        __builtin_memset(call->event.text, 0, sizeof(call->event.text)); /* the slot holds another call's */
         if (!plan->at_exit) {
             capture_texts(call, plan, 0);
             directory_captures(call, plan, task);

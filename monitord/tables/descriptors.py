@@ -14,8 +14,11 @@ _RETURNING = (
 RETURNING_CALLS = frozenset(_RETURNING.split())
 """Calls whose descriptor is the one they return, by canonical name."""
 
-_CONNECTING_CALLS = frozenset(("bind", "connect", "recvfrom", "recvmmsg", "recvmsg", "sendmmsg", "sendmsg", "sendto"))
-"""Calls that can give a socket an address."""
+_CONNECTING_CALLS = frozenset(("bind", "connect", "sendmmsg", "sendmsg", "sendto"))
+"""
+Calls that can give a socket an address. None of them has a buffer that the kernel fills in: what is read when the call
+begins stands where the texts of the end would go.
+"""
 
 _CLOSING_CALLS = frozenset(("close",))
 """Calls after which the descriptor is another, or none."""

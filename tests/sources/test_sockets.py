@@ -2,15 +2,19 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
+from monitord.abi.arch import Abi
 from monitord.model.interest import Along
 from monitord.model.value import Missing
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.operand import value_of
 from monitord.rules.parser import parse_operand
+from monitord.tables.captures import captures_of
+from monitord.tables.descriptors import descriptor_of
 from tests.support.live import PROGRAMS, TABLE, Gated, events_of, interest, scope_of, watching
 from tests.support.rules import FakeContext
 
@@ -181,3 +185,28 @@ def test_no_two_sockets_are_one(talk):
     made = [value(event, "fd.ino") for event in named(events, "socket")]
 
     assert len(made) == len(set(made)) > 5
+
+
+def test_a_call_that_is_killed_has_nothing_of_another_one():
+    """The address that accept gives is read at its end, which never comes."""
+    script = "import socket; s = socket.create_server(('127.0.0.1', 0)); open('/etc/hostname').read(); s.accept()"
+    gated = Gated(["/usr/bin/python3", "-S", "-E", "-c", script])
+    with watching(scope_of(gated), interest("openat", "accept", "accept4", along=Along.DESCRIPTOR)) as source:
+        gated.open()
+        number = str(TABLE.named(Abi.X86_64, "accept4").nr)
+        while Path(f"/proc/{gated.pid}/syscall").read_text().split()[0] != number:
+            time.sleep(0.01)
+        gated.process.kill()
+        gated.process.wait()
+        (event,) = named(events_of(source), "accept4")
+
+    assert event.failed
+    assert Missing.NOT_APPLICABLE is value(event, "fd.rip")
+
+
+def test_what_is_read_at_the_beginning_is_no_buffer_of_the_end():
+    """Both would be written to the same place."""
+    both = [call for call in TABLE if (about := descriptor_of(call)) and (about.connects or about.closes)]
+
+    assert both
+    assert not any(one.filled_at_exit for call in both for one in captures_of(call))

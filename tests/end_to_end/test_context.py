@@ -105,7 +105,7 @@ def test_an_orphan_is_known_by_the_parent_that_it_was_born_to(watched):
         "    try: open('/nowhere/orphan')\n"
         "    except OSError: os._exit(0)\n"
     )
-    opened.run(f'{sys.executable} -c "{program}"; sleep 0.3')
+    opened.run(f'{sys.executable} -c "{program}"; sleep 0.3; :')
     said = looked(daemon, "orphan")
 
     assert ("orphan", "mother", "sh") == (said["name"], said["parent"], said["grandparent"])

@@ -1,10 +1,23 @@
-"""Figures that tests find go to the end of the report."""
+"""What holds for a whole boot: figures that tests find go to the end of the report, and a start may take long."""
 
 import platform
+import sys
+from pathlib import Path
 
 import pytest
 
+SLOW = Path("/etc/systemd/system/monitord.service.d/slow.conf")
+"""TimeoutStartSec of the unit is for real processors: LLVM and the verifier take ten times as long on emulated ones."""
+
 _FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience():
+    """A longer limit for starts, until the next boot's tests are done, too."""
+    if not SLOW.exists():
+        SLOW.parent.mkdir(parents=True)
+        SLOW.write_text("[Service]\nTimeoutStartSec=900\n")
 
 
 @pytest.fixture
@@ -16,3 +29,9 @@ def figure(request):
 def pytest_terminal_summary(terminalreporter, config):
     for text in config.stash.get(_FIGURES, []):
         terminalreporter.write_line(f"figure, Linux {platform.release()}: {text}")
+
+
+def pytest_runtest_logreport(report):
+    """At once, for those who watch: the report comes minutes later."""
+    if report.failed:
+        sys.stdout.write(f"\n{report.nodeid}: {report.longreprtext[-2000:]}\n")

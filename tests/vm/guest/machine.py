@@ -16,7 +16,7 @@ RULES = Path("/etc/monitord/rules.d")
 LOG = Path("/var/log/monitord/alerts.jsonl")
 DROP_INS = Path(f"/run/systemd/system/{SERVICE}.d")
 
-PATIENCE_S = 240.0
+PATIENCE_S = 400.0
 """An emulated processor takes half a minute to start the daemon, and another machine runs beside this one."""
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def wait_active() -> None:
 def cursor() -> str:
     """The end of the journal now; `journal` takes it as a beginning."""
     run("journalctl --sync")
-    return run("journalctl -n 0 --show-cursor").strip().removeprefix("-- cursor: ")
+    return run("journalctl -n 0 --show-cursor").rpartition("-- cursor: ")[2].strip()
 
 
 def journal(after: str = "", fields: str = "") -> str:

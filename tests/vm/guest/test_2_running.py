@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from machine import SERVICE, main_pid, run
 
-from monitord.service.privileges import RUNNING
-
 
 @pytest.fixture(scope="module")
 def threads():
@@ -24,6 +22,8 @@ def threads():
 
 @pytest.mark.parametrize("kind", ["CapEff", "CapPrm"])
 def test_threads_have_the_capabilities_of_a_running_daemon(threads, kind):
+    from monitord.service.privileges import RUNNING  # not there before test_1_install
+
     wanted = sum(1 << capability for capability in RUNNING)
 
     assert dict.fromkeys(threads, wanted) == {name: int(status[kind], 16) for name, status in threads.items()}

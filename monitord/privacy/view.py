@@ -57,11 +57,13 @@ class _MaskedContext:
         return ask
 
     def _hide(self, answer: object) -> object:
-        if isinstance(answer, Mapping):
-            return self._masks.environment(answer)
-        if isinstance(answer, Process) and not isinstance(answer.argv, Missing):
-            return replace(answer, argv=self._masks.argv(answer.argv))
-        return answer
+        if isinstance(answer, Process):
+            argv = answer.argv if isinstance(answer.argv, Missing) else self._masks.argv(answer.argv)
+            return answer if argv == answer.argv else replace(answer, argv=argv)
+        # The names of users and the like, before the question that takes a microsecond.
+        if isinstance(answer, (str, int, Missing)):
+            return answer
+        return self._masks.environment(answer) if isinstance(answer, Mapping) else answer
 
 
 def _masked(data: bytes, masks: Masks) -> bytes:

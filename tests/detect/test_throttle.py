@@ -3,6 +3,7 @@
 import pytest
 
 from monitord.detect.detector import RuleDetector
+from monitord.model.problem import errors
 from monitord.rules.ruleset import load
 from monitord.telemetry import Telemetry
 from tests.detect.pools import TABLE
@@ -63,7 +64,7 @@ def rules(tmp_path):
     def rules_of(text):
         (tmp_path / "rules.yaml").write_text(text)
         rules, problems = load((tmp_path / "rules.yaml",), TABLE)
-        assert [] == problems
+        assert [] == errors(problems)
         return rules
 
     return rules_of

@@ -118,7 +118,7 @@ class RuleDetector:
             self._collect(plan, group, rows, unjudged)
             self._telemetry.lost[Stage.RULES] += len(unjudged)
         found.extend(self._correlated(lost))
-        self._throttles.settle()
+        self._telemetry.lost[Stage.RULES] += self._throttles.settle(self._report)
         found.sort(key=lambda one: one[0])
         alerts = [alert for _, alert in found]
         if self._throttles:

@@ -28,6 +28,7 @@ from monitord.rules import opens
 from monitord.rules.argument import EXECS, OF_PROGRAM, RESULT, RETURNED, argument_index
 from monitord.rules.ast import FieldRef
 from monitord.rules.fields.process import args, cmdline, exe, exeline
+from monitord.tables.arguments import id_kind
 from monitord.tables.captures import captures_of
 from monitord.tables.descriptors import descriptor_of
 from monitord.tables.syscalls import Syscall
@@ -305,7 +306,7 @@ def _of_argument(name: str, syscall: Syscall) -> Origin | None:
         return _of_no_register(name, syscall)
     capturing = next((one for one in captures_of(syscall) if one.arg == index), None)
     if capturing is None:
-        return Origin(Register(index))
+        return Origin(Register(index), momentary=id_kind(syscall, index) is not None)
 
     def decides(event: Event) -> bool:
         captured = event.captured(index)

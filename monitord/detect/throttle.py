@@ -31,7 +31,7 @@ class _Fold:
     :ivar count: what was folded.
     """
 
-    __slots__ = ("_alert", "_first_ns", "_last_ns", "_make", "count", "end_ns")
+    __slots__ = ("_alert", "_first_ns", "_last_ns", "_make", "_settled", "count", "end_ns")
 
     def __init__(self, end_ns: int) -> None:
         self.begin(end_ns)
@@ -43,6 +43,7 @@ class _Fold:
         self._first_ns = self._last_ns = 0
         self._make: Make | None = None
         self._alert: Alert | None = None
+        self._settled = (0, 0)  # `count` and `_last_ns` up to `_alert`
 
     def add(self, ts_ns: int, make: Make) -> None:
         """Fold an alert in."""
@@ -57,6 +58,14 @@ class _Fold:
         if self._make is not None:
             self._alert = self._make()
             self._make = None
+            self._settled = (self.count, self._last_ns)
+
+    def give_up(self) -> int:
+        """Forget what came since the last alert that could be made; how many that were."""
+        given_up = self.count - self._settled[0]
+        self.count, self._last_ns = self._settled
+        self._make = None
+        return given_up
 
     def reminder(self) -> Alert:
         """The last alert, which stands for all that were folded."""
@@ -77,7 +86,7 @@ class Throttles:
         self._rules = {rule.name: rule for rule in rules.rules if rule.enabled and rule.throttle}
         # The key whose interval ends first comes first: all intervals of a rule are equally long.
         self._folds: dict[str, OrderedDict[Key, _Fold]] = {name: OrderedDict() for name in self._rules}
-        self._touched: list[_Fold] = []
+        self._touched: list[tuple[Rule, _Fold]] = []
         telemetry.register_throttles(self._rules)
 
     def __len__(self) -> int:
@@ -103,18 +112,33 @@ class Throttles:
         self._telemetry.fold(rule.name)
         fold.add(ts_ns, make)
         if ts_ns < fold.end_ns:
-            self._touched.append(fold)
+            self._touched.append((rule, fold))
             return []
-        reminder = fold.reminder()
+        try:
+            reminder = fold.reminder()
+        except Exception:
+            fold.give_up()
+            raise
         fold.begin(ts_ns + interval_ns)
         folds.move_to_end(key)
         return [reminder]
 
-    def settle(self) -> None:
-        """The batch has been judged: keep what reminders will say of its events."""
-        for fold in self._touched:
-            fold.settle()
+    def settle(self, report: Callable[[Rule], None]) -> int:
+        """
+        The batch has been judged: keep what reminders will say of its events.
+
+        :param report: told of a rule whose alert raises when it is made, while that is being handled.
+        :return: how many matches no alert will tell of because of that.
+        """
+        given_up = 0
+        for rule, fold in self._touched:
+            try:
+                fold.settle()
+            except Exception:  # noqa: BLE001 - whatever is wrong with one rule, the others go on
+                report(rule)
+                given_up += fold.give_up()
         self._touched.clear()
+        return given_up
 
     def due(self, now_ns: int) -> Iterator[Alert]:
         """

@@ -11,6 +11,7 @@ from monitord.model.placement import Placement
 from monitord.model.process import Context, Process
 from monitord.model.task import TaskState
 from monitord.model.value import Missing, Value
+from monitord.tables.arguments import id_kind, number_of_argument
 from monitord.tables.captures import AT_FDCWD, ArgCapture, captures_of
 from monitord.tables.syscalls import Syscall
 
@@ -128,13 +129,14 @@ def snapshot_of(event: Event, context: Context) -> Snapshot:
             nobody = process
             break
         line.append(process)
+    call = context.syscall(event)
     bare = Snapshot(
-        call=context.syscall(event),
+        call=call,
         line=tuple(line),
         beyond=nobody,
         where=context.placement(event),
-        users={uid: context.user_name(uid) for uid in ids_of("uid", event, event.task, *line)},
-        groups={gid: context.group_name(gid) for gid in ids_of("gid", event, event.task, *line)},
+        users={uid: context.user_name(uid) for uid in ids_of("uid", call, event, event.task, *line)},
+        groups={gid: context.group_name(gid) for gid in ids_of("gid", call, event, event.task, *line)},
         epoch_ns=context.wall_ns(event.ts_ns) - event.ts_ns,
     )
     paths = {}
@@ -153,9 +155,13 @@ def path_arguments(call: Syscall | None) -> list[ArgCapture]:
     return [one for one in captures_of(call) if one.is_path] if call is not None else []
 
 
-def ids_of(kind: str, *values: Event | TaskState | Process | Missing) -> Iterator[int]:
-    """The user (``uid``) or group (``gid``) ids in some values: those of their fields that end so."""
-    for value in values:
+def ids_of(kind: str, call: Syscall | None, event: Event, *others: TaskState | Process | Missing) -> Iterator[int]:
+    """The user (``uid``) or group (``gid``) ids that an event is about, those in its arguments included."""
+    if call is not None:
+        for index in range(len(call.args)):
+            if id_kind(call, index) == kind:
+                yield number_of_argument(call, index, event.args[index])
+    for value in (event, *others):
         for name in () if isinstance(value, Missing) else _ID_FIELDS[type(value)][kind]:
             number = getattr(value, name)
             if isinstance(number, int):
@@ -163,6 +169,9 @@ def ids_of(kind: str, *values: Event | TaskState | Process | Missing) -> Iterato
 
 
 _ID_FIELDS: Mapping[type, Mapping[str, tuple[str, ...]]] = {
-    of: {kind: tuple(one.name for one in fields(of) if one.name.endswith(kind)) for kind in ("uid", "gid")}
+    of: {
+        kind: tuple(one.name for one in fields(of) if one.name.endswith(kind) and "pgid" not in one.name)
+        for kind in ("uid", "gid")
+    }
     for of in (Event, TaskState, Process)
 }

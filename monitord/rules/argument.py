@@ -10,7 +10,7 @@ from monitord.model.value import Missing, Value
 from monitord.rules import opens
 from monitord.rules.path import path_argument
 from monitord.rules.sockaddr import read_sockaddr
-from monitord.tables.arguments import number_of_argument, text_of_argument, texts_of_open_how
+from monitord.tables.arguments import bits_of_text, id_kind, number_of_argument, text_of_argument, texts_of_open_how
 from monitord.tables.captures import captures_of
 from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import Syscall, SyscallTable
@@ -108,14 +108,36 @@ def all_arguments(event: Event, context: Context) -> Value:
     syscall = context.syscall(event)
     if syscall is None:
         return Missing.UNKNOWN
-    values = (_text(syscall, event, context, index) for index in range(len(syscall.args)))
+    values = (_long_text(syscall, event, context, index) for index in range(len(syscall.args)))
     return " ".join(f"{arg.name}={value}" for arg, value in zip(syscall.args, values, strict=True))
+
+
+def _long_text(syscall: Syscall, event: Event, context: Context, index: int) -> Value:
+    """As in ``evt.args``, where an id stands before its name: ``65534(nobody)``."""
+    text = _text(syscall, event, context, index)
+    if id_kind(syscall, index) is None:
+        return text
+    number = number_of_argument(syscall, index, event.args[index])
+    written = "-1" if number == bits_of_text(syscall, index) else str(number)
+    return text if text == written else f"{written}({text})"
+
+
+def _id_text(syscall: Syscall, index: int, kind: str, number: int, context: Context) -> str:
+    """The name of a user or group; its number where the host has no name for it, ``<NONE>`` for -1."""
+    if number == bits_of_text(syscall, index):
+        return "<NONE>"
+    name = context.user_name(number) if kind == "uid" else context.group_name(number)
+    return str(number) if isinstance(name, Missing) else str(name)
 
 
 def _text(syscall: Syscall, event: Event, context: Context, index: int) -> Value:
     """An argument: what was copied from the caller, paths made absolute, or else the register."""
     captured = event.captured(index)
     if captured is None:
+        kind = id_kind(syscall, index)
+        if kind is not None:
+            number = number_of_argument(syscall, index, event.args[index])
+            return _id_text(syscall, index, kind, number, context)
         return text_of_argument(syscall, index, event.args[index])
     if captured.missing is not None:
         return captured.missing

@@ -81,6 +81,7 @@ class Check:
         and for `Op.EXISTS`. They are text as written: the field's type says how to read them.
     :ivar other: the field right of the operator.
     :ivar at: offset of the test in the text it was parsed from; not part of its value.
+    :ivar places: the same of each of `values`.
     """
 
     operand: Operand
@@ -89,6 +90,7 @@ class Check:
     other: Operand | None = None
     quantifier: Quantifier | None = None
     at: int = field(default=0, compare=False)
+    places: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def _transformer_mistakes(operand: Transformed, at: int, vocabulary: Vocabulary)
         found = _argument_type(arg, vocabulary)
         if found not in types:
             wanted = " or ".join(type_.value for type_ in types)
-            message = f"argument {number} of '{function}' is a {wanted}, not a {found.value}"
+            message = f"argument {number} of '{function}' has to be a {wanted}, and this is a {found.value}"
             yield Mistake(at, Code.ARGUMENT, message)
     if operand.arg is not None and function != "getopt":
         yield Mistake(at, Code.ARGUMENT, f"'{function}' takes no index; remove '[{operand.arg}]'")
@@ -196,18 +196,23 @@ def _other_mistakes(check: Check, other: Operand, type_: FieldType, vocabulary: 
         yield Mistake(check.at, Code.OPERATOR, f"{message}; only equal types can be compared")
 
 
+def _literals(check: Check) -> Iterator[tuple[str, int]]:
+    """The literals of a test, and where they stand; those of a test that was made and not parsed, where it does."""
+    return zip(check.values, check.places or [check.at] * len(check.values), strict=True)
+
+
 def _literal_mistakes(check: Check, type_: FieldType) -> Iterator[Mistake]:
-    for text in check.values:
+    for text, at in _literals(check):
         if read_literal(text, check.op, type_) is None:
             wanted = "a hex string such as 7f454c46" if check.op in (Op.BCONTAINS, Op.BSTARTSWITH) else None
             wanted = wanted or _WANTED[type_]
-            yield Mistake(check.at, Code.LITERAL, f"'{text}' is not {wanted}, which '{check.op}' needs here")
+            yield Mistake(at, Code.LITERAL, f"'{text}' is not {wanted}, which '{check.op}' needs here")
         elif check.op is Op.REGEX:
             try:
                 Regex(text)
             except RegexError as err:
                 message = f"the pattern does not read at character {err.at + 1}: {err}"
-                yield Mistake(check.at, Code.LITERAL, message)
+                yield Mistake(at, Code.LITERAL, message)
 
 
 def _syscall_mistakes(check: Check, vocabulary: Vocabulary) -> Iterator[Mistake]:
@@ -216,10 +221,10 @@ def _syscall_mistakes(check: Check, vocabulary: Vocabulary) -> Iterator[Mistake]
         yield Mistake(check.at, Code.DEPRECATED, message, warning=True)
     if check.operand != FieldRef("evt.type") or check.op not in (Op.EQ, Op.NE, Op.IN):
         return
-    for name in check.values:
+    for name, at in _literals(check):
         if name not in vocabulary.syscalls:
             hint = nearest(name, vocabulary.syscalls) or "; 'monitord syscalls' lists them"
-            yield Mistake(check.at, Code.SYSCALL, f"there is no syscall '{name}'{hint}", warning=True)
+            yield Mistake(at, Code.SYSCALL, f"there is no syscall '{name}'{hint}", warning=True)
 
 
 def _shown(operand: Operand) -> str:

@@ -40,5 +40,6 @@ class Code(enum.StrEnum):
     WEAK_EXCEPTION = "R032"  # an exception of a rule does (warning)
     MISSES_CASES = "R033"  # one of a rule's alternatives does (warning)
     SHADOWED = "R034"  # a rule to which an earlier one leaves nothing (warning)
+    NEARLY_LIST = "R035"  # a text that is nearly the name of a list (warning)
     CORRELATION = "R040"  # a correlation that does not make sense
     THROTTLE = "R041"  # a throttle that does not make sense

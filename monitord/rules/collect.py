@@ -216,31 +216,29 @@ class Collection:
         if known is not None and known.source != (source.text if source else "syscall"):
             message = f"rule '{name.text}' was defined before for the event source '{known.source}'; rename one of them"
             self.problems.error(name.start, Code.VALUE, message)
-        rule = None
         if _names_rules(item, correlation) and "condition" not in item.values:
             condition = Text.standing_for(NEVER, name)
         elif "condition" in texts:
             condition = Text.of(texts["condition"])
         else:
             return
-        if {"output", "desc"} <= texts.keys() and priority is not None:
-            rule = RuleDef(
-                name=name,
-                condition=condition,
-                output=Text.of(texts["output"]),
-                desc=texts["desc"].text.strip(),
-                priority=priority,
-                source=source.text if source else "syscall",
-                enabled=flag_in(item, "enabled", True, self.problems),
-                tags=_texts_of(tags),
-                exceptions=exceptions,
-                warn_evttypes=flag_in(item, "warn_evttypes", True, self.problems),
-                skip_unknown=flag_in(item, "skip-if-unknown-filter", False, self.problems),
-                correlation=correlation,
-                throttle=throttle_in(item, self.problems),
-            )
-        if rule is not None:
-            self.rules[name.text] = rule  # a rule that was there keeps its place in the order
+        # What is missing was reported, so the rule will not be used: it is kept for the mistakes in its other parts.
+        # A rule that was there keeps its place in the order.
+        self.rules[name.text] = RuleDef(
+            name=name,
+            condition=condition,
+            output=Text.of(texts["output"]) if "output" in texts else Text.standing_for("", name),
+            desc=texts["desc"].text.strip() if "desc" in texts else "",
+            priority=priority or Priority.DEBUG,
+            source=source.text if source else "syscall",
+            enabled=flag_in(item, "enabled", True, self.problems),
+            tags=_texts_of(tags),
+            exceptions=exceptions,
+            warn_evttypes=flag_in(item, "warn_evttypes", True, self.problems),
+            skip_unknown=flag_in(item, "skip-if-unknown-filter", False, self.problems),
+            correlation=correlation,
+            throttle=throttle_in(item, self.problems),
+        )
 
     def _change_rule(self, item: Item, rule: RuleDef, modes: dict[str, str]) -> None:
         problems = self.problems

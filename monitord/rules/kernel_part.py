@@ -10,17 +10,19 @@ events that never match, and never lacks one that does.
 from collections.abc import Iterator, Mapping
 
 from monitord.model.clause import EVERYTHING, Clauses, both, simplified
-from monitord.rules.argument import argument_index
+from monitord.model.facts import Key
+from monitord.rules.argument import RESULT, argument_index
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Or
 from monitord.rules.namings import of_directory, of_name, of_path
-from monitord.rules.registers import UNKNOWN, Truth, of_argument, of_open, of_result, of_user
+from monitord.rules.registers import UNKNOWN, Truth, of_argument, of_number, of_open, of_result, of_user
+from monitord.tables.arguments import bits_of_text, id_kind
 from monitord.tables.captures import ArgCapture, captures_of
 from monitord.tables.syscalls import Syscall
 
 _PATHS = frozenset(("fd.name", "fd.nameraw"))
 
 FIELDS = _PATHS | {
-    *("evt.res", "evt.rawres", "evt.arg", "user.uid", "proc.name", "fd.directory"),
+    *("evt.res", "evt.rawres", "evt.arg", "evt.rawarg", "user.uid", "proc.name", "fd.directory"),
     *("evt.is_open_read", "evt.is_open_write", "evt.is_open_exec", "evt.is_open_create"),
 }
 """The fields that are told more of than by `monitord.rules.interest`."""
@@ -65,7 +67,14 @@ def truth_of(check: Check, syscall: Syscall | None) -> Truth:
         if index is not None and path is not None and path.arg == index:
             return of_path(check)
         if index is not None and not any(capture.arg == index for capture in captures_of(syscall)):
+            # The name of a user is found in user space: a database says it, and may say another one tomorrow.
+            if id_kind(syscall, index) is not None:
+                return UNKNOWN
             return of_argument(check, syscall, index)
+    if operand.name == "evt.rawarg" and operand.arg is not None and syscall is not None:
+        index = argument_index(syscall, operand.arg)
+        if index is not None and operand.arg != RESULT and id_kind(syscall, index) is not None:
+            return of_number(check, Key(index, bits_of_text(syscall, index)))
     return UNKNOWN
 
 

@@ -120,6 +120,7 @@ class Parser:
     def __init__(self, text: str) -> None:
         self.scanner = Scanner(text)
         self.transformers = 0
+        self.places: list[int] = []  # of the literals behind the last operator
 
     def condition(self) -> Node:
         """
@@ -236,21 +237,25 @@ class Parser:
     def comparison(self, operand: Operand, at: int) -> Check:
         """What stands behind the left side of a test."""
         scanner = self.scanner
+        self.places = []
         if scanner.take(lexer.EXISTS):
             return Check(operand, Op.EXISTS, at=at)
         if operator := scanner.take(lexer.NUMBER_OPERATOR):
             other = self.right_operand()
-            values = () if other else (self.number(),)
-            return Check(operand, Op(operator), values, other, at=at)
+            values: tuple[str, ...] = () if other else (self.number(),)
+            return Check(operand, Op(operator), values, other, at=at, places=tuple(self.places))
         if operator := scanner.take(lexer.TEXT_OPERATOR):
             op = Op.EQ if operator == "==" else Op(operator)
             if modifier := scanner.take(lexer.MODIFIER):
-                return Check(operand, op, self.values(), quantifier=Quantifier(modifier), at=at)
+                values = self.values()
+                return Check(operand, op, values, quantifier=Quantifier(modifier), at=at, places=tuple(self.places))
             other = self.right_operand()
-            return Check(operand, op, () if other else (self.text(),), other, at=at)
+            values = () if other else (self.text(),)
+            return Check(operand, op, values, other, at=at, places=tuple(self.places))
         if operator := scanner.take(lexer.LIST_OPERATOR):
             other = self.right_operand()
-            return Check(operand, Op(operator), () if other else self.values(), other, at=at)
+            values = () if other else self.values()
+            return Check(operand, Op(operator), values, other, at=at, places=tuple(self.places))
         found = scanner.peek()
         hint = slip(found, operator=True) or f"; operators are {' '.join(Op)}"
         raise ConditionError(f"expected an operator behind {_shown(operand)}, found {found}{hint}", scanner.at)
@@ -270,17 +275,21 @@ class Parser:
     def number(self) -> str:
         """A number, as after ``<``."""
         scanner = self.scanner
+        scanner.skip_blanks()
         at = scanner.at
         number = scanner.take(lexer.NUMBER)
         if number is None or lexer.BARE.match(scanner.text, scanner.at):
             scanner.at = at
             found = scanner.peek()
             raise ConditionError(f"expected a number, found {found}{slip(found)}", at)
+        self.places.append(at)
         return number
 
     def text(self) -> str:
         """A quoted or bare text."""
         scanner = self.scanner
+        scanner.skip_blanks()
+        self.places.append(scanner.at)
         text = scanner.take_quoted()
         if text is None:
             text = scanner.take(lexer.BARE)
@@ -298,6 +307,7 @@ class Parser:
         """``'(' [Str {',' Str}] ')' | Identifier``"""
         scanner = self.scanner
         if not scanner.take_char("("):
+            self.places.append(scanner.at)
             name = scanner.take(lexer.IDENTIFIER)
             if name is None:
                 found = scanner.peek()

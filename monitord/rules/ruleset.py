@@ -1,6 +1,7 @@
 """From rules files to rules that can be evaluated, with every mistake of all files found in one pass."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,7 @@ from monitord.rules.items import Problems, items_of
 from monitord.rules.lexer import ConditionError
 from monitord.rules.lists import ListLoopError, TooLargeError, flattened, put_in_lists
 from monitord.rules.macros import Expanded, NestingError, macros_in, put_in_macros
+from monitord.rules.nearly import bare_words, nearly_lists
 from monitord.rules.output import Output, parse_output
 from monitord.rules.parser import parse_condition
 from monitord.rules.polarity import Polarity
@@ -139,6 +141,7 @@ class _Compiler:
         self.problems = collection.problems
         self.used_lists: set[str] = set()
         self.used_macros: set[str] = set()
+        self.words: dict[str, Place] = {}  # that could be meant as names of lists
         self.output_vocabulary = Vocabulary(catalogue, table.names(), argument_names(table))
         of_events = {name: field for name, field in catalogue.items() if not name.startswith(CORRELATED)}
         self.vocabulary = replace(self.output_vocabulary, fields=of_events)
@@ -146,6 +149,7 @@ class _Compiler:
         self.typing = Typing(table.names())
         self.polarity = Polarity(catalogue, self.finder.can_hold)
         self.lists = self._lists()
+        self.foreign: set[str] = set()  # macros that rules for other event sources use
         self.macros: dict[str, _Macro] = {}
         self.expanded: dict[str, Expanded] = {}
 
@@ -158,12 +162,17 @@ class _Compiler:
         for name, macro in self.macros.items():
             for mistake in macro.mistakes:
                 lenient = mistake.code is Code.FIELD and name not in strict
-                self._say(macro.text, mistake, lenient)
+                if not (lenient and name in self.foreign):
+                    self._say(macro.text, mistake, lenient)
         self._warn_unused()
         return rules
 
     def _lists(self) -> dict[str, tuple[str, ...]]:
         definitions = self.collection.lists
+        for list_ in definitions.values():
+            for item in list_.items:
+                if "_" in item.text and not item.style and item.text not in definitions:
+                    self.words.setdefault(item.text, item.start)
         flat, failed = flattened({name: list_.items for name, list_ in definitions.items()}, self.used_lists)
         for name, error in failed.items():
             if isinstance(error, ListLoopError):
@@ -179,7 +188,11 @@ class _Compiler:
         text = condition
         try:
             text = put_in_lists(condition, self.lists, self.used_lists)
-            return text, parse_condition(text.text)
+            tree = parse_condition(text.text)
+            for word, at in bare_words(tree, text.text):
+                if word not in self.words and not text.is_fixed(at):
+                    self.words[word] = text.place(at)
+            return text, tree
         except TooLargeError:
             message = f"the condition of {what} is too long once its lists are written out"
             self.problems.error(condition.place(0), Code.TOO_LARGE, message)
@@ -250,6 +263,7 @@ class _Compiler:
         if definition.source != SOURCE:
             message = f"rule '{name.text}' is for the event source '{definition.source}', which is not here; skipped"
             self.problems.warn(name.start, Code.SOURCE, message)
+            self._pass_over(definition.condition)
             return None
         condition = without(definition.condition, definition.exceptions, self.problems)
         parsed = self._parsed(condition, f"rule '{name.text}'")
@@ -299,6 +313,15 @@ class _Compiler:
             consequences=consequences,
         )
 
+    def _pass_over(self, condition: Text) -> None:
+        """Note what a rule for another event source uses: its fields are not known here, and need not be."""
+        with suppress(TooLargeError, ConditionError):
+            tree = parse_condition(put_in_lists(condition, self.lists, self.used_lists).text)
+            for macro in macros_in(tree):
+                self.used_macros.add(macro.name)
+                if macro.name in self.macros:
+                    self.foreign.update(self.macros[macro.name].reach)
+
     def _related(self, compiled: Mapping[str, Rule]) -> list[Rule]:
         """The rules with what they say of other rules and of the fields that make a group."""
         definitions = self.collection.rules
@@ -343,3 +366,7 @@ class _Compiler:
         for name, macro in self.collection.macros.items():
             if name not in self.used_macros:
                 self.problems.warn(macro.place, Code.UNUSED, f"nothing uses the macro '{name}'")
+        unused = self.lists.keys() - self.used_lists
+        for place, word, name in nearly_lists(self.words, self.lists, unused):
+            message = f"'{word}' is a text here; is the list '{name}' meant? Quote it if not"
+            self.problems.warn(place, Code.NEARLY_LIST, message)

@@ -44,6 +44,10 @@ class Text:
         piece = self.pieces[bisect.bisect_right(self.pieces, at, key=lambda piece: piece.at) - 1]
         return piece.scalar.place(piece.offset if piece.fixed else piece.offset + at - piece.at)
 
+    def is_fixed(self, at: int) -> bool:
+        """Whether a character stands in place of something else: a list's item in that of the list's name."""
+        return self.pieces[bisect.bisect_right(self.pieces, at, key=lambda piece: piece.at) - 1].fixed
+
     def part(self, begin: int, end: int) -> "Text":
         """text[begin:end]"""
         first = bisect.bisect_right(self.pieces, begin, key=lambda piece: piece.at) - 1

@@ -151,6 +151,12 @@ def text_of_argument(call: Syscall, index: int, value: int) -> str:
     return str(number)
 
 
+def id_kind(call: Syscall, index: int) -> str | None:
+    """``uid`` or ``gid`` for an argument that is the id of a user or group."""
+    kind = call.args[index].type if index < len(call.args) else ""
+    return next((of for of in ("uid", "gid") if kind.endswith(f"{of}_t") and "*" not in kind), None)
+
+
 @dataclass(frozen=True, slots=True)
 class NamedBits:
     """

@@ -92,6 +92,8 @@ TEXT_FIELDS = {
     FieldRef("evt.arg", "1"): PATHS,
     FieldRef("evt.arg", "2"): ("0x3", "O_RDONLY"),
     FieldRef("evt.arg", "5"): ("0",),
+    FieldRef("evt.arg", "uid"): ("root", "<NONE>", "7"),
+    FieldRef("evt.rawarg", "uid"): ("0", "7", "4294967295"),
 }
 NUMBER_FIELDS = tuple(
     FieldRef(name)

@@ -3,6 +3,8 @@
 import pytest
 
 from monitord.detect.detector import RuleDetector
+from monitord.detect.maker import AlertMaker
+from monitord.model.loss import Stage
 from monitord.model.problem import errors
 from monitord.rules.ruleset import load
 from monitord.telemetry import Telemetry
@@ -174,3 +176,39 @@ class TestNothingIsHeldBackForEver:
         stand.telemetry.register_throttles([])
 
         assert [] == stand.judge((101, b"/b", 2))
+
+
+class TestAnAlertThatCannotBeMade:
+    @pytest.fixture
+    def stand(self, rules, monkeypatch):
+        """One that cannot make the alerts of /odd."""
+        stand = Stand(rules(OPENED))
+        make = AlertMaker.alert
+
+        def alert(maker, rule, event, *others):
+            assert event.texts[0].data != b"/odd"
+            return make(maker, rule, event, *others)
+
+        monkeypatch.setattr(AlertMaker, "alert", alert)
+        return stand
+
+    def test_is_a_failure_of_its_rule_and_the_repeats_before_it_are_told(self, stand, caplog):
+        assert ["/a"] == stand.judge((100, b"/a", 2), (101, b"/b", 2))
+        assert [] == stand.judge((102, b"/b", 2), (103, b"/odd", 2))
+        assert [] == stand.judge((104, b"/odd", 2))
+
+        assert [("/b", 1, 101, 101)] == stand.due(160)
+        assert 3 == stand.telemetry.lost[Stage.RULES]
+        assert ["opened"] == [record.args[0] for record in caplog.records]
+
+    def test_at_the_end_of_an_interval_leaves_the_repeats_before_it(self, stand):
+        stand.judge((100, b"/a", 2), (101, b"/b", 2))
+
+        assert [("/b", 1, 101, 101)] == stand.judge((160, b"/odd", 2))
+        assert 1 == stand.telemetry.lost[Stage.RULES]
+
+    def test_goes_on_with_those_that_can(self, stand):
+        stand.judge((100, b"/a", 2), (101, b"/odd", 2), together=False)
+        stand.judge((102, b"/b", 2))
+
+        assert [("/b", 1, 102, 102)] == stand.flush()

@@ -29,6 +29,7 @@ def at_cwd():
     return (1 << 64) - 100
 
 
+NONE = 0xFFFF_FFFF
 OPENAT = make_event("openat", args=(at_cwd(), 1, 0o1101, 0o644), texts=[(1, b"a//b/../x")], ret=5)
 OPENAT_BY_32 = make_event("openat", abi=Abi.I386, args=((1 << 32) - 100, 1, 0, 0), texts=[(1, b"x")], ret=-2)
 OPENAT2 = make_event("openat2", args=(9, 1, 2, 24), texts=[(1, b"x"), (2, HOW, Capture.BYTES)], ret=5)
@@ -120,9 +121,13 @@ UNKNOWN = make_event(600)
         ("evt.arg.request", make_event("ptrace", args=(16, 7)), "PTRACE_ATTACH"),
         ("evt.arg.domain", make_event("socket", args=(17, 3)), "AF_PACKET"),
         ("evt.arg.cmd", make_event("bpf", args=(5,)), "BPF_PROG_LOAD"),
-        ("evt.arg.uid", make_event("setuid", args=(0,)), "0"),
+        ("evt.arg.uid", make_event("setuid", args=(0,)), "root"),
         ("evt.arg.uid", make_event("fchown", args=(3, 7, 9)), "7"),
         ("evt.arg.gid", make_event("fchown", args=(3, 7, 9)), "9"),
+        ("evt.arg.gid", make_event("setgid", args=(1009,)), "staff"),
+        ("evt.arg.euid", make_event("setresuid", args=(0, NONE, 3)), "<NONE>"),
+        ("evt.args", make_event("setresuid", args=(0, NONE, 3)), "ruid=0(root) euid=-1(<NONE>) suid=3"),
+        ("evt.rawarg.ruid", make_event("setresuid", args=(0, NONE, 3)), 0),
         ("evt.arg.nstype", make_event("setns", args=(3, 0x20000000)), "CLONE_NEWPID"),
         ("evt.arg.flags", make_event("unshare", args=(0x10020000,)), "CLONE_NEWNS|CLONE_NEWUSER"),
         ("evt.arg.flags", make_event("clone", args=(0x10000011,)), "SIGCHLD|CLONE_NEWUSER"),

@@ -92,7 +92,7 @@ def made(call, *args, **changes):
         ),
         ("evt.type=clone and evt.arg.flags contains CLONE_NEWUSER", made("clone", 0x10000011), made("clone", 0x11)),
         ("evt.type=unshare and evt.arg.flags contains CLONE_NEWNS", made("unshare", 0x20000), made("unshare", 0)),
-        ("evt.type=setuid and evt.arg.uid=0", made("setuid", 0), made("setuid", 33)),
+        ("evt.type=setuid and evt.rawarg.uid=0", made("setuid", 0), made("setuid", 33)),
         ("evt.type=kill and evt.arg.sig=SIGKILL", made("kill", 7, 9), made("kill", 7, 15)),
         (
             "evt.type=chmod and evt.arg.mode contains S_ISUID",

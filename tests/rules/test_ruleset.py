@@ -225,16 +225,16 @@ class TestMistakes:
             (rule(condition="proc.nmae=x"), [("R011", 3, 14)]),
             (rule(condition="evt.type=open and evt.rawres startswith 1"), [("R012", 3, 32)]),
             (rule(condition="proc.name > 1"), [("R012", 3, 14)]),
-            (rule(condition="evt.failed=yes"), [("R013", 3, 14)]),
-            (rule(condition="evt.rawres=x"), [("R013", 3, 14)]),
-            (rule(condition="proc.name regex '(a'"), [("R013", 3, 14)]),
-            (rule(condition="proc.name bcontains xyz"), [("R013", 3, 14)]),
+            (rule(condition="evt.failed=yes"), [("R013", 3, 25)]),
+            (rule(condition="evt.rawres=x"), [("R013", 3, 25)]),
+            (rule(condition="proc.name regex '(a'"), [("R013", 3, 30)]),
+            (rule(condition="proc.name bcontains xyz"), [("R013", 3, 34)]),
             (rule(condition="proc.name[1]=x"), [("R014", 3, 14)]),
             (rule(condition="evt.arg contains x"), [("R014", 3, 14)]),
             (rule(condition="evt.arg.falgs contains x"), [("R014", 3, 14)]),
             (rule(condition="proc.aname[x]=x"), [("R014", 3, 14)]),
             (rule(condition="join(proc.name)=x"), [("R014", 3, 14)]),
-            (rule(condition="len(proc.name)=x"), [("R013", 3, 14)]),
+            (rule(condition="len(proc.name)=x"), [("R013", 3, 29)]),
             (rule(condition="proc.name=val(proc.pid)"), [("R012", 3, 14)]),
             (rule(condition="proc.name=val(proc.aname)"), [("R012", 3, 14)]),
             (rule(condition="proc.name pmatch val(proc.exe)"), [("R012", 3, 14)]),
@@ -390,3 +390,52 @@ def test_falcos_rules_load_as_they_are():
 
     assert [] == errors(problems)
     assert 25 == len(rules.rules)
+
+
+class TestPlacesAndHints:
+    def test_a_wrong_literal_is_pointed_at(self, mistakes):
+        text = rule(condition="evt.type=open and user.uid in (0, 7, root) and fd.sport = nosuch")
+
+        at = text.splitlines()[2].index
+        assert [("R013", 3, at("root") + 1), ("R013", 3, at("nosuch") + 1)] == mistakes(text)
+
+    def test_a_mistake_of_a_rule_does_not_hide_its_others(self, mistakes):
+        text = rule(condition="evt.type=open and proc.nmae=x", output="o %fd.nmae", priority="WARNNG")
+
+        assert ["R007", "R011", "R011"] == sorted(code for code, _, _ in mistakes(text))
+
+    @pytest.mark.parametrize(
+        "condition",
+        ["proc.name in (reader)", "proc.name in reader", "fd.name pmatch (/etc, reader)", "proc.name = reader"],
+    )
+    def test_a_misspelt_list_is_told(self, load_texts, condition):
+        text = "- list: readers\n  items: [cat]\n" + rule(condition=f"evt.type=open and {condition}")
+
+        problems = load_texts(text)[1]
+
+        assert ["R021", "R035"] == [problem.code for problem in problems]
+        assert "'readers'" in problems[1].message
+        assert text.splitlines()[4].rindex("reader") + 1 == problems[1].column
+
+    def test_in_a_list_too(self, load_texts):
+        text = "- list: web_servers\n  items: [nginx]\n- list: all\n  items: [web_server, sshd]\n"
+
+        assert ["R035"] == [
+            problem.code
+            for problem in load_texts(text + rule(condition="evt.type=open and proc.name in (all)"))[1]
+            if problem.code != "R021"
+        ]
+
+    @pytest.mark.parametrize("word", ["crond", '"cron_jobz"', "cron"])
+    def test_what_only_looks_alike_is_not(self, load_texts, word):
+        text = "- list: cron\n  items: [anacron]\n- list: cron_jobs\n  items: [at]\n"
+        text += rule(condition=f"evt.type=open and proc.name in (cron, cron_jobs, {word})")
+
+        assert [] == load_texts(text)[1]
+
+    def test_what_rules_for_other_sources_use_is_used_and_may_name_their_fields(self, load_texts):
+        text = "- list: verbs\n  items: [create]\n- macro: creation\n  condition: (ka.verb in (verbs))\n"
+        text += "- macro: kevt\n  condition: (jevt.value[/stage]=x and creation)\n"
+        text += rule(condition="kevt", source="k8s_audit")
+
+        assert ["R022"] == [problem.code for problem in load_texts(text)[1]]

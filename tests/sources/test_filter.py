@@ -169,7 +169,7 @@ def counted(events):
         "evt.type=ptrace and evt.arg.request in (PTRACE_ATTACH, PTRACE_SEIZE)",
         "evt.type=kill and not evt.arg.sig=SIGKILL",
         "evt.type=unshare and evt.arg.flags contains CLONE_NEWUTS",
-        "evt.type=setuid and evt.arg.uid=0",
+        "evt.type=setuid and evt.rawarg.uid=0",
         "evt.type=setuid and user.uid=61234",
         "evt.type=setns and evt.arg.nstype contains CLONE_NEWNS and evt.res=EBADF",
         "evt.type in (openat, socket, kill) and (evt.failed=true and user.uid=0 or proc.name=cat)",

@@ -257,7 +257,7 @@ def check_metrics_address(address: str, port: int) -> Check:
 
 
 def _is_monitord(address: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(address, port, timeout=2)
+    connection = http.client.HTTPConnection(address, port, timeout=10)
     try:
         connection.request("GET", "/metrics")
         return b"\nmonitord_" in connection.getresponse().read()

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from machine import CONFIG, LOG, RULES, Metrics, main_pid, prop, read_secret, run, seen
+from machine import CONFIG, LOG, RULES, Metrics, cursor, journal, main_pid, prop, read_secret, run, seen
 
 HERE = Path(__file__).parent
 EDIT = "# edited by the operator\n"
@@ -42,7 +42,7 @@ def test_installed_service_watches_at_once(older):
 
 
 def test_upgrade_restarts_it_and_keeps_what_was_edited(older, package):
-    before = main_pid()
+    before, said_before = main_pid(), cursor()
     CONFIG.write_text(CONFIG.read_text() + EDIT)
 
     run(f"DEBIAN_FRONTEND=noninteractive dpkg -i {package}")
@@ -50,6 +50,9 @@ def test_upgrade_restarts_it_and_keeps_what_was_edited(older, package):
     version = re.search("^Version: (.*)$", run("dpkg -s monitord"), re.MULTILINE)
     assert ("0.0.1", "active") != (version[1], prop("ActiveState"))
     assert main_pid() not in (0, before)
+    said = journal(said_before)
+    assert re.search(r"stopped: \d+ events admitted, \d+ judged, 0 lost; \d+ alerts written, 0 dropped", said)
+    assert re.search(rf"the last run \(pid {before}\) stopped at \d{{4}}-.*; not watched for [\d.]+ s", said)
     assert CONFIG.read_text().endswith(EDIT)
     assert "# of the older version" not in (RULES / "correlations.yaml").read_text()
     assert [] == list(CONFIG.parent.rglob("*.dpkg-*"))

@@ -68,7 +68,7 @@ def wait_active() -> None:
 def cursor() -> str:
     """The end of the journal now; `journal` takes it as a beginning."""
     run("journalctl --sync")
-    return run("journalctl -n 0 --show-cursor").rpartition("-- cursor: ")[2].strip()
+    return run("journalctl -n 1 --show-cursor").rpartition("-- cursor: ")[2].strip()
 
 
 def journal(after: str = "", fields: str = "") -> str:

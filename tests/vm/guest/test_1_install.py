@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from machine import CONFIG, LOG, RULES, Metrics, cursor, journal, main_pid, prop, read_secret, run, seen
+from machine import CONFIG, LOG, RULES, Metrics, journal, main_pid, now, prop, read_secret, run, seen
 
 HERE = Path(__file__).parent
 EDIT = "# edited by the operator\n"
@@ -42,7 +42,7 @@ def test_installed_service_watches_at_once(older):
 
 
 def test_upgrade_restarts_it_and_keeps_what_was_edited(older, package):
-    before, said_before = main_pid(), cursor()
+    before, said_before = main_pid(), now()
     CONFIG.write_text(CONFIG.read_text() + EDIT)
 
     run(f"DEBIAN_FRONTEND=noninteractive dpkg -i {package}")

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from machine import LOG, Metrics, alerts, cursor, journal, prop, read_secret, run, until
+from machine import LOG, Metrics, alerts, journal, now, prop, read_secret, run, until
 
 
 def marks(*paths):
@@ -62,7 +62,7 @@ class TestFullDisk:
         read_secret("disk-before")
         until(lambda: "disk-before" in marks())
         run(f"dd if=/dev/zero of={LOG.parent}/filler bs=4k", 1)
-        before = cursor()
+        before = now()
         for number in range(13):
             read_secret(f"disk-full-{number}")
         until(lambda: Metrics().value("monitord_queue_depth", queue="alert_log") > 0)

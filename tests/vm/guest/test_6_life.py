@@ -9,9 +9,9 @@ from machine import (
     Metrics,
     alert,
     alerts,
-    cursor,
     journal,
     main_pid,
+    now,
     prop,
     read_secret,
     run,
@@ -39,7 +39,7 @@ class TestReload:
 
     def reloaded(self):
         """What the log says of a reload."""
-        before = cursor()
+        before = now()
         pid = main_pid()
         run(f"systemctl reload {SERVICE}")
         until(
@@ -84,7 +84,7 @@ class TestEndsWithoutStopping:
         run(f"systemctl reset-failed {SERVICE}")  # starts are counted for StartLimitBurst
         read_secret(f"before-{request.param}")
         seen(f"before-{request.param}")
-        before, pid, restarts = cursor(), main_pid(), int(prop("NRestarts"))
+        before, pid, restarts = now(), main_pid(), int(prop("NRestarts"))
         run(f"kill -{request.param} {pid}")
         until(lambda: int(prop("NRestarts")) > restarts)
         wait_active()
@@ -119,7 +119,7 @@ class TestEndsWithoutStopping:
 
 
 def test_stop_is_fast_and_says_what_came_of_every_event():
-    before = cursor()
+    before = now()
     read_secret("just-before-stop")
 
     run(f"systemctl stop {SERVICE}")

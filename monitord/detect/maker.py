@@ -9,6 +9,7 @@ from monitord.model.process import Context
 from monitord.privacy.masks import Masks
 from monitord.privacy.view import masked_context, masked_event, masked_value
 from monitord.recording.snapshot import snapshot_of
+from monitord.rules.along import fields_in
 from monitord.rules.field import Field
 from monitord.rules.fields.correlation import with_finding
 from monitord.rules.output import render
@@ -27,6 +28,12 @@ class AlertMaker:
         self._catalogue = catalogue
         self._hostname = hostname
         self._masks = masks
+        self._fields: dict[str, frozenset[str]] = {}
+
+    def _asked(self, rule: Rule) -> frozenset[str]:
+        if rule.name not in self._fields:
+            self._fields[rule.name] = frozenset(field.name for field in fields_in(rule))
+        return self._fields[rule.name]
 
     def alert(self, rule: Rule, event: Event, lost: int, finding: Finding | None = None) -> Alert:
         """
@@ -54,7 +61,7 @@ class AlertMaker:
             tags=rule.tags,
             fields=fields,
             event=masked,
-            context=snapshot_of(masked, context),
+            context=snapshot_of(masked, context, self._asked(rule)),
             lost_before=lost,
             tally=tally,
         )

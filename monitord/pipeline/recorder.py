@@ -15,7 +15,9 @@ from monitord.pipeline.load import Overrides
 from monitord.privacy.masks import Masks
 from monitord.privacy.view import masked_context, masked_event
 from monitord.recording.capture import CaptureError
+from monitord.recording.snapshot import snapshot_of
 from monitord.recording.writer import CaptureWriter
+from monitord.rules.along import fields_in
 from monitord.rules.rule import RuleSet
 from monitord.stages import Detector
 from monitord.tables.syscalls import SyscallTable
@@ -31,11 +33,10 @@ class Recorder:
     :ivar failure: why it could not write on; None while it can.
     """
 
-    def __init__(
-        self, writer: CaptureWriter, interest: Interest, context: Context, masks: Masks, most: int | None
-    ) -> None:
+    def __init__(self, writer: CaptureWriter, rules: RuleSet, context: Context, masks: Masks, most: int | None) -> None:
         self._writer = writer
-        self._interest = interest
+        self._interest = rules.interest
+        self._asked = frozenset(field.name for rule in rules.rules if rule.enabled for field in fields_in(rule))
         self._context = context
         self._masks = masks
         self._most = most
@@ -56,7 +57,8 @@ class Recorder:
             if not self._asked_for(event):
                 continue
             masked = masked_event(event, self._masks)
-            self._writer.add(masked, masked_context(event, masked, self._context, self._masks))
+            context = masked_context(event, masked, self._context, self._masks)
+            self._writer.add(masked, snapshot_of(masked, context, self._asked))
             added += 1
             if self._most is not None and self._writer.events + added >= self._most:
                 self.done.set()
@@ -108,7 +110,7 @@ class RecordingAssembly(Assembly):
         super().__init__(path, overrides, config, rules, table, telemetry)
 
     def _detector(self, rules: RuleSet, config: Config) -> Recorder:
-        self.recorder = Recorder(self._writer, rules.interest, self._context, masks_of(config), self._most)
+        self.recorder = Recorder(self._writer, rules, self._context, masks_of(config), self._most)
         return self.recorder
 
     def end(self) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from monitord.abi.arch import Abi
 from monitord.model.event import Event, ProcessKey
+from monitord.model.inspection import Inspection
 from monitord.model.placement import Placement
 from monitord.model.process import Context, Process
 from monitord.model.value import Missing, Value
@@ -24,8 +25,14 @@ from monitord.tables.syscalls import Arg, Group, Syscall, SyscallTable
 
 EVENT_KEYS = tuple(field.name for field in fields(Event))
 PROCESS_KEYS = (*ProcessKey._fields, *(field.name for field in fields(Process) if field.name != "key"), "parent")
-KEYS = ("call", "signature", *EVENT_KEYS, "wall_ns", "paths", "placement", "users", "groups", "process")
+KEYS = (
+    *("call", "signature", *EVENT_KEYS, "wall_ns", "paths", "placement", "users", "groups"),
+    *("environments", "cgroups", "leaders", "container", "process"),
+)
 """Every key that an object can have, in order."""
+
+_ASKED = {"environments": "environments", "cgroups": "control", "leaders": "leaders", "container": "container"}
+"""What is there if it was asked for, by its name in `Snapshot`."""
 
 _SIGNATURE = re.compile(r"(?P<type>.+?) ?(?P<name>\w+)")
 
@@ -49,6 +56,9 @@ def to_object(event: Event, context: Context) -> dict[str, Any]:
         made["placement"] = encoded(known.where)
     made["users"] = encoded(known.users)
     made["groups"] = encoded(known.groups)
+    for key, of in _ASKED.items():
+        if (value := getattr(known, of)) not in ({}, Missing.UNKNOWN):
+            made[key] = encoded(value)
     parent: Any = encoded(known.beyond)
     for process in reversed(known.line):
         parent = {**_process_object(process), "parent": parent}
@@ -80,6 +90,10 @@ def from_object(plain: Any) -> tuple[Event, Snapshot]:
         users=decoded(Mapping[int, Value], plain.get("users", {}), ("users",)),
         groups=decoded(Mapping[int, Value], plain.get("groups", {}), ("groups",)),
         epoch_ns=decoded(int, _required(plain, "wall_ns"), ("wall_ns",)) - event.ts_ns,
+        environments=decoded(Mapping[int, tuple[str, ...] | Missing], plain.get("environments", {}), ("environments",)),
+        control=decoded(Mapping[str, str] | Missing, plain.get("cgroups", {"missing": "unknown"}), ("cgroups",)),
+        leaders=decoded(Mapping[int, Process | Missing], plain.get("leaders", {}), ("leaders",)),
+        container=decoded(Inspection | Missing, plain.get("container", {"missing": "unknown"}), ("container",)),
     )
 
 

@@ -1,7 +1,8 @@
 """All that a `Context` knows of one event, as a value."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from monitord.abi.event import Capture
 from monitord.model.event import Event
@@ -30,6 +31,10 @@ class Snapshot:
     :ivar paths: by argument, what cannot be told from the event and the working directory alone.
     :ivar where: the container and the unit.
     :ivar epoch_ns: Unix epoch nanoseconds of CLOCK_BOOTTIME 0.
+    :ivar environments: by generation, as NAME=value; those that were asked for, and so the following.
+    :ivar control: paths of the cgroups by controller.
+    :ivar leaders: by pid, of the session and the process group, unless they are in `line`.
+    :ivar container: what the runtime says of the container.
     """
 
     call: Syscall | None
@@ -40,6 +45,10 @@ class Snapshot:
     users: Mapping[int, Value] = field(default_factory=dict)
     groups: Mapping[int, Value] = field(default_factory=dict)
     epoch_ns: int = 0
+    environments: Mapping[int, tuple[str, ...] | Missing] = field(default_factory=dict)
+    control: Mapping[str, str] | Missing = Missing.UNKNOWN
+    leaders: Mapping[int, Process | Missing] = field(default_factory=dict)
+    container: Inspection | Missing = Missing.UNKNOWN
 
     def syscall(self, _event: Event) -> Syscall | None:
         """The table's entry for the call; None for a number outside it."""
@@ -69,19 +78,24 @@ class Snapshot:
 
     def leader(self, _event: Event, pid: int) -> Process | Missing:
         """The process that had a pid, if it is a recorded one."""
+        if pid in self.leaders:
+            return self.leaders[pid]
         return next((process for process in self.line if process.key.pid == pid), Missing.LATE)
 
-    def environment(self, _event: Event, _generation: int) -> Mapping[str, str] | Missing:
-        """Never recorded."""
-        return Missing.UNKNOWN
+    def environment(self, _event: Event, generation: int) -> Mapping[str, str] | Missing:
+        """The environment of the process or an ancestor, if it was asked for."""
+        variables = self.environments.get(generation, Missing.UNKNOWN)
+        if isinstance(variables, Missing):
+            return variables
+        return {name: value for name, _, value in (variable.partition("=") for variable in variables)}
 
     def cgroups(self, _event: Event) -> Mapping[str, str] | Missing:
-        """Never recorded, but for what `placement` tells."""
-        return Missing.UNKNOWN
+        """The paths of the cgroups, if they were asked for."""
+        return self.control
 
     def inspection(self, _event: Event) -> Inspection | Missing:
-        """Never recorded."""
-        return Missing.UNKNOWN
+        """What the runtime said of the container, if it was asked."""
+        return self.container
 
     def user_home(self, _uid: int) -> Value:
         """Never recorded."""
@@ -117,8 +131,13 @@ class Snapshot:
         return below(self.line[0].cwd, text) if dirfd == AT_FDCWD else Missing.LATE
 
 
-def snapshot_of(event: Event, context: Context) -> Snapshot:
-    """What a context knows of an event now. Of a snapshot, itself."""
+def snapshot_of(event: Event, context: Context, asked: Collection[str] | None = None) -> Snapshot:
+    """
+    What a context knows of an event now. Of a snapshot, itself.
+
+    :param asked: the fields that rules ask for: what it takes a look at /proc to know is kept for these alone, and for
+        all if this is None.
+    """
     if isinstance(context, Snapshot):
         return context
     line: list[Process] = []
@@ -143,11 +162,40 @@ def snapshot_of(event: Event, context: Context) -> Snapshot:
     for one in path_arguments(bare.call):
         captured = event.captured(one.arg)
         if captured is not None and isinstance(captured.text, str):
-            asked = (event, one.descriptor(event.args), captured.text)
-            answer = context.path(*asked)
-            if answer != bare.path(*asked):
+            question = (event, one.descriptor(event.args), captured.text)
+            answer = context.path(*question)
+            if answer != bare.path(*question):
                 paths[one.arg] = answer
-    return replace(bare, paths=paths) if paths else bare
+    more = _asked_for(event, context, bare, asked)
+    return replace(bare, paths=paths, **more) if paths or more else bare
+
+
+def _asked_for(event: Event, context: Context, bare: Snapshot, asked: Collection[str] | None) -> dict[str, Any]:
+    """What is kept of an event only if it is asked for."""
+    more: dict[str, Any] = {}
+    generations = range(len(bare.line)) if asked is None or "proc.aenv" in asked else range("proc.env" in asked)
+    environments = {generation: _variables(context.environment(event, generation)) for generation in generations}
+    if any(variables is not Missing.UNKNOWN for variables in environments.values()):
+        more["environments"] = environments
+    if asked is None or not _OF_CGROUPS.isdisjoint(asked):
+        more["control"] = context.cgroups(event)
+    if not isinstance(event.task, Missing) and (asked is None or any(name.startswith(_OF_LEADERS) for name in asked)):
+        found = {pid: context.leader(event, pid) for pid in (event.task.sid, event.task.pgid)}
+        more["leaders"] = {pid: leader for pid, leader in found.items() if leader != bare.leader(event, pid)}
+    if asked is None or any(name.startswith(_OF_CONTAINER) for name in asked):
+        more["container"] = context.inspection(event)
+    return {name: value for name, value in more.items() if value != getattr(bare, name)}
+
+
+_OF_CGROUPS = frozenset(("thread.cgroup", "thread.cgroups"))
+_OF_LEADERS = ("proc.sid.", "proc.vpgid.", "proc.pgid.")
+_OF_CONTAINER = ("container.", "k8s.")
+
+
+def _variables(environment: Mapping[str, str] | Missing) -> tuple[str, ...] | Missing:
+    if isinstance(environment, Missing):
+        return environment
+    return tuple(f"{name}={value}" for name, value in environment.items())
 
 
 def path_arguments(call: Syscall | None) -> list[ArgCapture]:

@@ -15,7 +15,7 @@ from monitord.tables.syscalls import Syscall, SyscallTable
 
 def carrying(rule: Rule, catalogue: Mapping[str, Field], table: SyscallTable) -> Interest:
     """The interest of a rule with what its fields follow from, those of its output included."""
-    fields = frozenset(_fields_in(rule))
+    fields = frozenset(fields_in(rule))
     always = by_descriptor = Along.NONE
     for field in fields:
         known = catalogue.get(field.name)  # one that is not was reported, in an output appended by the configuration
@@ -42,7 +42,8 @@ def _names_path(syscall: Syscall | None) -> bool:
     return syscall is not None and any(one.is_path for one in captures_of(syscall))
 
 
-def _fields_in(rule: Rule) -> Iterator[FieldRef]:
+def fields_in(rule: Rule) -> Iterator[FieldRef]:
+    """The fields that a rule asks for, those of its output included."""
     yield from _of_condition(rule.condition)
     yield from _of_output(rule.output)
     if rule.throttle:

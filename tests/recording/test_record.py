@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
 from monitord.model.event import Captured, Event, ProcessKey
+from monitord.model.inspection import Inspection, Mount
 from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.text import text_of
 from monitord.model.value import Missing
+from monitord.privacy.masks import Masks
+from monitord.privacy.usual import USUAL
+from monitord.privacy.view import masked_context
 from monitord.recording.batch import batch_of as batch_again
 from monitord.recording.codec import RecordError
 from monitord.recording.record import from_object, to_object
@@ -107,6 +111,54 @@ def test_every_field_says_of_the_record_what_it_said_of_the_event(name):
             assert field.extract(event, CONTEXT, argument) == field.extract(recorded, context, argument)
 
 
+class Told(FixedContext):
+    """A machine that knows everything."""
+
+    def environment(self, event, generation):
+        return {"PATH": "/bin", "missing": f"late={generation}", "API_TOKEN": "x"}
+
+    def cgroups(self, event):
+        return {"": "/a.slice", "cpu": "/"}
+
+    def leader(self, event, pid):
+        return Process(ProcessKey(pid, 7), "sshd", argv=("sshd:", "--password=x"))
+
+    def inspection(self, event):
+        return Inspection(name="web", mounts=(Mount("/", "/host", "ro", False, "rslave"),), labels={"a": "b"})
+
+
+class TestWhatIsAskedFor:
+    EVENT = next(event for event in EVENTS if not isinstance(event.task, Missing))
+
+    @pytest.mark.parametrize(
+        ("name", "argument"),
+        [
+            *[("proc.env", None), ("proc.env", "missing"), ("proc.aenv", None), ("thread.cgroups", None)],
+            *[("proc.sid.exe", None), ("proc.vpgid.exe", None), ("container.name", None), ("container.mounts", None)],
+        ],
+    )
+    def test_it_is_recorded_for_the_rules_that_ask(self, name, argument):
+        context, extract = Told(TABLE), CATALOGUE[name].extract
+        expected = extract(self.EVENT, context, argument)
+
+        for asked, value in [(frozenset((name,)), expected), (None, expected), ((), None)]:
+            event, recorded = again(self.EVENT, snapshot_of(self.EVENT, context, asked))
+            found = extract(event, recorded, argument)
+            assert value == found if value is not None else isinstance(found, Missing)
+
+    def test_nothing_of_it_is_recorded_unasked(self):
+        made = to_object(self.EVENT, snapshot_of(self.EVENT, Told(TABLE), ("proc.name", "fd.name")))
+
+        assert {"environments", "cgroups", "leaders", "container"}.isdisjoint(made)
+
+    def test_secrets_are_masked(self):
+        context = masked_context(self.EVENT, self.EVENT, Told(TABLE), Masks(USUAL))
+        made = to_object(self.EVENT, snapshot_of(self.EVENT, context, None))
+
+        assert ["PATH=/bin", "missing=late=0", "API_TOKEN=***"] == made["environments"]["0"]
+        assert [["sshd:", "--password=***"]] == [one["argv"] for one in made["leaders"].values()][:1]
+
+
 def _trees(children):
     some = st.lists(children, min_size=2, max_size=4).map(tuple)
     return st.one_of(some.map(And), some.map(Or), children.map(Not))
@@ -180,7 +232,7 @@ class TestToObject:
                     "parent": {"missing": "not_applicable"},
                 },
             },
-        } == to_object(event, CONTEXT)
+        } == to_object(event, snapshot_of(event, CONTEXT, ()))
 
     def test_a_path_that_only_the_machine_could_resolve_is_recorded(self):
         event = batch_of(open_of(b"shadow")).event(0)

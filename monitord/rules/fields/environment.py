@@ -1,4 +1,4 @@
-"""``proc.env`` and ``proc.aenv``: environments, read when a rule asks and kept nowhere."""
+"""``proc.env`` and ``proc.aenv``: environments, read when a rule asks, and kept in its alerts alone."""
 
 from collections.abc import Mapping
 

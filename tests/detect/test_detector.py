@@ -65,7 +65,7 @@ class TestAnAlert:
             tags=("test",),
             fields={"proc.name": "cat", "fd.name": "/etc/shadow"},
             event=event,
-            context=snapshot_of(event, FixedContext(TABLE)),
+            context=snapshot_of(event, FixedContext(TABLE), ()),
             lost_before=7,
         )
 
@@ -162,7 +162,7 @@ class TestWhatIsAskedOfTheContext:
         """Without what alerts record of the context."""
         to_record = FixedContext(TABLE)
         for alert in alerts:
-            snapshot_of(alert.event, to_record)
+            snapshot_of(alert.event, to_record, ())
         return stand.context.asked[: len(stand.context.asked) - len(to_record.asked)]
 
     @pytest.mark.parametrize(

@@ -11,6 +11,10 @@ MAX_DEPTH = 100
 """Nesting of a tree, a single test having 1: every walk over it recurses, and Python's stack ends at 1000."""
 
 
+FREE_TAILS = ("evt.arg.", "evt.rawarg.", "thread.cgroup.", "container.label.", "k8s.pod.label.")
+"""Beginnings of fields whose names end in an argument."""
+
+
 class Op(enum.StrEnum):
     """Falco's operators, as they are written."""
 
@@ -56,7 +60,11 @@ class FieldRef:
     arg: str | None = None
 
     def __str__(self) -> str:
-        return self.name if self.arg is None else f"{self.name}[{self.arg}]"
+        if self.arg is None:
+            return self.name
+        # As people write it: an index and what is no name stands in brackets.
+        named = f"{self.name}." in FREE_TAILS and self.arg.isidentifier()
+        return f"{self.name}.{self.arg}" if named else f"{self.name}[{self.arg}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ _ARGUMENTS: Mapping[str, tuple[tuple[FieldType, ...], ...]] = {
     "b64": ((FieldType.TEXT, FieldType.BYTES),),
     "basename": ((FieldType.TEXT,),),
     "len": ((FieldType.TEXT, FieldType.BYTES, FieldType.LIST),),
-    "join": ((FieldType.TEXT,), (FieldType.LIST,)),
+    "join": ((FieldType.TEXT,), (FieldType.LIST, FieldType.TEXT)),
     "getopt": ((FieldType.TEXT, FieldType.LIST), (FieldType.TEXT,)),
 }
 """Transformer -> the types that each of its arguments takes; `concat` takes any number of texts."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from monitord.rules import lexer
 from monitord.rules.ast import (
+    FREE_TAILS,
     MAX_DEPTH,
     And,
     Check,
@@ -25,8 +26,6 @@ MAX_PARENTHESES = 1000
 
 MAX_TRANSFORMERS = 50
 """Transformers in transformers."""
-
-_FREE_TAILS = ("evt.arg.", "evt.rawarg.", "thread.cgroup.", "container.label.", "k8s.pod.label.")
 
 
 def parse_condition(text: str) -> Node:
@@ -183,7 +182,7 @@ class Parser:
 
     def field(self, name: str) -> FieldRef:
         """``name('.'name)+ ['[' quoted|bare ']']``, the name being taken."""
-        for stem in _FREE_TAILS:
+        for stem in FREE_TAILS:
             if name.startswith(stem):
                 return FieldRef(stem[:-1], name[len(stem) :])
         return FieldRef(name, self.argument())

@@ -103,7 +103,7 @@ def _compiled(
     compiler = _Compiler(collection, table, catalogue)
     rules = selected(compiler.rules(), config, problems)
     rules = appended(rules, config, compiler.vocabulary, problems)
-    report_unsupplied(rules, problems)
+    report_unsupplied(rules, catalogue, problems)
     rules = [replace(rule, interest=carrying(rule, catalogue, table)) for rule in rules]
     made = RuleSet(tuple(rules), len(collection.macros), len(collection.lists), len(contents), (), catalogue)
     if config.rule_matching is RuleMatching.FIRST:

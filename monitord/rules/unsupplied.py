@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from monitord.rules.code import Code
+from monitord.rules.field import Field
 from monitord.rules.items import Problems
 from monitord.rules.polarity import Consequence
 from monitord.rules.rule import Rule
@@ -18,8 +19,10 @@ _CONSEQUENCES: Mapping[Consequence, tuple[Code, str]] = {
 }
 """Consequence -> its code, and the rest of the sentence."""
 
+_ASK_RUNTIMES = ". What container runtimes know is supplied where 'containers.sockets' is configured"
 
-def report_unsupplied(rules: Iterable[Rule], problems: Problems) -> None:
+
+def report_unsupplied(rules: Iterable[Rule], catalogue: Mapping[str, Field], problems: Problems) -> None:
     """A warning for each rule that is on, and each consequence."""
     for rule in rules:
         if not rule.enabled:
@@ -28,4 +31,7 @@ def report_unsupplied(rules: Iterable[Rule], problems: Problems) -> None:
             code, why = _CONSEQUENCES[consequence]
             are = "are" if len(fields) > 1 else "is"
             what = f"rule '{rule.name}' {consequence.value}: {', '.join(fields)} {are} not supplied, {why}"
+            known = (catalogue.get(field.partition("[")[0]) for field in fields)
+            if any(field is not None and field.of_runtime for field in known):
+                what += _ASK_RUNTIMES
             problems.warn(rule.place, code, what)

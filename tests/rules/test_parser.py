@@ -210,3 +210,10 @@ def test_any_text_is_a_tree_or_a_mistake_within_it(text):
         at = err.at
 
     assert 0 <= at <= len(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["evt.arg.flags", "evt.arg[1]", "evt.rawarg.uid", "container.label[app/x]", "proc.aname[2]", "proc.name"]
+)
+def test_a_field_is_shown_as_it_is_written(text):
+    assert text == str(parse_condition(f"{text}=1").operand)

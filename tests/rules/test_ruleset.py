@@ -439,3 +439,15 @@ class TestPlacesAndHints:
         text += rule(condition="kevt", source="k8s_audit")
 
         assert ["R022"] == [problem.code for problem in load_texts(text)[1]]
+
+    def test_what_a_runtime_would_supply_says_so(self, load_texts):
+        texts = [
+            rule("image", condition="evt.type=open and container.image.repository=nginx"),
+            rule("names", condition="evt.type=connect and fd.sip.name=example.org"),
+        ]
+
+        of_image, of_names = load_texts(*texts)[1]
+
+        assert ["R030", "R030"] == [of_image.code, of_names.code]
+        assert "containers.sockets" in of_image.message
+        assert "containers.sockets" not in of_names.message

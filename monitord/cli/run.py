@@ -24,14 +24,18 @@ from monitord.service.privileges import PrivilegeError, drop
 from monitord.service.signals import SignalQueue
 from monitord.service.watch import FileWatch
 from monitord.sinks.http import ListenError
-from monitord.sources.bpf.errors import LoadError
+from monitord.sources.bpf.errors import LoadError, PassingError
 from monitord.sources.bpf.scope import ScopeError
 from monitord.stages import SinkError
 from monitord.tables.syscalls import SyscallTable
 from monitord.tables.tracefs import extended
 from monitord.telemetry import Telemetry
 
+FAILED = 1
+"""systemd starts the service again, within its limits."""
+
 USER_MUST_FIX = 2
+"""systemd does not."""
 
 _EXAMPLES = """\
 what happens:
@@ -116,7 +120,10 @@ def run(args: argparse.Namespace) -> int:
             drop()
         except (SinkError, ListenError, LoadError, ScopeError, NotifyError, PrivilegeError) as error:
             _log.error("%s", error)
-            return USER_MUST_FIX
+            return FAILED if isinstance(error, PassingError) else USER_MUST_FIX
+        except OSError as error:  # no /proc, no memory, no descriptors: whoever asked could not know what that means
+            _log.error("cannot start: %s", error)
+            return FAILED
         if assembly.server:
             assembly.server.start()
         status = assembly.status
@@ -141,6 +148,9 @@ def run(args: argparse.Namespace) -> int:
 
         try:
             return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
+        except LoadError as error:  # the programs were loaded, and cannot be attached
+            _log.error("%s", error)
+            return USER_MUST_FIX
         finally:
             if control:
                 control.close()

@@ -1,5 +1,6 @@
 """From the cgroup that an event names to where its process runs; worked out once for each cgroup."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -47,7 +48,8 @@ class Cgroups:
         self._of_process: Bounded[tuple[ProcessKey, int], Placement | Missing] = Bounded(capacity)
         self._searched_s = float("-inf")
         if self._mount is not None:
-            self._of_id[os.stat(self._mount).st_ino] = placement_of(())
+            with contextlib.suppress(OSError):  # something else is mounted over it
+                self._of_id[os.stat(self._mount).st_ino] = placement_of(())
 
     def placement(self, event: Event, line: Iterable[tuple[ProcessKey, int]]) -> Placement | Missing:
         """

@@ -1,5 +1,6 @@
 """The HTTP server that Prometheus scrapes: ``/metrics``, and an index that links to it."""
 
+import errno
 import logging
 import socket
 import socketserver
@@ -10,6 +11,13 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from monitord import __version__
+
+_FREEBIND = {
+    socket.AF_INET: (socket.IPPROTO_IP, 15),  # IP_FREEBIND of uapi/linux/in.h
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 78),  # IPV6_FREEBIND of uapi/linux/in6.h
+}
+
+_log = logging.getLogger(__name__)
 
 Render = Callable[[str], tuple[str, bytes]]
 """The metrics of this moment: from the request's Accept header to the content type and the body."""
@@ -27,7 +35,7 @@ class MetricsServer:
 
     :param address: numeric or a host name, without brackets.
     :param port: 0 for any free one.
-    :raises ListenError: the port is in use, or the address is not of this machine.
+    :raises ListenError: the port is in use, or the address is none.
     """
 
     def __init__(self, address: str, port: int, render: Render) -> None:
@@ -72,8 +80,20 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self, family: socket.AddressFamily, target: Any, handler: Any) -> None:
+        self._freebind = _FREEBIND[family]
         self.address_family = family
         super().__init__(target, handler)
+
+    def server_bind(self) -> None:
+        """Also an address that the machine does not have yet: at boot the network comes after the daemon."""
+        try:
+            super().server_bind()
+        except OSError as err:
+            if err.errno != errno.EADDRNOTAVAIL:
+                raise
+            self.socket.setsockopt(*self._freebind, 1)
+            super().server_bind()
+            _log.warning("metrics.address: this machine has no address %s yet", self.server_address[0])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is nobody's trouble."""
@@ -96,8 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/metrics":
             try:
                 content_type, body = self._render(self.headers.get("Accept", ""))
-            except Exception:  # the outer edge of the thread; to Prometheus the scrape failed
-                logging.getLogger(__name__).exception("a scrape failed")
+            except Exception:  # noqa: BLE001 - the outer edge of the thread; to Prometheus the scrape failed
+                _log.exception("a scrape failed")
                 self.send_error(500)
             else:
                 self._answer(content_type, body)

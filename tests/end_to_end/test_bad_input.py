@@ -29,26 +29,29 @@ def place():
     shutil.rmtree(directory)
 
 
-def refused(place, *words, before=COMMAND, scope=None, **environ):
+def refused(place, *words, before=COMMAND, scope=None, code=2, **environ):
     """
-    What `monitord run` says, in one line, when it gives up with exit code 2.
+    What `monitord run` says to the journal, in one line of priority 3, when it gives up.
 
     :param before: how it is called.
+    :param code: with which it ends; 2 is not tried again.
     """
-    done = subprocess.run(
-        [*before, "run", "-c", "monitord.yaml", "--scope", scope or f"pid:{os.getpid()}", *words],
-        cwd=place,
-        env=environment(**environ),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
-    said, others = [], []
-    for line in done.stderr.splitlines():
-        (said if line.startswith("monitord: ") else others).append(line)
-    assert (2, "", 1) == (done.returncode, done.stdout, len(said)), done.stderr
-    assert not any("Traceback" in line for line in others)
-    return said[0].removeprefix("monitord: error: ")
+    with tempfile.TemporaryFile("w+") as stderr:
+        journal = os.fstat(stderr.fileno())
+        done = subprocess.run(
+            [*before, "run", "-c", "monitord.yaml", "--scope", scope or f"pid:{os.getpid()}", *words],
+            cwd=place,
+            env=environment(JOURNAL_STREAM=f"{journal.st_dev}:{journal.st_ino}", **environ),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        stderr.seek(0)
+        said = stderr.read()
+    assert (code, "", 1) == (done.returncode, done.stdout, len(said.splitlines())), said
+    assert said.startswith("<3>"), said
+    return said.removeprefix("<3>").rstrip("\n")
 
 
 def refused_as_nobody(place, *words):
@@ -59,9 +62,16 @@ def refused_as_nobody(place, *words):
     return refused(place, *words, before=(*AS_NOBODY, python, *COMMAND[1:]), PYTHONPATH=str(place))
 
 
-def refused_in_namespace(place, setup, *words):
-    """The same in a mount namespace of its own, after a shell command."""
-    return refused(place, *words, before=("unshare", "--mount", "sh", "-c", f'{setup} && exec "$@"', "sh", *COMMAND))
+def refused_after(place, setup, *words, code=2):
+    """The same after a shell command, in a mount namespace of its own."""
+    before = ("unshare", "--mount", "sh", "-c", f'{setup} && exec "$@"', "sh", *COMMAND)
+    return refused(place, *words, before=before, code=code)
+
+
+def refused_without(place, *capabilities):
+    """The same as root without these capabilities."""
+    taken = ",".join(f"-{name}" for name in capabilities)
+    return refused(place, before=("setpriv", f"--bounding-set={taken}", f"--inh-caps={taken}", *COMMAND))
 
 
 class TestConfiguration:
@@ -148,7 +158,7 @@ class TestAlertLog:
         read_only = f"mount --bind {place} {place} && mount -o remount,ro,bind {place} && cd {place}"
 
         assert "cannot open the alert log log: Read-only file system; let uid 0 write there, " in (
-            refused_in_namespace(place, read_only, "--alert-log", "log")
+            refused_after(place, read_only, "--alert-log", "log")
         )
 
     def test_a_user_who_may_not_write_there_is_named(self, place):
@@ -165,7 +175,35 @@ class TestMachine:
         (place / "empty").touch()
         without_btf = f"mount --bind {place}/empty /sys/kernel/btf/vmlinux"
 
-        assert "CONFIG_DEBUG_INFO_BTF=y" in refused_in_namespace(place, without_btf)
+        assert "CONFIG_DEBUG_INFO_BTF=y" in refused_after(place, without_btf)
+
+    def test_says_it_where_sys_is_not_mounted(self, place):
+        assert "CONFIG_DEBUG_INFO_BTF=y" in refused_after(place, "mount -t tmpfs none /sys")
+
+    def test_names_the_file_of_proc_that_is_not_there(self, place):
+        assert "cannot start: [Errno 2] No such file or directory: '/proc/self/mountinfo'" == (
+            refused_after(place, "mount -t tmpfs none /proc", code=1)
+        )
+
+    @pytest.mark.parametrize("capability", ["bpf", "perfmon"])
+    def test_says_which_capabilities_replace_root(self, place, capability):
+        assert "loading BPF needs root, or CAP_BPF and CAP_PERFMON" == refused_without(place, "sys_admin", capability)
+
+    def test_what_libraries_print_is_part_of_the_line(self, place):
+        """libbcc writes to standard error by itself."""
+        said = refused_after(place, "ulimit -n 12")
+
+        assert said.startswith("the BPF programs did not compile, or their maps could not be made")
+        assert "Too many open files" in said
+
+    def test_want_of_memory_may_pass(self, place):
+        """LLVM ends itself; the service is started again, within systemd's limits."""
+        assert refused_after(place, "ulimit -v 300000", code=1).startswith("the process that loads the BPF programs")
+
+    def test_a_limit_of_locked_memory_that_is_too_low_is_said(self, place):
+        said = refused_after(place, 'ulimit -l 64 && exec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "$@"')
+
+        assert "lower bpf.ring_pages, or raise the limit of locked memory" in said
 
 
 class TestScope:

@@ -85,10 +85,15 @@ class TestListening:
             "change metrics.address, or give --metrics ADDR:PORT"
         ) == str(caught.value)
 
-    @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "a..b"])
-    def test_an_address_that_is_not_ours_is_named(self, address):
+    def test_what_is_no_address_is_named(self):
         with pytest.raises(ListenError, match=r"cannot serve metrics on .*; change metrics\.address"):
-            MetricsServer(address, 9750, lambda accept: ("", b""))
+            MetricsServer("a..b", 9750, lambda accept: ("", b""))
+
+    @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+    def test_an_address_that_the_network_will_bring_is_waited_for(self, serve, address, caplog):
+        serve(address=address)
+
+        assert [f"metrics.address: this machine has no address {address} yet"] == caplog.messages
 
     def test_after_close_the_port_is_free(self, serve):
         server = serve()

@@ -7,3 +7,7 @@ class LoadError(Exception):
 
     The message names the feature that is missing, the kernel or setting that has it, and the next step.
     """
+
+
+class PassingError(LoadError):
+    """It did not work this time: time or memory was short. Another start can succeed."""

@@ -27,6 +27,7 @@ from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.btf import Btf
 from monitord.sources.bpf.errors import LoadError
 from monitord.sources.bpf.libbpf import ProgLoadOpts
+from monitord.sources.bpf.machine import advice
 from monitord.sources.bpf.offsets import defines, is_supported
 from monitord.sources.bpf.settings import Settings
 
@@ -133,7 +134,7 @@ def _compile(flags: list[str]) -> Any:
         return bcc.BPF(text=source_text(directory), cflags=[*_QUIET, *flags])
     except Exception as error:  # BCC raises bare Exception
         raise LoadError(
-            f"the BPF programs did not compile, or their maps could not be made ({error}): run `monitord doctor`"
+            f"the BPF programs did not compile, or their maps could not be made ({error}): {advice()}"
         ) from error
 
 
@@ -161,7 +162,7 @@ def _load(bpf: Any, name: str, type_id: int) -> int:
     lines = log.value.decode(errors="replace").strip().splitlines()
     useful = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]
     said = f"; the verifier said: {useful[-1]}" if useful else ""
-    raise LoadError(f"the kernel refused the program {name} ({os.strerror(error)}){said}: run `monitord doctor`")
+    raise LoadError(f"the kernel refused the program {name} ({os.strerror(error)}){said}: {advice()}")
 
 
 def _may_load() -> bool:

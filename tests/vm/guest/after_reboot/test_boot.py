@@ -1,6 +1,6 @@
 """The service was stopped by a shutdown, and started by a boot."""
 
-from machine import prop, read_secret, run, seen, wait_active
+from machine import SERVICE, prop, read_secret, run, seen, wait_active
 
 
 def test_boot_comes_to_its_end_with_nothing_failed():
@@ -8,6 +8,17 @@ def test_boot_comes_to_its_end_with_nothing_failed():
 
     assert "running" == run("systemctl is-system-running --wait").strip()
     assert "" == run("systemctl --failed --no-legend")
+
+
+def test_it_watched_before_other_services_started():
+    """Boot-time microseconds: of all services that wait for sysinit.target none became active before it."""
+    ready = int(prop("ActiveEnterTimestampMonotonic"))
+    others = run(f"systemctl list-dependencies --after --plain {SERVICE}; true")
+
+    assert "sysinit.target" not in others
+    for unit in ("sysinit.target", "basic.target", "dbus.service", "cron.service", "systemd-logind.service"):
+        active = int(run(f"systemctl show -P ActiveEnterTimestampMonotonic {unit}"))
+        assert not active or ready <= active, unit
 
 
 def test_service_watches():

@@ -1,0 +1,37 @@
+"""What a machine can have that makes its kernel refuse what others take."""
+
+import platform
+import re
+from pathlib import Path
+
+OLDEST = (5, 10)
+"""The oldest kernel that monitord is made for and tested on."""
+
+LOCKED_DOWN = (
+    "the kernel is locked down (confidentiality), so BPF programs may not read its memory: "
+    "boot with lockdown=integrity, or without it"
+)
+
+
+def is_old(release: str) -> bool:
+    """Whether a kernel is older than `OLDEST`, or has a name that tells nothing."""
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    return numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST
+
+
+def is_locked_down(root: Path = Path("/")) -> bool:
+    """Whether BPF programs may not read kernel memory; kernel_lockdown(7). False where securityfs does not tell."""
+    try:
+        return "[confidentiality]" in (root / "sys/kernel/security/lockdown").read_text("ascii")
+    except OSError:
+        return False
+
+
+def advice(root: Path = Path("/"), release: str | None = None) -> str:
+    """Why this kernel refuses a program that others take, or who can tell."""
+    release = platform.release() if release is None else release
+    if is_locked_down(root):
+        return LOCKED_DOWN
+    if is_old(release):
+        return f"Linux {release} is older than {'.'.join(map(str, OLDEST))}, which monitord needs"
+    return "run `monitord doctor`"

@@ -76,7 +76,7 @@ def test_bpf_perf_and_capset_pass_the_system_call_filter(service):
 
 
 def test_systemd_rates_the_exposure_at_2_or_better(tmp_path):
-    """Of a unit this early systemd leaves out three options that are on, which makes it 2.1: asked as if it were late."""
+    """Of a unit this early systemd does not count three options that are on: 2.1. So it is asked of a late one, too."""
     late = tmp_path / UNIT.name
     late.write_text(UNIT.read_text().replace("DefaultDependencies=no\n", ""))
     levels = []

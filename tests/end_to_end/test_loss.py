@@ -15,7 +15,7 @@ RULES = """
   priority: NOTICE
 """
 
-CALLS = 300_007
+CALLS = 60_007
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def test_the_events_that_rules_ask_for_can_be_judged_again(tmp_path, record):
     }
     end = json.loads(lines[-1])["end"]
     assert end["events"] == len(lines) - 2 <= end["admitted"]
-    assert {"ring", "no_ring", "queue", "decode", "rules"} == end["lost"].keys()
+    assert {"ring", "queue", "decode", "rules"} == end["lost"].keys()
     assert {("openat", True)} == {
         (recorded.context.call.name, recorded.event.failed) for recorded in events
     }  # exec events are for the enricher

@@ -41,7 +41,8 @@ def test_every_event_was_judged_or_counted_as_lost(flooded):
 def test_no_call_of_the_flood_is_missing_from_both(flooded):
     matches = flooded.value("monitord_rule_matches_total", rule="Nowhere", priority="Notice")
 
-    assert CALLS == matches + flooded.total("monitord_events_lost_total")
+    # Beside calls of the flood, what tells of the program itself can be lost: its start, its exec, its end.
+    assert CALLS <= matches + flooded.total("monitord_events_lost_total") <= CALLS + 3
 
 
 def test_every_call_was_counted(flooded):

@@ -34,8 +34,8 @@ LAYERS = {
 BELOW_ALL = {"abi", "shipped", "__init__"}
 
 HOMES = {
-    "bcc": ("sources/bpf/", "cli/doctor.py"),
-    "systemd": ("sinks/journald.py", "service/notify.py", "cli/doctor.py"),
+    "bcc": ("sources/bpf/",),
+    "systemd": ("sinks/journald.py", "service/notify.py", "cli/machine_checks.py"),
     "prometheus_client": ("sinks/",),
     "yaml": ("config/", "rules/"),
 }

@@ -404,6 +404,15 @@ def measure_bcc(rounds: int) -> float:
     return statistics.median(times)
 
 
+def measure_idle(work: Path) -> float:
+    """CPU seconds per second of a daemon whose scope is idle, over half a minute."""
+    with daemon(work, (shipped("config") / "rules" / "monitord.yaml").read_text(), latency=True) as running:
+        time.sleep(2)
+        begin_s, before_s = time.monotonic(), running.cpu_s()
+        time.sleep(30)
+        return (running.cpu_s() - before_s) / (time.monotonic() - begin_s)
+
+
 def measure_alerts(work: Path) -> dict[str, float]:
     """Milliseconds from the return of an open to its alert in the log, medians, idle and under a flood of opens."""
     marker = work / "marker"
@@ -495,12 +504,13 @@ def main() -> int:
                 starts.append(running.ready_s)
                 time.sleep(0.5)
                 resident.append(running.resident_mb())
+        idle = measure_idle(work)
         rules = measure_rules()
         loaded = loading(work, TABLE, rounds)
         table = table_rows()
     memory_mb = statistics.median(resident)
     start_s = statistics.median(starts)
-    print_table(getppid, absent, loop, reader, alerts, start_s, memory_mb, rules, loaded, filters, table)
+    print_table(getppid, absent, loop, reader, alerts, start_s, memory_mb, idle, rules, loaded, filters, table)
     return 0
 
 
@@ -512,6 +522,7 @@ def print_table(
     alerts: dict[str, float],
     start_s: float,
     resident_mb: float,
+    idle: float,
     rules: dict[str, float],
     loaded: tuple[int, float],
     filters: dict[str, str],
@@ -546,6 +557,7 @@ def print_table(
         "from a call to its alert line, under a flood of opens": f"{alerts['load']:.0f} ms",
         "start to READY": f"{start_s:.2f} s",
         "resident memory of the daemon, shipped rules": f"{resident_mb:.0f} MB",
+        "CPU of the daemon, shipped rules, nothing to do": f"{idle:.2%} of a core",
     }
     for name, text in rows.items():
         print(f"| {name} | {text} |")

@@ -1,10 +1,16 @@
 """From the kernel's clock of events to the clock on the wall."""
 
+import logging
 import time
 from collections.abc import Callable
 
 STEP_NS = 1_000_000
 """A smaller difference is the time between two clock reads, not a step: NTP slews both clocks alike."""
+
+TOLD_NS = 1_000_000_000
+"""A step that the log tells of: alerts around it seem out of order, or apart."""
+
+_log = logging.getLogger(__name__)
 
 
 class WallClock:
@@ -28,7 +34,13 @@ class WallClock:
         """The Unix time, in nanoseconds, of a CLOCK_BOOTTIME; after a step, by the new wall clock."""
         offset_ns, error_ns = self._sample()
         if abs(offset_ns - self._offset_ns) > STEP_NS + error_ns:
-            self._offset_ns = offset_ns
+            step_ns, self._offset_ns = offset_ns - self._offset_ns, offset_ns
+            if abs(step_ns) >= TOLD_NS:
+                _log.warning(
+                    "the clock of this machine was set %s by %.1f s: times of alerts follow, intervals of rules do not",
+                    "forward" if step_ns > 0 else "back",
+                    abs(step_ns) / 1e9,
+                )
         return boot_ns + self._offset_ns
 
     def _sample(self) -> tuple[int, int]:

@@ -211,7 +211,6 @@ class TestScope:
         ("scope", "expected"),
         [
             ("pid:4194303", "there is no process 4194303"),
-            ("unit:no-such", "unit no-such.service has no cgroup below "),
             ("cgroup:/no/such", "no cgroup v2 /no/such: neither /no/such nor "),
         ],
     )

@@ -24,6 +24,15 @@ class TestWallClock:
 
         assert clocks.wall_ns == clocks.clock.wall(clocks.boot_ns)
 
+    def test_log_tells_of_a_step_once(self, caplog):
+        clocks = Clocks()
+        clocks.wall_ns += 90_500_000_000
+        clocks.clock.wall(clocks.boot_ns)
+        clocks.clock.wall(clocks.boot_ns)
+
+        (said,) = caplog.messages
+        assert said.startswith("the clock of this machine was set forward by 90.5 s: ")
+
     def test_one_event_keeps_its_time_while_the_clocks_are_read_unevenly(self):
         clocks = Clocks()
         first = clocks.clock.wall(7)

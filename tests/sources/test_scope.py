@@ -128,12 +128,19 @@ class TestUnit:
 
             assert 11 == getppids(source)
 
-    def test_a_unit_that_is_not_running_is_a_mistake(self):
-        with (
-            pytest.raises(ScopeError, match=r"no-such-unit\.service has no cgroup"),
-            watching(Scope(ScopeKind.UNIT, "no-such-unit")),
-        ):
-            pass
+    def test_a_unit_that_does_not_run_yet_is_watched_from_its_start_on(self, cgroup, caplog):
+        """A service that starts early is there before most units are."""
+        unit = cgroup / f"{cgroup.name}-late.service"
+        with watching(Scope(ScopeKind.UNIT, unit.name)) as source:
+            flood(5)
+            unit.mkdir()
+            source._housekeeping_due_s = 0.0
+            source.drain(0)
+            flood(6, preexec_fn=into(unit))
+            unit.rmdir()
+
+            assert 6 == getppids(source)
+        assert caplog.messages[0].startswith(f"unit {unit.name} has no cgroup below ")
 
 
 class TestUid:

@@ -1,6 +1,7 @@
 """The BPF source: the kernel side loaded, attached and read, as one object."""
 
 import ctypes
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -20,13 +21,15 @@ from monitord.sources.bpf.filter_table import IGNORED_NAMES, IGNORED_PLACES, Fil
 from monitord.sources.bpf.loader import attach, load
 from monitord.sources.bpf.plan import GATES, PLAN, gates_of, path_calls_of, plans_of
 from monitord.sources.bpf.rings import Rings, online_cpus
-from monitord.sources.bpf.scope import ScopeError, cgroup_directory, children, pid_max
+from monitord.sources.bpf.scope import ScopeError, cgroup2_mount, cgroup_directory, children, pid_max
 from monitord.sources.bpf.settings import Settings
 from monitord.sources.bpf.spare import SpareRing
 from monitord.tables.syscalls import SyscallTable
 
 _HOUSEKEEPING_S = 1.0
 """How often CPUs that come and go, and units that restart, are looked for."""
+
+_log = logging.getLogger(__name__)
 
 
 class BpfSource:
@@ -191,7 +194,11 @@ class BpfSource:
             case ScopeKind.CGROUP:
                 return cgroup_directory(self._scope).stat().st_ino
             case ScopeKind.UNIT:
-                cgroup_directory(self._scope)
+                cgroup2_mount()
+                try:
+                    cgroup_directory(self._scope)
+                except ScopeError as error:  # at boot it starts later than this daemon
+                    _log.warning("%s It is watched from its start on", error)
                 return 0  # a unit gets a new cgroup when it restarts: only the map knows which
             case ScopeKind.PID:
                 if not os.path.exists(f"/proc/{self._scope.number}"):

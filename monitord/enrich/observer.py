@@ -67,8 +67,8 @@ class Observer:
             moved: dict[Key, tuple[Entry, int]] = {}
             for row, is_of, *values in zip(rows.tolist(), role[rows].tolist(), *columns, strict=True):
                 self._learn(batch, row, is_of, values, moved)
-            for entry, row in moved.values():
-                entry.cwd = self._working_directory(entry, batch.event(row))
+            for key in list(moved):
+                self._settle(batch, moved, key)
         self._processes.sweep(int(records["ts_ns"][-1]))
 
     def _learn(
@@ -78,6 +78,7 @@ class Observer:
         processes = self._processes
         if kind == Kind.FORK:
             copied_pid, copied_ns, parent_ns, *_ = args
+            self._settle(batch, moved, processes.key(copied_pid, copied_ns))
             processes.fork(ts_ns, pid, start_ns, comm, (ppid, parent_ns, parent_comm), (copied_pid, copied_ns))
             return
         entry = processes.get(pid, start_ns)
@@ -102,6 +103,12 @@ class Observer:
         if parent is not None and parent.start_ns > start_ns:
             parent = None
         return self._processes.add(pid, start_ns, ppid, Phase(0, comm, None), parent)
+
+    def _settle(self, batch: EventBatch, moved: dict[Key, tuple[Entry, int]], key: Key) -> None:
+        """Find out where a process has moved to: at the end of a batch, or before that is copied."""
+        if key in moved:
+            entry, row = moved.pop(key)
+            entry.cwd = self._working_directory(entry, batch.event(row))
 
     def _working_directory(self, entry: Entry, event: Event) -> Value | None:
         """The one that a process has moved to; by what it said if it has gone. A later move is a later event."""

@@ -120,7 +120,11 @@ class ProcessTable:
 
     def get(self, pid: int, start_ns: int) -> Entry | None:
         """A process."""
-        return self._entries.get((pid, start_ns // self._tick_ns))
+        return self._entries.get(self.key(pid, start_ns))
+
+    def key(self, pid: int, start_ns: int) -> Key:
+        """What a process is known by."""
+        return (pid, start_ns // self._tick_ns)
 
     def find(self, key: Key) -> Entry | None:
         """A process by its key."""
@@ -160,7 +164,7 @@ class ProcessTable:
 
         :param parent: None when it is not known.
         """
-        key = (pid, start_ns // self._tick_ns)
+        key = self.key(pid, start_ns)
         entry = self._entries.get(key)
         if entry is None:
             entry = Entry(key, start_ns, ppid, None, phase)

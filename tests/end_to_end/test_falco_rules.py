@@ -168,16 +168,16 @@ CASES = {
     ),
     "PTRACE anti-debug attempt": Case(TRACED_BY_WISH, {"proc.name": PYTHON, "evt.type": "ptrace"}, (traced("7"),)),
     "Execution from /dev/shm": Case(
-        "cp /bin/true /dev/shm/zz-monitord-test; cd /; /dev/shm/zz-monitord-test x; rm /dev/shm/zz-monitord-test",
+        "cp /bin/true /dev/shm/zz-monitord; cd /dev/shm; ./zz-monitord x; rm zz-monitord",
         {
             "evt.res": "SUCCESS",
-            "proc.name": "zz-monitord-test",
-            "proc.exepath": "/dev/shm/zz-monitord-test",
-            "proc.cmdline": "zz-monitord-test x",
-            "proc.cwd": "/",
+            "proc.name": "zz-monitord",
+            "proc.exepath": "/dev/shm/zz-monitord",
+            "proc.cmdline": "zz-monitord x",
+            "proc.cwd": "/dev/shm/",
             "proc.pcmdline": "sh",
         },
-        ("cp /bin/true /dev/shm/zz-monitord-test; cat /dev/shm/zz-monitord-test; rm /dev/shm/zz-monitord-test",),
+        ("cp /bin/true /dev/shm/zz-monitord; cat /dev/shm/zz-monitord; rm /dev/shm/zz-monitord",),
     ),
     "Disallowed SSH Connection Non Standard Port": Case(
         connected("203.0.113.7", 443, SSH.format(443, "203.0.113.7")),

@@ -204,10 +204,10 @@ def _tells_executable(key: Hashable) -> Value | None:
 
 
 def _tells_memfd(key: Hashable) -> Value | None:
-    """A file can have such a name, too: the field goes by the name alone."""
+    """What is plain is a file: its path begins with a slash."""
     assert isinstance(key, bytes)
     path = plain_executable(key)
-    return None if path is None else path.startswith("/memfd:")
+    return None if path is None else False
 
 
 _OF_EXECUTABLE: Mapping[str, Origin] = MappingProxyType(

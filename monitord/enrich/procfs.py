@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.abi.event import TEXT_CAP_BYTES
-from monitord.model.text import argv_of, text_of
+from monitord.model.text import argv_of, executable_of_link, text_of
 from monitord.model.value import Missing
 
 STAT_BYTES = 4096
@@ -27,8 +27,6 @@ CHILDREN_BYTES = 1 << 20
 """Of /proc/PID/task/TID/children: as many as a pid namespace has by default, 32768, and more."""
 
 PF_KTHREAD = 0x00200000  # include/linux/sched.h
-
-DELETED = " (deleted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +197,7 @@ class Procfs:
             link = text_of(os.readlink(b"%b/%d/%b" % (self._root, pid, name)))
         except OSError as err:
             return _why(err)
-        # A memfd has no other name; of a file unlinked since, the name that it had is wanted.
-        return link if link.startswith("/memfd:") else link.removesuffix(DELETED)
+        return executable_of_link(link)
 
 
 def _why(err: OSError) -> Missing:

@@ -11,7 +11,7 @@ from monitord.abi.arch import Abi
 from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, TASK, Capture, Flag, Kind, TextFlag
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
-from monitord.model.text import path_of_names, text_of
+from monitord.model.text import executable_of_link, path_of_names, text_of
 from monitord.model.value import Missing, Value
 
 _OF_CALLER = frozenset((Capture.STR, Capture.ARGV, Capture.SOCKADDR, Capture.BYTES))
@@ -214,11 +214,13 @@ class Event:
         """
         The file that a successful exec runs, absolute, whatever names and links led to it.
 
-        :return: ``/memfd:NAME (deleted)`` for a memory file, as /proc shows it; NOT_APPLICABLE for other calls.
+        :return: ``memfd:NAME`` for a memory file, as in Falco; NOT_APPLICABLE for other calls.
         """
         for text in self.texts:
             if text.capture is Capture.EXE:
-                return Missing.LOST if text.lost else path_of_names(text.data, text.flags)
+                path = Missing.LOST if text.lost else path_of_names(text.data, text.flags)
+                nowhere = isinstance(path, str) and text.flags & TextFlag.FAULT
+                return executable_of_link(str(path)) if nowhere else path
         return Missing.NOT_APPLICABLE
 
     def file(self, arg: int = NO_ARGUMENT) -> OpenFile | Missing:

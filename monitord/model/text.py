@@ -3,6 +3,8 @@
 from monitord.abi.event import TextFlag
 from monitord.model.value import Missing, Value
 
+DELETED = " (deleted)"
+
 
 def text_of(data: bytes) -> str:
     """Kernel bytes as text that compares exactly and comes back as it was."""
@@ -18,8 +20,18 @@ def path_of_names(names: bytes, flags: TextFlag) -> Value:
     if flags & TextFlag.TRUNCATED:
         return Missing.FAULT  # the outer names are not there
     if flags & TextFlag.FAULT:
-        return "/" + text_of(names.removesuffix(b"\0")) + " (deleted)" if names else Missing.FAULT
+        return "/" + text_of(names.removesuffix(b"\0")) + DELETED if names else Missing.FAULT
     return "/" + text_of(b"/".join(reversed(names.split(b"\0")[:-1])))
+
+
+def executable_of_link(link: str) -> str:
+    """
+    What an executable is called that the kernel shows by a link, or by what it calls a file without a directory.
+
+    :return: ``memfd:NAME`` for a memory file; of a file unlinked since, the name that it had.
+    """
+    name = link.removesuffix(DELETED)
+    return name.removeprefix("/") if name != link and name.startswith("/memfd:") else name
 
 
 def argv_of(data: bytes) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ TEXT_FIELDS = {
     FieldRef("proc.pname"): NAMES,
     FieldRef("proc.aname"): NAMES,
     FieldRef("proc.aname", "1"): NAMES,
-    FieldRef("proc.exepath"): ("/usr/bin/cat", "/memfd:x (deleted)", "/memfd:x", "/"),
+    FieldRef("proc.exepath"): ("/usr/bin/cat", "memfd:x", "/memfd:x", "/"),
     FieldRef("proc.cmdline"): ("cat -l", "nginx -l"),
     FieldRef("user.name"): ("root",),
     FieldRef("fd.name"): (*PATHS, *FILENAMES),

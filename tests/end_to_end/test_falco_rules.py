@@ -192,7 +192,7 @@ CASES = {
         "cd /; " + from_memory("os.execve(fd, ['evil', 'x'], {})"),
         {
             "evt.res": "SUCCESS",
-            "proc.exepath": "/memfd:evil (deleted)",
+            "proc.exepath": "memfd:evil",
             "proc.pname": "sh",
             "proc.cwd": "/",
         },

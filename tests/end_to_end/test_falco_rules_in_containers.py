@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import subprocess
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.falco import NEEDS_FALCO, PLACE, Case, falco, said
-from tests.support.container import AVAILABLE, bundle, remove_cgroups
+from tests.support.container import AVAILABLE, BUSYBOX, bundle, remove_cgroups
 
 pytestmark = [pytest.mark.bpf, NEEDS_FALCO, pytest.mark.skipif(not AVAILABLE, reason="needs runc and busybox-static")]
 
@@ -145,6 +146,46 @@ def test_what_is_nearly_that_is_fine(contained, rule, command):
 @pytest.mark.parametrize("rule", WITHOUT)
 def test_what_a_container_may_not_do_is_fine(contained, rule):
     assert rule not in {alert["rule"] for alert in contained(WITHOUT[rule], Contained("", {}))}
+
+
+@pytest.fixture
+def on_overlay(watched, tmp_path):
+    """Alerts of a program in a container whose image, below an overlay, has all but `/bin/busybox-evil`."""
+    cgroup = f"/monitord-test-{uuid.uuid4().hex}/docker/{ID}"
+    root, image = tmp_path / "rootfs", tmp_path / "image"
+
+    def alerts(program):
+        argv = bundle(tmp_path, cgroup, ["/bin/sh", "-c", f"{program} true{LINGERS}"])
+        root.rename(image)
+        for name in ("rootfs", "upper", "work"):
+            (tmp_path / name).mkdir()
+        options = f"lowerdir={image},upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+        if subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=False).returncode:
+            pytest.skip("no overlay file system here")
+        shutil.copy(BUSYBOX, root / "bin/busybox-evil")
+        return watched.alerts_of(shlex.join(argv))
+
+    yield alerts
+    subprocess.run(["umount", root], check=False)
+    remove_cgroups(cgroup)
+
+
+class TestDropAndExecute:
+    RULE = "Drop and execute new binary in container"
+
+    def test_says_what_was_put_there(self, on_overlay):
+        says = USUAL | {
+            "proc.name": "busybox-evil",
+            "proc.exe": "/bin/busybox-evil",
+            "proc.exepath": "/bin/busybox-evil",
+            "proc.cmdline": "busybox-evil true",
+            "proc.pname": "sh",
+        }
+
+        assert says == said(self.RULE, on_overlay("/bin/busybox-evil"), Path(PLACE), says)
+
+    def test_what_is_in_the_image_is_fine(self, on_overlay):
+        assert [] == on_overlay("/bin/env")
 
 
 @pytest.mark.parametrize("rule", ["Packet socket created in container", "Netcat Remote Code Execution in Container"])

@@ -15,7 +15,7 @@ from tests.support.rules import FakeContext, make_event, make_process, make_text
 CONTEXT = FakeContext(
     [
         make_process("cat", argv=("/bin/cat", "-n", "x y"), cwd="/", exepath="/usr/bin/cat"),
-        make_process("bash", argv=("-bash", "-l"), exepath="/memfd:x"),
+        make_process("bash", argv=("-bash", "-l"), exepath="memfd:x"),
         make_process("sshd"),
     ]
 )
@@ -189,7 +189,7 @@ UNKNOWN = make_event(600)
         ("proc.aexe", OPENAT, ("-bash",)),
         ("proc.aexe[0]", OPENAT, "/bin/cat"),
         ("proc.aexe[2]", OPENAT, Missing.LATE),
-        ("proc.aexepath", OPENAT, ("/memfd:x",)),
+        ("proc.aexepath", OPENAT, ("memfd:x",)),
         ("proc.acmdline", OPENAT, ("bash -l",)),
         ("proc.acmdline[0]", OPENAT, "cat -n x y"),
         ("proc.cmdnargs", OPENAT, 2),
@@ -201,7 +201,7 @@ UNKNOWN = make_event(600)
         ("thread.ismain", OPENAT, False),
         ("thread.nametid", OPENAT, "cat103"),
         ("proc.pexe", OPENAT, "-bash"),
-        ("proc.pexepath", OPENAT, "/memfd:x"),
+        ("proc.pexepath", OPENAT, "memfd:x"),
         ("proc.is_exe_from_memfd", OPENAT, False),
         ("user.uid", OPENAT, 1000),
         ("user.name", OPENAT, "ann"),
@@ -271,13 +271,13 @@ def test_fields_of_an_event(field, event, expected):
 
 
 def test_a_process_run_from_memory_is_seen_as_such():
-    context = FakeContext([make_process("x", exepath="/memfd:payload (deleted)")])
+    context = FakeContext([make_process("x", exepath="memfd:payload")])
 
     assert CATALOGUE["proc.is_exe_from_memfd"].extract(OPENAT, context, None)
 
 
 def test_an_exec_from_memory_is_flagged_so():
-    context = FakeContext([make_process("x", exepath="/memfd:payload (deleted)")])
+    context = FakeContext([make_process("x", exepath="memfd:payload")])
 
     assert "EXE_FROM_MEMFD" == CATALOGUE["evt.arg"].extract(EXECVE, context, "flags")
     assert Missing.LATE is CATALOGUE["evt.arg"].extract(EXECVE, FakeContext(), "flags")

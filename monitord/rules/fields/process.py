@@ -74,9 +74,9 @@ def cwd(process: Process) -> Value:
 
 
 def is_from_memfd(process: Process) -> Value:
-    """By the name of the executable; a file can have such a name, too."""
+    """By the name of the executable: that of a file begins with a slash."""
     path = process.exepath
-    return path if isinstance(path, Missing) else str(path).startswith(("memfd:", "/memfd:"))
+    return path if isinstance(path, Missing) else str(path).startswith("memfd:")
 
 
 def _cgroups(event: Event, context: Context, _arg: str | None) -> Value:

@@ -10,7 +10,7 @@ from monitord.model.inspection import Inspection
 from monitord.model.path import below
 from monitord.model.placement import Placement
 from monitord.model.process import Context, Process
-from monitord.model.task import TaskState
+from monitord.model.task import NO_LOGIN, TaskState
 from monitord.model.value import Missing, Value
 from monitord.tables.arguments import id_kind, number_of_argument
 from monitord.tables.captures import AT_FDCWD, ArgCapture, captures_of
@@ -204,15 +204,16 @@ def path_arguments(call: Syscall | None) -> list[ArgCapture]:
 
 
 def ids_of(kind: str, call: Syscall | None, event: Event, *others: TaskState | Process | Missing) -> Iterator[int]:
-    """The user (``uid``) or group (``gid``) ids that an event is about, those in its arguments included."""
+    """The user (``uid``) or group (``gid``) ids that an event is about, those in its arguments too, but not -1."""
     if call is not None:
         for index in range(len(call.args)):
-            if id_kind(call, index) == kind:
-                yield number_of_argument(call, index, event.args[index])
+            number = number_of_argument(call, index, event.args[index])
+            if id_kind(call, index) == kind and number != NO_LOGIN:
+                yield number
     for value in (event, *others):
         for name in () if isinstance(value, Missing) else _ID_FIELDS[type(value)][kind]:
             number = getattr(value, name)
-            if isinstance(number, int):
+            if isinstance(number, int) and number != NO_LOGIN:
                 yield number
 
 

@@ -176,10 +176,14 @@ class TestEnd:
         assert time.monotonic() - begin_s < 4
 
     def test_none_is_left_as_a_zombie(self, program):
+        def zombies():
+            states = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "stat="], capture_output=True)
+            return states.stdout.count(b"Z")
+
+        before = zombies()
         sink = program("pass")
         for _ in range(3):
             written_at_last(sink)
         sink.close()
-        states = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "stat="], capture_output=True)
 
-        assert b"Z" not in states.stdout
+        assert zombies() <= before

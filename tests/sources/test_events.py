@@ -325,7 +325,7 @@ class TestLoss:
             seen = source.seen()
 
         assert sent == seen == delivered + lost
-        assert 0 < delivered < 20
+        assert 0 < delivered <= 16 * len(online_cpus())
         # The numbers show the losses between events; those behind the last one are known from the kernel only.
         assert decoder.missed <= lost
 
@@ -397,7 +397,7 @@ class TestLoss:
             gated.process.communicate(b"\n")
             events = [event for event in events_of(source, decoder) if event.comm == "flood"]
 
-            assert 101 == (early.cpu == 1).sum()
+            assert 101 <= (early.cpu == 1).sum() <= 102
             assert [1] * 2003 == [event.cpu for event in events]
             assert (0, {Stage.RING: 0}) == (decoder.missed, source.losses())
 

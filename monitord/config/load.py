@@ -113,7 +113,7 @@ class _Reader:
             "containers": self.section(
                 "containers", ContainersConfig, {"sockets": self.each("containers.sockets", lambda _: file)}
             ),
-            "control": self.section("control", ControlConfig, {"socket": optional(file), "group": read_text}),
+            "control": self.section("control", ControlConfig, {"socket": optional(file), "group": optional(read_text)}),
         }
 
     def compose(self) -> yaml.Node | None:

@@ -211,11 +211,11 @@ class ControlConfig:
     The local socket that `monitord status` asks.
 
     :ivar socket: its path; None for none.
-    :ivar group: whose members may ask, besides the owner.
+    :ivar group: whose members may ask, besides the owner; None for the daemon's own.
     """
 
     socket: Path | None = Path("/run/monitord/control.sock")
-    group: str = "root"
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

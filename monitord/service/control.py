@@ -40,7 +40,9 @@ class ControlServer:
     :raises OSError: the socket cannot be made.
     """
 
-    def __init__(self, path: Path, group: str, answers: Mapping[str, Answer], every_second: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, group: str | None, answers: Mapping[str, Answer], every_second: Callable[[], None]
+    ) -> None:
         self._path = path
         self._answers = answers
         self._every_second = every_second
@@ -123,7 +125,7 @@ def open_control(
         return None
 
 
-def _listening(path: Path, group: str) -> socket.socket:
+def _listening(path: Path, group: str | None) -> socket.socket:
     """A listening socket at this path, for its owner and its group, never for others, not even for a moment."""
     if path.exists() and not path.is_socket():
         raise OSError("something else is there, and stays")
@@ -141,7 +143,8 @@ def _listening(path: Path, group: str) -> socket.socket:
             listener.bind(str(made))
         finally:
             os.umask(before)
-        _give_to(made, group)
+        if group is not None:
+            _give_to(made, group)
         made.chmod(MODE)
         listener.listen(8)
         made.rename(path)

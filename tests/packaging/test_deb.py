@@ -73,7 +73,7 @@ def test_manual_pages_render(package, page):
 def test_manual_lists_the_commands(package):
     section = (ROOT / "docs/man.md").read_text().partition("# COMMANDS")[2].partition("\n# ")[0]
 
-    assert set(COMMANDS) <= set(re.findall(r"^- \*\*(\w+)\*\*", section, re.MULTILINE))
+    assert set(COMMANDS) == set(re.findall(r"^- \*\*(\w+)\*\*", section, re.MULTILINE))
 
 
 def test_completion_knows_the_commands():

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from monitord.rules.ast import And, Check, Node, Not, Or
 from monitord.rules.reader import Place
@@ -29,7 +29,7 @@ def bare_words(node: Node, text: str) -> Iterator[tuple[str, int]]:
 
 
 def nearly_lists(
-    words: Mapping[str, Place], lists: Collection[str], unused: Collection[str]
+    words: Mapping[str, Callable[[], Place]], lists: Collection[str], unused: Collection[str]
 ) -> Iterator[tuple[Place, str, str]]:
     """
     The words that are nearly the name of a list.
@@ -37,7 +37,7 @@ def nearly_lists(
     With a `_` a word looks like a name rather than like a program or a file. Without, only a list that nothing uses is
     a reason to doubt it: `crond` is a program, though there be a list `cron`.
 
-    :param words: with the place of each.
+    :param words: with what finds the place of each.
     :param unused: those of `lists` that nothing names.
     """
     pairs = 0
@@ -48,4 +48,4 @@ def nearly_lists(
             return
         close = difflib.get_close_matches(word, names, n=1, cutoff=_ALIKE)
         if close and word not in lists:
-            yield place, word, close[0]
+            yield place(), word, close[0]

@@ -1,8 +1,9 @@
 """From rules files to rules that can be evaluated, with every mistake of all files found in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -141,7 +142,8 @@ class _Compiler:
         self.problems = collection.problems
         self.used_lists: set[str] = set()
         self.used_macros: set[str] = set()
-        self.words: dict[str, Place] = {}  # that could be meant as names of lists
+        # That could be meant as names of lists; to find the place of each would take long.
+        self.words: dict[str, Callable[[], Place]] = {}
         self.output_vocabulary = Vocabulary(catalogue, table.names(), argument_names(table))
         of_events = {name: field for name, field in catalogue.items() if not name.startswith(CORRELATED)}
         self.vocabulary = replace(self.output_vocabulary, fields=of_events)
@@ -172,7 +174,7 @@ class _Compiler:
         for list_ in definitions.values():
             for item in list_.items:
                 if "_" in item.text and not item.style and item.text not in definitions:
-                    self.words.setdefault(item.text, item.start)
+                    self.words.setdefault(item.text, partial(getattr, item, "start"))
         flat, failed = flattened({name: list_.items for name, list_ in definitions.items()}, self.used_lists)
         for name, error in failed.items():
             if isinstance(error, ListLoopError):
@@ -191,7 +193,7 @@ class _Compiler:
             tree = parse_condition(text.text)
             for word, at in bare_words(tree, text.text):
                 if word not in self.words and not text.is_fixed(at):
-                    self.words[word] = text.place(at)
+                    self.words[word] = partial(text.place, at)
             return text, tree
         except TooLargeError:
             message = f"the condition of {what} is too long once its lists are written out"

@@ -7,7 +7,7 @@ from monitord.model.alert import Alert, Tally
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.privacy.masks import Masks
-from monitord.privacy.view import masked_context, masked_event, masked_value
+from monitord.privacy.view import masked_event, masked_snapshot, masked_value
 from monitord.recording.snapshot import snapshot_of
 from monitord.rules.along import fields_in
 from monitord.rules.field import Field
@@ -49,7 +49,7 @@ class AlertMaker:
             values = tuple(str(masked_value(value, self._masks)) for value in finding.values)
             tally = Tally(finding.count, first_ns, last_ns, values)
         masked = masked_event(event, self._masks)
-        context = masked_context(event, masked, self._context, self._masks)
+        context = masked_snapshot(snapshot_of(event, self._context, self._asked(rule)), self._masks)
         output, fields = render(rule.output, masked, context, catalogue, lambda value: masked_value(value, self._masks))
         return Alert(
             time_ns=self._context.wall_ns(event.ts_ns),
@@ -61,7 +61,7 @@ class AlertMaker:
             tags=rule.tags,
             fields=fields,
             event=masked,
-            context=snapshot_of(masked, context, self._asked(rule)),
+            context=context,
             lost_before=lost,
             tally=tally,
         )

@@ -13,7 +13,7 @@ from monitord.model.process import Context
 from monitord.pipeline.assemble import Assembly, masks_of
 from monitord.pipeline.load import Overrides
 from monitord.privacy.masks import Masks
-from monitord.privacy.view import masked_context, masked_event
+from monitord.privacy.view import masked_event, masked_snapshot
 from monitord.recording.capture import CaptureError
 from monitord.recording.snapshot import snapshot_of
 from monitord.recording.writer import CaptureWriter
@@ -56,9 +56,8 @@ class Recorder:
             event = batch.event(row)
             if not self._asked_for(event):
                 continue
-            masked = masked_event(event, self._masks)
-            context = masked_context(event, masked, self._context, self._masks)
-            self._writer.add(masked, snapshot_of(masked, context, self._asked))
+            known = snapshot_of(event, self._context, self._asked)
+            self._writer.add(masked_event(event, self._masks), masked_snapshot(known, self._masks))
             added += 1
             if self._most is not None and self._writer.events + added >= self._most:
                 self.done.set()

@@ -2,7 +2,7 @@
 
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,9 +71,10 @@ class Masks:
         """A command line without its secrets."""
         return self._remembered(tuple(argv))
 
-    def environment(self, variables: Mapping[str, str]) -> Mapping[str, str]:
-        """Environment variables without secrets: without the whole value, if the name says so."""
-        return {name: MASK if self._hides(name) else self.text(value) for name, value in variables.items()}
+    def environment(self, variables: Iterable[str]) -> tuple[str, ...]:
+        """Environment variables, as NAME=value, without secrets: without the whole value, if the name says so."""
+        parts = (variable.partition("=") for variable in variables)
+        return tuple(name + equals + (MASK if self._hides(name) else self.text(value)) for name, equals, value in parts)
 
     def _text(self, text: str) -> str:
         return _without(text, self._of_text(text, nested=True))

@@ -1,15 +1,18 @@
 """An event and its context as they are written: what rules saw, without the secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import TypeVar
 
 from monitord.abi.event import Capture
 from monitord.model.event import Event
-from monitord.model.process import Context, Process
+from monitord.model.process import Process
 from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 from monitord.privacy.masks import Masks
+from monitord.recording.snapshot import Snapshot
+
+OfProcess = TypeVar("OfProcess", Process, Process | Missing)
 
 
 def masked_event(event: Event, masks: Masks) -> Event:
@@ -20,13 +23,14 @@ def masked_event(event: Event, masks: Masks) -> Event:
     return event if texts == event.texts else replace(event, texts=texts)
 
 
-def masked_context(event: Event, masked: Event, context: Context, masks: Masks) -> Context:
-    """
-    A context that answers for the masked event what the context knows of the event.
-
-    :param masked: what `masked_event` made of `event`.
-    """
-    return cast(Context, _MaskedContext(event, masked, context, masks))
+def masked_snapshot(snapshot: Snapshot, masks: Masks) -> Snapshot:
+    """What is known of an event, without secrets in command lines and environments."""
+    return replace(
+        snapshot,
+        line=tuple(_without_secrets(process, masks) for process in snapshot.line),
+        environments={at: _variables(found, masks) for at, found in snapshot.environments.items()},
+        leaders={pid: _without_secrets(leader, masks) for pid, leader in snapshot.leaders.items()},
+    )
 
 
 def masked_value(value: Value, masks: Masks) -> Value:
@@ -39,31 +43,15 @@ def masked_value(value: Value, masks: Masks) -> Value:
     return value
 
 
-class _MaskedContext:
-    """`Context` by another's answers. All that is asked about the masked event is asked about the real one."""
+def _without_secrets(process: OfProcess, masks: Masks) -> OfProcess:
+    if isinstance(process, Missing) or isinstance(process.argv, Missing):
+        return process
+    argv = masks.argv(process.argv)
+    return process if argv == process.argv else replace(process, argv=argv)
 
-    def __init__(self, event: Event, masked: Event, context: Context, masks: Masks) -> None:
-        self._event = event
-        self._masked = masked
-        self._context = context
-        self._masks = masks
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._context, name)
-
-        def ask(*args: object) -> Any:
-            return self._hide(method(*(self._event if arg is self._masked else arg for arg in args)))
-
-        return ask
-
-    def _hide(self, answer: object) -> object:
-        if isinstance(answer, Process):
-            argv = answer.argv if isinstance(answer.argv, Missing) else self._masks.argv(answer.argv)
-            return answer if argv == answer.argv else replace(answer, argv=argv)
-        # The names of users and the like, before the question that takes a microsecond.
-        if isinstance(answer, (str, int, Missing)):
-            return answer
-        return self._masks.environment(answer) if isinstance(answer, Mapping) else answer
+def _variables(found: tuple[str, ...] | Missing, masks: Masks) -> tuple[str, ...] | Missing:
+    return found if isinstance(found, Missing) else masks.environment(found)
 
 
 def _masked(data: bytes, masks: Masks) -> bytes:

@@ -14,7 +14,7 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from monitord.model.text import text_of
@@ -55,25 +55,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def encoded(value: Any) -> Any:
     """A value as `json` writes it."""
-    if isinstance(value, enum.Flag):
-        return _flag_names(value)
-    if isinstance(value, Missing):
-        return {"missing": value.name.lower()}
-    if isinstance(value, enum.Enum):
-        return value.name.lower()
-    if isinstance(value, str):
-        return value if value.isascii() else _text(value)
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, bytes):
-        return _bytes(value)
-    if dataclasses.is_dataclass(value):
-        return _members(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: encoded(part) for name, part in value._asdict().items()}
-    if isinstance(value, Mapping):
-        return {str(encoded(key)): encoded(part) for key, part in value.items()}
-    return [encoded(part) for part in value]
+    return _encoder_of(value.__class__)(value)
 
 
 def decoded(type_: Any, plain: Any, path: Path = ()) -> Any:
@@ -128,6 +110,44 @@ def _bytes(data: bytes) -> Any:
     return decoded_texts[0] if len(texts) == 1 else decoded_texts
 
 
+@functools.cache
+def _encoder_of(type_: Any) -> Callable[[Any], Any]:
+    """What a type's values are made into, found out once: an alert holds some hundred values."""
+    if issubclass(type_, enum.Flag):
+        return functools.lru_cache(1024)(_flag_names)
+    if issubclass(type_, Missing):
+        return lambda value: {"missing": value.name.lower()}
+    if issubclass(type_, enum.Enum):
+        return lambda value: value.name.lower()
+    if issubclass(type_, str):
+        return lambda value: value if value.isascii() else _text(value)
+    if issubclass(type_, (bool, int, float, types.NoneType)):
+        return lambda value: value
+    if issubclass(type_, bytes):
+        return _bytes
+    if dataclasses.is_dataclass(type_):
+        return _encoder_of_members(type_)
+    if issubclass(type_, tuple) and hasattr(type_, "_asdict"):
+        return lambda value: {name: encoded(part) for name, part in value._asdict().items()}
+    if issubclass(type_, Mapping):
+        return lambda value: {str(encoded(key)): encoded(part) for key, part in value.items()}
+    return lambda value: [encoded(part) for part in value]
+
+
+def _encoder_of_members(type_: Any) -> Callable[[Any], Any]:
+    members = [(field.name, field.default, type(field.default)) for field in dataclasses.fields(type_)]
+
+    def encode(value: Any) -> dict[str, Any]:
+        made = {}
+        for name, default, type_of_default in members:
+            part = getattr(value, name)
+            if type(part) is not type_of_default or part != default:
+                made[name] = encoded(part)
+        return made
+
+    return encode
+
+
 def _flag_names(value: enum.Flag) -> list[str]:
     number = int(value.value)
     names = []
@@ -136,15 +156,6 @@ def _flag_names(value: enum.Flag) -> list[str]:
             names.append(str(flag.name).lower())
             number &= ~flag.value
     return [*names, *([hex(number)] if number else [])]
-
-
-def _members(value: Any) -> dict[str, Any]:
-    members = {}
-    for field in dataclasses.fields(value):
-        part = getattr(value, field.name)
-        if field.default is dataclasses.MISSING or part != field.default or type(part) is not type(field.default):
-            members[field.name] = encoded(part)
-    return members
 
 
 @functools.cache

@@ -27,11 +27,18 @@ EVENT_KEYS = tuple(field.name for field in fields(Event))
 PROCESS_KEYS = (*ProcessKey._fields, *(field.name for field in fields(Process) if field.name != "key"), "parent")
 KEYS = (
     *("call", "signature", *EVENT_KEYS, "wall_ns", "paths", "placement", "users", "groups"),
-    *("environments", "cgroups", "leaders", "container", "process"),
+    *("environments", "cgroups", "leaders", "container", "homes", "shells", "process"),
 )
 """Every key that an object can have, in order."""
 
-_ASKED = {"environments": "environments", "cgroups": "control", "leaders": "leaders", "container": "container"}
+_ASKED = {
+    "environments": "environments",
+    "cgroups": "control",
+    "leaders": "leaders",
+    "container": "container",
+    "homes": "homes",
+    "shells": "shells",
+}
 """What is there if it was asked for, by its name in `Snapshot`."""
 
 _SIGNATURE = re.compile(r"(?P<type>.+?) ?(?P<name>\w+)")
@@ -94,6 +101,8 @@ def from_object(plain: Any) -> tuple[Event, Snapshot]:
         control=decoded(Mapping[str, str] | Missing, plain.get("cgroups", {"missing": "unknown"}), ("cgroups",)),
         leaders=decoded(Mapping[int, Process | Missing], plain.get("leaders", {}), ("leaders",)),
         container=decoded(Inspection | Missing, plain.get("container", {"missing": "unknown"}), ("container",)),
+        homes=decoded(Mapping[int, Value], plain.get("homes", {}), ("homes",)),
+        shells=decoded(Mapping[int, Value], plain.get("shells", {}), ("shells",)),
     )
 
 
@@ -114,7 +123,9 @@ def _required(plain: Mapping[str, Any], key: str) -> Any:
     return plain[key]
 
 
-def _process_object(process: Process) -> dict[str, Any]:
+@functools.lru_cache(1024)
+def _process_object(process: Process) -> Mapping[str, Any]:
+    """Ancestors are the same in one alert after the other."""
     members = encoded(process)
     return {**members.pop("key"), **members}
 

@@ -35,6 +35,8 @@ class Snapshot:
     :ivar control: paths of the cgroups by controller.
     :ivar leaders: by pid, of the session and the process group, unless they are in `line`.
     :ivar container: what the runtime says of the container.
+    :ivar homes: home directories of users, by uid.
+    :ivar shells: login shells of users, by uid.
     """
 
     call: Syscall | None
@@ -49,6 +51,8 @@ class Snapshot:
     control: Mapping[str, str] | Missing = Missing.UNKNOWN
     leaders: Mapping[int, Process | Missing] = field(default_factory=dict)
     container: Inspection | Missing = Missing.UNKNOWN
+    homes: Mapping[int, Value] = field(default_factory=dict)
+    shells: Mapping[int, Value] = field(default_factory=dict)
 
     def syscall(self, _event: Event) -> Syscall | None:
         """The table's entry for the call; None for a number outside it."""
@@ -97,13 +101,13 @@ class Snapshot:
         """What the runtime said of the container, if it was asked."""
         return self.container
 
-    def user_home(self, _uid: int) -> Value:
-        """Never recorded."""
-        return Missing.UNKNOWN
+    def user_home(self, uid: int) -> Value:
+        """The home directory of a user, if it was asked for."""
+        return self.homes.get(uid, Missing.UNKNOWN)
 
-    def user_shell(self, _uid: int) -> Value:
-        """Never recorded."""
-        return Missing.UNKNOWN
+    def user_shell(self, uid: int) -> Value:
+        """The login shell of a user, if it was asked for."""
+        return self.shells.get(uid, Missing.UNKNOWN)
 
     def user_name(self, uid: int) -> Value:
         """The name of a user, on the machine of the event."""
@@ -184,6 +188,12 @@ def _asked_for(event: Event, context: Context, bare: Snapshot, asked: Collection
         more["leaders"] = {pid: leader for pid, leader in found.items() if leader != bare.leader(event, pid)}
     if asked is None or any(name.startswith(_OF_CONTAINER) for name in asked):
         more["container"] = context.inspection(event)
+    for key, name, answer in (
+        ("homes", "user.homedir", context.user_home),
+        ("shells", "user.shell", context.user_shell),
+    ):
+        if asked is None or name in asked:
+            more[key] = {event.uid: answer(event.uid)}
     return {name: value for name, value in more.items() if value != getattr(bare, name)}
 
 

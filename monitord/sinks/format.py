@@ -18,6 +18,7 @@ from monitord.recording.record import to_object
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _JSON_SHORT: Mapping[str, str] = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
 
@@ -67,8 +68,7 @@ def _tally_object(tally: Tally) -> dict[str, Any]:
 
 def json_line(alert: Alert) -> bytes:
     """One line of JSON Lines, newline included, always valid UTF-8 and valid JSON."""
-    text = json.dumps(alert_object(alert), ensure_ascii=False, separators=(",", ":"))
-    return (one_line(text) + "\n").encode()
+    return (one_line(_JSON.encode(alert_object(alert))) + "\n").encode()
 
 
 def console_line(alert: Alert) -> str:

@@ -17,7 +17,7 @@ from monitord.model.text import text_of
 from monitord.model.value import Missing
 from monitord.privacy.masks import Masks
 from monitord.privacy.usual import USUAL
-from monitord.privacy.view import masked_context
+from monitord.privacy.view import masked_snapshot
 from monitord.recording.batch import batch_of as batch_again
 from monitord.recording.codec import RecordError
 from monitord.recording.record import from_object, to_object
@@ -126,6 +126,12 @@ class Told(FixedContext):
     def inspection(self, event):
         return Inspection(name="web", mounts=(Mount("/", "/host", "ro", False, "rslave"),), labels={"a": "b"})
 
+    def user_home(self, uid):
+        return f"/home/{uid}"
+
+    def user_shell(self, uid):
+        return f"/bin/sh{uid}"
+
 
 class TestWhatIsAskedFor:
     EVENT = next(event for event in EVENTS if not isinstance(event.task, Missing))
@@ -135,6 +141,7 @@ class TestWhatIsAskedFor:
         [
             *[("proc.env", None), ("proc.env", "missing"), ("proc.aenv", None), ("thread.cgroups", None)],
             *[("proc.sid.exe", None), ("proc.vpgid.exe", None), ("container.name", None), ("container.mounts", None)],
+            *[("user.homedir", None), ("user.shell", None)],
         ],
     )
     def test_it_is_recorded_for_the_rules_that_ask(self, name, argument):
@@ -149,11 +156,11 @@ class TestWhatIsAskedFor:
     def test_nothing_of_it_is_recorded_unasked(self):
         made = to_object(self.EVENT, snapshot_of(self.EVENT, Told(TABLE), ("proc.name", "fd.name")))
 
-        assert {"environments", "cgroups", "leaders", "container"}.isdisjoint(made)
+        assert {"environments", "cgroups", "leaders", "container", "homes", "shells"}.isdisjoint(made)
 
     def test_secrets_are_masked(self):
-        context = masked_context(self.EVENT, self.EVENT, Told(TABLE), Masks(USUAL))
-        made = to_object(self.EVENT, snapshot_of(self.EVENT, context, None))
+        known = snapshot_of(self.EVENT, Told(TABLE), None)
+        made = to_object(self.EVENT, masked_snapshot(known, Masks(USUAL)))
 
         assert ["PATH=/bin", "missing=late=0", "API_TOKEN=***"] == made["environments"]["0"]
         assert [["sshd:", "--password=***"]] == [one["argv"] for one in made["leaders"].values()][:1]

@@ -18,7 +18,8 @@ from monitord.cli.fields import written  # noqa: E402
 from monitord.model.interest import Outcome  # noqa: E402
 from monitord.rules.field import Field  # noqa: E402
 from monitord.rules.fields import CATALOGUE  # noqa: E402
-from monitord.rules.ruleset import Rule, RuleSet, load  # noqa: E402
+from monitord.rules.rule import Rule, RuleSet  # noqa: E402
+from monitord.rules.ruleset import load  # noqa: E402
 from monitord.tables.canonical import canonical  # noqa: E402
 from monitord.tables.syscalls import SyscallTable  # noqa: E402
 

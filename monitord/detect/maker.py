@@ -13,7 +13,7 @@ from monitord.rules.along import fields_in
 from monitord.rules.field import Field
 from monitord.rules.fields.correlation import with_finding
 from monitord.rules.output import render
-from monitord.rules.ruleset import Rule
+from monitord.rules.rule import Rule
 
 
 class AlertMaker:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from monitord.model.alert import Alert, Tally
 from monitord.model.value import Value
-from monitord.rules.ruleset import Rule, RuleSet
+from monitord.rules.rule import Rule, RuleSet
 from monitord.telemetry import Telemetry
 
 KEYS = 1024

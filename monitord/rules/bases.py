@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from monitord.rules.ast import Operand
 from monitord.rules.check import Vocabulary, operand_mistakes
 from monitord.rules.code import Code
-from monitord.rules.collect import RuleDef
 from monitord.rules.correlation import NEVER, Base, Correlation, CorrelationDef
+from monitord.rules.definition import RuleDef
 from monitord.rules.items import Problems, nearest
 from monitord.rules.lexer import ConditionError
 from monitord.rules.operand import is_any_of

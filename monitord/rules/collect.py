@@ -1,22 +1,17 @@
 """What the items of all files say together: redefinitions, appends and overrides settled, nothing parsed yet."""
 
-import re
 from dataclasses import dataclass, field, replace
 
 from monitord.model.alert import Priority
 from monitord.rules.code import Code
 from monitord.rules.correlation import NEVER, CorrelationDef, correlation_in
-from monitord.rules.exceptions import RuleException, exceptions_in, merged
+from monitord.rules.definition import ListDef, MacroDef, RuleDef
+from monitord.rules.exceptions import exceptions_in, merged
 from monitord.rules.items import Item, Problems, flag_in, text_in, texts_in
-from monitord.rules.reader import Map, Place, Scalar, Sequence, Yaml
+from monitord.rules.reader import Map, Scalar
+from monitord.rules.requirements import require_engine, require_plugins
 from monitord.rules.text import Text, joined
-from monitord.rules.throttle import ThrottleDef, throttle_in
-
-ENGINE_VERSION = (0, 63, 0)
-"""The version of Falco's rule language that this loader knows."""
-
-PLUGINS = frozenset(("container",))
-"""Falco's plugins that rules may require: what they add is built in."""
+from monitord.rules.throttle import throttle_in
 
 _REQUIRED = ("condition", "desc", "output", "priority")
 _APPENDED = {
@@ -27,48 +22,6 @@ _APPENDED = {
 _ALSO_REPLACED = frozenset(
     ("priority", "capture", "capture_duration", "enabled", "warn_evttypes", "skip-if-unknown-filter", "correlation")
 ) | {"throttle"}
-
-
-@dataclass(frozen=True, slots=True)
-class ListDef:
-    """A list as it stands after all files."""
-
-    place: Place
-    items: tuple[Scalar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MacroDef:
-    """
-    A macro as it stands after all files.
-
-    :ivar order: of its first definition.
-    :ivar sees: order of its last definition or append: it sees the macros that were first defined before.
-    """
-
-    place: Place
-    condition: Text
-    order: int
-    sees: int
-
-
-@dataclass(frozen=True, slots=True)
-class RuleDef:
-    """A rule as it stands after all files."""
-
-    name: Scalar
-    condition: Text
-    output: Text
-    desc: str
-    priority: Priority
-    source: str
-    enabled: bool
-    tags: tuple[str, ...]
-    exceptions: tuple[RuleException, ...]
-    warn_evttypes: bool
-    skip_unknown: bool
-    correlation: CorrelationDef | None
-    throttle: ThrottleDef | None
 
 
 @dataclass(slots=True)
@@ -93,9 +46,9 @@ class Collection:
     def add(self, item: Item) -> None:
         """Take one item in; its mistakes go to `problems`."""
         if item.kind == "required_engine_version":
-            self._require_engine(item.head)
+            require_engine(item.head, self.problems)
         elif item.kind == "required_plugin_versions":
-            self._require_plugins(item.head)
+            require_plugins(item.head, self.problems)
         else:
             self._define(item)
 
@@ -282,28 +235,6 @@ class Collection:
             self.problems.error(text.start, Code.VALUE, f"unknown priority '{text.text}'; known are {known}")
         return priority
 
-    def _require_engine(self, head: Yaml) -> None:
-        version = _version(head)
-        if version is None:
-            message = "required_engine_version is a number N or a version 0.N.0"
-            self.problems.error(head.start, Code.VALUE, message)
-        elif version > ENGINE_VERSION:
-            known = ".".join(map(str, ENGINE_VERSION))
-            message = f"these rules are for a newer rule language; this monitord knows up to {known}"
-            self.problems.error(head.start, Code.ENGINE, message)
-
-    def _require_plugins(self, head: Yaml) -> None:
-        if not isinstance(head, Sequence):
-            self.problems.error(head.start, Code.VALUE, "required_plugin_versions is a list of {name, version}")
-            return
-        for plugin in head.items:
-            alternatives = _plugin_names(plugin)
-            if not alternatives:
-                self.problems.error(plugin.start, Code.VALUE, "a required plugin is a map with name and version")
-            elif PLUGINS.isdisjoint(alternatives):
-                message = f"these rules need Falco's plugin '{alternatives[0]}', which monitord does not have"
-                self.problems.error(plugin.start, Code.PLUGIN, message)
-
 
 def _names_rules(item: Item, correlation: CorrelationDef | None) -> bool:
     """Whether other rules say which events a rule is about; a correlation with mistakes has its own errors."""
@@ -317,22 +248,3 @@ def _appended(old: Text, new: Scalar) -> Text:
 def _texts_of(scalars: tuple[Scalar, ...]) -> tuple[str, ...]:
     """Each text once, in the order of the file."""
     return tuple(dict.fromkeys(scalar.text for scalar in scalars))
-
-
-def _version(value: Yaml) -> tuple[int, ...] | None:
-    match = (
-        re.fullmatch(r"(?:(\d{1,9})\.)?(\d{1,9})(?:\.(\d{1,9}).*)?", value.text) if isinstance(value, Scalar) else None
-    )
-    return tuple(int(part or 0) for part in match.groups()) if match else None
-
-
-def _plugin_names(plugin: Yaml) -> list[str]:
-    """The name of a required plugin and of those that would do instead."""
-    names: list[str] = []
-    for key, value in plugin.entries if isinstance(plugin, Map) else ():
-        if key.text == "name" and isinstance(value, Scalar):
-            names.insert(0, value.text)
-        elif key.text == "alternatives" and isinstance(value, Sequence):
-            for alternative in value.items:
-                names.extend(_plugin_names(alternative))
-    return names

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from monitord.model.alert import Alert
@@ -13,7 +14,7 @@ from monitord.stages import SinkError
 
 class AlertLog:
     """
-    Appends one line per alert, each with one write().
+    Appends one line per alert, with one write() for all that wait.
 
     When the file was renamed or removed, the next alert goes to a new one of the same name: logrotate needs no signal.
 
@@ -33,14 +34,22 @@ class AlertLog:
 
         :raises SinkError: it was not written, and nothing of it is in the file.
         """
+        self.write_all((alert,))
+
+    def write_all(self, alerts: Sequence[Alert]) -> None:
+        """
+        Append the alerts.
+
+        :raises SinkError: they were not written, and nothing of them is in the file.
+        """
         if self._fd is None or self._rotated(self._fd):
             self.reopen()
         assert self._fd is not None
-        line = self._encode(alert)
+        lines = b"".join(map(self._encode, alerts))
         written = 0
         try:
-            while written < len(line):  # a disk that fills up takes a part first and says ENOSPC then
-                written += os.write(self._fd, line[written:])
+            while written < len(lines):  # a disk that fills up takes a part first and says ENOSPC then
+                written += os.write(self._fd, lines[written:])
         except OSError as err:
             with contextlib.suppress(OSError):  # a pipe or device keeps what it took
                 self._cut_back(self._fd, written)
@@ -79,7 +88,7 @@ class AlertLog:
         return f"{err.strerror}; change outputs.alert_log.path"
 
     def _rotated(self, fd: int) -> bool:
-        # Asked before every line: 2 us beside the 16 us that making a line takes.
+        # Asked before every write: 2 us beside the 50 us that making a line takes.
         try:
             by_name = os.stat(self._path)
         except OSError:
@@ -88,7 +97,7 @@ class AlertLog:
 
     @staticmethod
     def _cut_back(fd: int, written: int) -> None:
-        """Take away the part of a line that was written, unless somebody else appended behind it."""
+        """Take away the part of the lines that was written, unless somebody else appended behind it."""
         end = os.lseek(fd, 0, os.SEEK_CUR)
         if os.fstat(fd).st_size == end:
             os.ftruncate(fd, end - written)

@@ -65,25 +65,27 @@ class Backlog(Generic[Item]):
         return {name: Queue(self.capacity, self.in_memory)}
 
     def ready(self) -> bool:
-        """Whether `head` has something."""
+        """Whether `heads` has something."""
         return bool(self._alerts)
 
-    def head(self) -> Item:
+    def heads(self, most: int) -> list[Item]:
         """
-        The oldest, which stays until `pop`.
+        The oldest, one at least, which stay until `pop`.
 
-        :raises SinkError: it cannot be read.
+        :raises SinkError: they cannot be read.
         """
-        return self._make(self._alerts[0])
+        # By index: an iterator does not bear what is put meanwhile.
+        return [self._make(self._alerts[at]) for at in range(min(most, len(self._alerts)))]
 
     def sending(self) -> bool:
         """Note that the head is about to be written; True when it may have been written before."""
         before, self._sending = self._sending, True
         return before
 
-    def pop(self) -> None:
-        """The head is done with."""
-        self._alerts.popleft()
+    def pop(self, count: int) -> None:
+        """So many of the oldest are done with."""
+        for _ in range(count):
+            self._alerts.popleft()
         self._sending = False
 
     def release(self, *, unsure: bool) -> None:
@@ -154,20 +156,20 @@ class SpoolBacklog(Backlog[bytes]):
         self._thread.start()
 
     def ready(self) -> bool:
-        """Whether `head` has something."""
+        """Whether `heads` has something."""
         if self._spooled():
             return True
         return bool(self._trouble and not self._moving and self.in_memory())
 
-    def head(self) -> bytes:
-        """The oldest, which stays until `pop`."""
+    def heads(self, most: int) -> list[bytes]:
+        """The oldest alone, which stays until `pop`."""
         with self.changed:
             if not self._spooled():
                 self._direct = True
-                return self._taken()
+                return [self._taken()]
         assert self._spool is not None
         try:
-            return self._spool.head()
+            return [self._spool.head()]
         except OSError as err:
             raise SinkError(f"{self._directory}: {why(err)}") from err
 
@@ -177,7 +179,7 @@ class SpoolBacklog(Backlog[bytes]):
             return self._spool.mark(True)
         return super().sending()
 
-    def pop(self) -> None:
+    def pop(self, count: int) -> None:
         """The head was sent."""
         with self.changed:
             if self._direct:

@@ -1,6 +1,7 @@
 """Alerts as lines for people."""
 
 import os
+from collections.abc import Sequence
 
 from monitord.model.alert import Alert, Priority
 from monitord.sinks.format import console_line
@@ -31,16 +32,27 @@ class Console:
 
         :raises SinkError: nobody reads, or the descriptor is broken.
         """
-        line = console_line(alert)
-        if self._colour:
-            label = f" {alert.priority.label} "
-            line = line.replace(label, f" {_colour_of(alert.priority)}{alert.priority.label}{_RESET} ", 1)
-        rest = f"{line}\n".encode()
+        self.write_all((alert,))
+
+    def write_all(self, alerts: Sequence[Alert]) -> None:
+        """
+        Print the alerts.
+
+        :raises SinkError: as `write`.
+        """
+        rest = "".join(map(self._line, alerts)).encode()
         try:
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError as err:
             raise SinkError(f"cannot print alerts: {err.strerror}") from err
+
+    def _line(self, alert: Alert) -> str:
+        line = console_line(alert)
+        if self._colour:
+            label = f" {alert.priority.label} "
+            line = line.replace(label, f" {_colour_of(alert.priority)}{alert.priority.label}{_RESET} ", 1)
+        return f"{line}\n"
 
     def reopen(self) -> None:
         """Nothing is open by name."""

@@ -4,14 +4,18 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from monitord.model.alert import Alert
 from monitord.sinks.backlog import Backlog
-from monitord.stages import RefusedError, Sink, SinkError, UnsureError
+from monitord.stages import BulkSink, RefusedError, Sink, SinkError, UnsureError
 from monitord.telemetry import Telemetry
 
 Item = TypeVar("Item")
+
+MOST = 64
+"""Alerts that are written at once, to a sink that can."""
 
 _CLOSING_S = 0.1
 """What a sink gets to close behind the deadline; enough for any that is not stuck."""
@@ -48,6 +52,8 @@ class SinkWorker(Generic[Item]):
         self._log = logging.getLogger(__name__)
         self._changed = backlog.changed
         self._queues = backlog.queues(sink.name)
+        self._most = MOST if isinstance(sink, BulkSink) else 1
+        self._singly = 0  # how many are still to be written one by one
         self._reopen = False
         self._refusing = False
         self._deadline_s: float | None = None
@@ -110,8 +116,8 @@ class SinkWorker(Generic[Item]):
             with self._changed:
                 if not self._backlog.ready():
                     continue
-            if self._written(retrying=retry_s > 0):
-                self._backlog.pop()
+            if done := self._write(retrying=retry_s > 0):
+                self._backlog.pop(done)
                 retry_s = 0.0
             else:
                 retry_s = min(max(self._first_retry_s, 2 * retry_s), self._longest_retry_s)
@@ -156,34 +162,45 @@ class SinkWorker(Generic[Item]):
             self._counts.failed += 1
             self._log.error("%s: %s", self._sink.name, err)
 
-    def _written(self, retrying: bool) -> bool:
-        """Whether the head of the backlog is done with; if not, it stays the head until it is."""
+    def _write(self, retrying: bool) -> int:
+        """How many of the oldest in the backlog are done with; 0 when they have to be tried again."""
+        items: Sequence[Item] = ()
         try:
-            item = self._backlog.head()
+            items = self._backlog.heads(1 if self._singly else self._most)
             if self._backlog.sending():
-                self._counts.resent += 1
-            self._sink.write(item)
+                self._counts.resent += len(items)
+            if isinstance(self._sink, BulkSink):
+                self._sink.write_all(items)
+            else:
+                self._sink.write(items[0])
         except RefusedError as err:
             self._give_up()
             if not self._refusing:
                 self._log.error("%s: %s; what it refuses is given up", self._sink.name, err)
             self._refusing = True
-            return True
+            return 1
         except SinkError as err:
             self._counts.failed += 1
             self._backlog.release(unsure=isinstance(err, UnsureError))
+            self._singly = max(self._singly, len(items) - 1)  # a disk that fills up takes some
             if not retrying:
                 self._log.error("%s: %s; trying again until it works", self._sink.name, err)
-            return False
+            return 0
         except Exception:  # noqa: BLE001 - the outer edge of the thread: a bug in one alert must not end it
+            if len(items) > 1:  # one by one it shows in which
+                self._singly = len(items)
+                self._backlog.release(unsure=False)
+                return self._write(retrying)
             self._give_up()
+            self._singly = 0
             self._log.exception("%s: an alert could not be written", self._sink.name)
-            return True
-        self._counts.written += 1
+            return 1
+        self._counts.written += len(items)
+        self._singly = max(0, self._singly - 1)
         self._refusing = False
         if retrying:
             self._log.warning("%s: writing again", self._sink.name)
-        return True
+        return len(items)
 
     def _give_up(self) -> None:
         self._counts.failed += 1

@@ -1,7 +1,9 @@
 import itertools
 import logging
 import os
+import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,7 +11,7 @@ from monitord.model.alert import Alert
 from monitord.sinks.alert_log import AlertLog
 from monitord.sinks.backlog import Backlog
 from monitord.sinks.console import Console
-from monitord.sinks.worker import SinkWorker
+from monitord.sinks.worker import MOST, SinkWorker
 from monitord.stages import SinkError
 from monitord.telemetry import Telemetry
 from tests.support.alerts import make_alert
@@ -47,6 +49,25 @@ class OddSink:
 
     def close(self) -> None:
         self.rules.append("closed")
+
+
+class BulkOddSink(OddSink):
+    """The same, of many at once. The first write waits until it is let go, so that the others come together."""
+
+    def __init__(self, room: int = 1000) -> None:
+        super().__init__()
+        self.room = room
+        self.sizes: list[int] = []
+        self.go = threading.Event()
+
+    def write_all(self, alerts: Sequence[Alert]) -> None:
+        self.go.wait(TIMEOUT_S)
+        self.sizes.append(len(alerts))
+        if any(alert.rule == "odd" for alert in alerts):
+            raise ZeroDivisionError
+        if len(self.rules) + len(alerts) > self.room:
+            raise SinkError("full")
+        self.rules += [alert.rule for alert in alerts]
 
 
 @pytest.fixture
@@ -192,6 +213,50 @@ class TestTrouble:
         end(log)
 
         assert ["a"] == rules(tmp_path / "log")
+
+
+class TestManyAtOnce:
+    def test_what_waits_is_written_together(self, start, telemetry):
+        sink = BulkOddSink()
+        worker = start(sink, queue_alerts=300)
+        names = [str(number) for number in range(200)]
+        for name in names:
+            worker.put(make_alert(rule=name))
+        sink.go.set()
+        end(worker)
+
+        assert [*names, "closed"] == sink.rules
+        assert len(sink.sizes) <= 5
+        assert max(sink.sizes) <= MOST
+        assert 200 == telemetry.sinks["odd"].written
+
+    def test_one_with_a_bug_is_found_among_them(self, start, telemetry):
+        sink = BulkOddSink()
+        worker = start(sink, queue_alerts=300)
+        names = [str(number) for number in range(100)]
+        for name in (*names[:30], "odd", *names[30:60], "odd", *names[60:]):
+            worker.put(make_alert(rule=name))
+        sink.go.set()
+        end(worker)
+
+        counts = telemetry.sinks["odd"]
+        assert [*names, "closed"] == sink.rules
+        assert (100, 2, 2) == (counts.written, counts.dropped, counts.failed)
+
+    def test_as_many_as_there_is_room_for_are_written(self, start, telemetry):
+        sink = BulkOddSink(room=33)
+        worker = start(sink, queue_alerts=300)
+        names = [str(number) for number in range(100)]
+        for name in names:
+            worker.put(make_alert(rule=name))
+        sink.go.set()
+        until(lambda: telemetry.sinks["odd"].failed > 3)
+        assert names[:33] == sink.rules
+        sink.room = 1000
+        end(worker)
+
+        assert [*names, "closed"] == sink.rules
+        assert (100, 0) == (telemetry.sinks["odd"].written, telemetry.sinks["odd"].dropped)
 
 
 class TestReopen:

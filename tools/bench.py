@@ -451,7 +451,7 @@ def measure_alerts(work: Path) -> dict[str, float]:
 
 
 def measure_alert_flood(work: Path) -> tuple[float, int]:
-    """Microseconds of the daemon's CPU per match of a rule that all opens of a flood match, and how many were written."""
+    """Microseconds of the daemon's CPU per match of a rule that each open of a flood matches; how many were written."""
     marker = work / "marker"
     marker.touch()
     with daemon(work, WATCH.format(marker=marker), latency=True) as running:
@@ -575,8 +575,8 @@ def print_table(
         f"loading {loaded[0]} rules": f"{loaded[1] * 1e3:.0f} ms",
         "from a call to its alert line, idle": f"{alerts['idle']:.0f} ms",
         "from a call to its alert line, under a flood of opens": f"{alerts['load']:.0f} ms",
-        f"{MATCHES:,} matches within half a second": f"{alerts['written']:,.0f} alerts written, the rest counted as dropped; "
-        f"{alerts['us']:.0f} µs of CPU per match",
+        f"{MATCHES:,} matches within half a second": f"{alerts['written']:,.0f} alerts written, the rest counted as "
+        f"dropped; {alerts['us']:.0f} µs of CPU per match",
         "start to READY": f"{start_s:.2f} s",
         "resident memory of the daemon, shipped rules": f"{resident_mb:.0f} MB",
         "CPU of the daemon, shipped rules, nothing to do": f"{idle:.2%} of a core",

@@ -68,7 +68,7 @@ class Backlog(Generic[Item]):
         """Whether `heads` has something."""
         return bool(self._alerts)
 
-    def heads(self, most: int) -> list[Item]:
+    def heads(self, most: int, /) -> list[Item]:
         """
         The oldest, one at least, which stay until `pop`.
 
@@ -82,7 +82,7 @@ class Backlog(Generic[Item]):
         before, self._sending = self._sending, True
         return before
 
-    def pop(self, count: int) -> None:
+    def pop(self, count: int, /) -> None:
         """So many of the oldest are done with."""
         for _ in range(count):
             self._alerts.popleft()
@@ -161,7 +161,7 @@ class SpoolBacklog(Backlog[bytes]):
             return True
         return bool(self._trouble and not self._moving and self.in_memory())
 
-    def heads(self, most: int) -> list[bytes]:
+    def heads(self, _most: int, /) -> list[bytes]:
         """The oldest alone, which stays until `pop`."""
         with self.changed:
             if not self._spooled():
@@ -179,7 +179,7 @@ class SpoolBacklog(Backlog[bytes]):
             return self._spool.mark(True)
         return super().sending()
 
-    def pop(self, count: int) -> None:
+    def pop(self, _count: int, /) -> None:
         """The head was sent."""
         with self.changed:
             if self._direct:

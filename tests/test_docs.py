@@ -76,20 +76,23 @@ class TestMetrics:
 
         assert scraped() == described
 
-    def test_the_examples_ask_for_metrics_that_are_there(self):
-        asked = set(re.findall(r"\b(?:monitord|process)_\w+\b", PAGES["docs/metrics.md"]))
+    @pytest.mark.parametrize("page", ["docs/metrics.md", "docs/operating.md", "docs/outputs.md"])
+    def test_metrics_that_are_named_are_there(self, page):
+        asked = set(re.findall(r"\b(?:monitord|process)_\w+\b", PAGES[page])) - {"monitord_NEW"}
         exported = {f"{name}{end}" for name in scraped() for end in ("", "_bucket")}
 
         assert set() == {name for name in asked if not name.endswith("_")} - exported
 
-    def test_every_alerting_rule_is_described(self):
+    @pytest.mark.parametrize("page", ["docs/metrics.md", "docs/operating.md"])
+    def test_every_alerting_rule_is_described(self, page):
         document = yaml.safe_load((ROOT / "config/prometheus/monitord.rules.yml").read_text("utf-8"))
         alerts = [rule["alert"] for group in document["groups"] for rule in group["rules"]]
 
-        assert alerts == [row[0] for row in rows("docs/metrics.md") if row[0].startswith("Monitord")]
+        assert alerts == [row[0] for row in rows(page) if row[0].startswith("Monitord")]
 
-    def test_every_stage_of_a_loss_is_described(self):
-        assert set(Stage) <= {row[0] for row in rows("docs/architecture.md")}
+    @pytest.mark.parametrize("page", ["docs/architecture.md", "docs/operating.md"])
+    def test_every_stage_of_a_loss_is_described(self, page):
+        assert set(Stage) <= {row[0] for row in rows(page)}
 
 
 class TestCommands:
@@ -144,6 +147,14 @@ class TestConfiguration:
         assert defaults.keys() == described.keys()
         assert [] == [key for key, default in defaults.items() if default not in described[key]]
 
+    @pytest.mark.parametrize("page", ["docs/operating.md", "docs/metrics.md", "docs/rules.md", "docs/outputs.md"])
+    def test_keys_that_are_named_are_there(self, page):
+        keys = {row[0] for row in rows("docs/configuration.md") if "." in row[0]}
+        sections = "|".join(sorted({key.partition(".")[0] for key in keys}))
+        named = re.findall(rf"`((?:{sections})\.\w+)[:.`]", PAGES[page])
+
+        assert set() == set(named) - keys
+
 
 class TestCodes:
     def test_every_code_is_explained_and_no_other(self):
@@ -151,6 +162,18 @@ class TestCodes:
         explained = [row[0] for row in rows("docs/errors.md") if re.fullmatch(r"[A-Z]\d+", row[0])]
 
         assert sorted(set(re.findall(r'"([CERT]\d{3})"', sources))) == explained
+
+
+class TestTroubleshooting:
+    def test_the_messages_are_said_by_the_code(self):
+        """Each is a part of a message: what stands there as one string, or as several in a row."""
+        sources = "".join(path.read_text("utf-8") for path in (ROOT / "monitord").rglob("*.py"))
+        sources = re.sub(r'"\s*\n\s*f?"', "", sources)
+        section = PAGES["docs/operating.md"].partition("\n## Troubleshooting\n")[2]
+        messages = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
+
+        assert len(messages) > 10
+        assert [] == [message for message in messages if message.partition(": Permission")[0] not in sources]
 
 
 class TestRules:

@@ -9,7 +9,9 @@ import pytest
 
 from monitord.service.daemon import STOP_DEADLINE_S, TURN_S
 
-UNIT = Path(__file__).parents[2] / "packaging/systemd/monitord.service"
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "packaging/systemd/monitord.service"
+GUIDE = ROOT / "docs/operating.md"
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +25,28 @@ def service():
     return settings
 
 
-def test_systemd_finds_no_fault(tmp_path):
-    """With `true` in the place of a monitord that need not be installed."""
+def faults_of(text, tmp_path):
+    """What systemd says of a unit, with `true` in the place of a monitord that need not be installed."""
     copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/usr/bin/monitord run", "/usr/bin/true run"))
+    copy.write_text(re.sub(r"/\S+/bin/monitord run", "/usr/bin/true run", text))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
+    return done.returncode, done.stderr
 
-    assert (0, "") == (done.returncode, done.stderr)
+
+def test_systemd_finds_no_fault(tmp_path):
+    assert (0, "") == faults_of(UNIT.read_text(), tmp_path)
+
+
+def test_systemd_knows_the_drop_ins_of_the_guide(tmp_path):
+    page = GUIDE.read_text()
+    blocks = re.findall(r"```ini\n\[Service\]\n(.*?)```", page, re.DOTALL)
+    settings = re.findall(r"`([A-Z]\w+=[^`]+)`", page.partition("## Drop-ins")[2].partition("\n## ")[0])
+    text = UNIT.read_text().replace("[Service]\n", "\n".join(["[Service]", *settings, ""]))
+
+    assert len(settings) >= 6
+    assert (0, "") == faults_of(text, tmp_path)
+    for block in blocks:
+        assert (0, "") == faults_of(UNIT.read_text().replace("[Install]", f"{block}\n[Install]"), tmp_path)
 
 
 def test_daemon_is_run_with_the_configuration_in_etc(service):

@@ -33,14 +33,21 @@ _MACHINE_ABIS: dict[str, tuple[Abi, ...]] = {
 }
 
 
+class UnknownMachineError(Exception):
+    """A machine that monitord has no register layout for; the message names it."""
+
+
 def machine_abis(machine: str | None = None) -> tuple[Abi, ...]:
     """
     The ABIs that a kernel of this machine serves, native one first; the order is that of the map slots.
 
     :param machine: as `uname -m` says it; None for this machine.
-    :raises KeyError: a machine monitord has no register layout for.
+    :raises UnknownMachineError: monitord has no register layout for it.
     """
-    return _MACHINE_ABIS[machine or platform.machine()]
+    machine = machine or platform.machine()
+    if machine not in _MACHINE_ABIS:
+        raise UnknownMachineError(f"no register layout for {machine}: monitord runs on {' and '.join(_MACHINE_ABIS)}")
+    return _MACHINE_ABIS[machine]
 
 
 def slot_of(abi: Abi, nr: int, abis: tuple[Abi, ...]) -> int:

@@ -15,9 +15,9 @@ from monitord.config.default import INSTALLED, config_path
 def examine(host: Host, path: Path) -> list[Check]:
     """All checks; those of the configuration, and a start, where what they need is there."""
     checks = [check(host) for check in CHECKS]
-    if any(check.name == "libraries" and check.verdict is Verdict.FAIL for check in checks):
+    if any(check.name in ("kernel", "libraries") and check.verdict is Verdict.FAIL for check in checks):
         return checks
-    # Late: it imports what the check above looked for.
+    # Late: it imports what the checks above looked for.
     configured = importlib.import_module("monitord.cli.config_checks")
     config, more = configured.examine_config(path)
     checks += more

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitord.abi.arch import machine_abis
+from monitord.abi.arch import UnknownMachineError, machine_abis
 from monitord.config.schema import BpfConfig
 from monitord.service.privileges import Capability
 from monitord.sources.bpf.machine import LOCKED_DOWN, OLDEST, is_locked_down, is_old
@@ -88,8 +88,8 @@ def check_kernel(host: Host) -> Check:
     found = f"Linux {host.release} on {host.machine}"
     try:
         machine_abis(host.machine)
-    except KeyError:
-        return Check("kernel", Verdict.FAIL, found, "monitord knows the registers of x86_64 and aarch64 only")
+    except UnknownMachineError as err:
+        return Check("kernel", Verdict.FAIL, found, str(err))
     if is_old(host.release):
         oldest = ".".join(map(str, OLDEST))
         return Check(

@@ -2,11 +2,13 @@
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from monitord import __version__
+from monitord.abi.arch import UnknownMachineError
 
 COMMANDS = ("run", "check", "rules", "explain", "record", "test", "status", "doctor", "syscalls", "fields")
 """In the order of the help; each is the module of that name here, with ``add_parser``."""
@@ -56,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has seen enough. What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UnknownMachineError as err:
+        logging.getLogger("monitord").error("%s", err)
+        return 2
     except KeyboardInterrupt:
         return 130
     return code

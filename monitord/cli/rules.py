@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from monitord.abi.arch import Abi, machine_abis
+from monitord.abi.arch import Abi, UnknownMachineError, machine_abis
 from monitord.config.address import parse_address
 from monitord.config.default import INSTALLED, config_path
 from monitord.model.problem import errors
@@ -183,7 +183,7 @@ def _abis() -> tuple[Abi, ...]:
     """Those of this machine; all, on one that monitord itself cannot run on."""
     try:
         return machine_abis()
-    except KeyError:
+    except UnknownMachineError:
         return tuple(Abi)
 
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from monitord.abi.arch import Abi, machine_abis
+from monitord.abi.arch import Abi, UnknownMachineError, machine_abis
 from monitord.tables.syscalls import Syscall, SyscallTable
 from monitord.tables.tracefs import extended
 
@@ -108,5 +108,5 @@ def _own_abis() -> tuple[Abi, ...]:
     """Those of this machine; none, on one that monitord itself cannot run on, where the table is still of use."""
     try:
         return machine_abis()
-    except KeyError:
+    except UnknownMachineError:
         return ()

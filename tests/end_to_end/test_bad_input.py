@@ -97,6 +97,13 @@ class TestConfiguration:
             place, "-c", "no.yaml"
         )
 
+    def test_a_file_that_the_daemon_may_not_read_is_named(self, place):
+        (place / "monitord.yaml").chmod(0o600)
+
+        assert "monitord.yaml: C001 cannot read it: Permission denied; give another file with -c" == (
+            refused_as_nobody(place)
+        )
+
 
 class TestRules:
     @pytest.mark.parametrize(
@@ -125,6 +132,13 @@ class TestRules:
     def test_a_file_that_is_not_there_is_named(self, place):
         assert "no.yaml: R001 cannot read this file: No such file or directory; check its path and mode" == refused(
             place, "--rules", "no.yaml"
+        )
+
+    def test_a_file_that_the_daemon_may_not_read_is_named(self, place):
+        (place / "rules.yaml").touch(0o600)
+
+        assert "rules.yaml: R001 cannot read this file: Permission denied; check its path and mode" == (
+            refused_as_nobody(place, "--rules", "rules.yaml")
         )
 
 
@@ -168,6 +182,12 @@ class TestAlertLog:
 
 
 class TestMachine:
+    def test_another_processor_is_named(self, place):
+        """The kernel can be made to call itself a 32-bit one."""
+        assert "no register layout for i686: monitord runs on x86_64 and aarch64" == (
+            refused(place, before=("setarch", "i686", *COMMAND))
+        )
+
     def test_says_which_privilege_is_missing(self, place):
         assert "loading BPF needs root, or CAP_BPF and CAP_PERFMON" in refused_as_nobody(place)
 

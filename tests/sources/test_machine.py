@@ -1,5 +1,8 @@
 """Why a kernel refuses what others take."""
 
+import subprocess
+import sys
+
 import pytest
 
 from monitord.sources.bpf.machine import LOCKED_DOWN, advice, is_old
@@ -33,3 +36,14 @@ def test_integrity_is_no_reason(tmp_path):
 
 def test_age_is_named_where_there_is_no_lockdown(tmp_path):
     assert "Linux 4.19.0 is older than 5.10, which monitord needs" == advice(tmp_path, "4.19.0")
+
+
+@pytest.mark.parametrize(
+    ("personality", "expected"), [("--uname-2.6", "Linux 2.6."), ("--3gb", "it needs CONFIG_FTRACE_SYSCALLS=y ")]
+)
+def test_a_tracepoint_that_is_not_there_is_of_a_newer_kernel_or_of_another_configuration(personality, expected):
+    """Of the running kernel, which can be made to call itself 2.6."""
+    ask = "from monitord.sources.bpf.btf import Btf\nwith Btf() as btf: btf.tracepoint('no_such')"
+    done = subprocess.run(["setarch", personality, sys.executable, "-c", ask], capture_output=True, text=True)
+
+    assert f"LoadError: this kernel has no tracepoint no_such: {expected}" in done.stderr

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from monitord.sources.bpf.errors import LoadError
 from monitord.sources.bpf.libbpf import library
+from monitord.sources.bpf.machine import too_old
 
 # enum of uapi/linux/btf.h
 _STRUCT = 4
@@ -88,9 +89,8 @@ class Btf:
         """
         type_id = self._find(f"btf_trace_{name}", _TYPEDEF)
         if type_id is None:
-            raise LoadError(
-                f"this kernel has no tracepoint {name}: it needs CONFIG_FTRACE_SYSCALLS=y and CONFIG_TRACEPOINTS=y"
-            )
+            needed = too_old() or "it needs CONFIG_FTRACE_SYSCALLS=y and CONFIG_TRACEPOINTS=y"
+            raise LoadError(f"this kernel has no tracepoint {name}: {needed}")
         return type_id
 
     def _find(self, name: str, kind: int) -> int | None:

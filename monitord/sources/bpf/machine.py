@@ -27,11 +27,14 @@ def is_locked_down(root: Path = Path("/")) -> bool:
         return False
 
 
+def too_old(release: str | None = None) -> str | None:
+    """What to say of a kernel that is older than `OLDEST`; None of others."""
+    release = platform.release() if release is None else release
+    return (
+        f"Linux {release} is older than {'.'.join(map(str, OLDEST))}, which monitord needs" if is_old(release) else None
+    )
+
+
 def advice(root: Path = Path("/"), release: str | None = None) -> str:
     """Why this kernel refuses a program that others take, or who can tell."""
-    release = platform.release() if release is None else release
-    if is_locked_down(root):
-        return LOCKED_DOWN
-    if is_old(release):
-        return f"Linux {release} is older than {'.'.join(map(str, OLDEST))}, which monitord needs"
-    return "run `monitord doctor`"
+    return LOCKED_DOWN if is_locked_down(root) else too_old(release) or "run `monitord doctor`"

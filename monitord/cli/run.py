@@ -1,6 +1,7 @@
 """`monitord run`: watch."""
 
 import argparse
+import gc
 import logging
 import sys
 import time
@@ -146,6 +147,7 @@ def run(args: argparse.Namespace) -> int:
             finally:
                 watch.end()
 
+        _relieve_collector()
         try:
             return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
         except LoadError as error:  # the programs were loaded, and cannot be attached
@@ -156,6 +158,16 @@ def run(args: argparse.Namespace) -> int:
                 control.close()
             last_run.stopped()
             assembly.close()
+
+
+def _relieve_collector() -> None:
+    """
+    Leave what is there after the start to itself, and look for cycles less often.
+
+    Nothing on the way of an event makes cycles; the collector took a sixth of the time of an alert.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _scope(text: str) -> Scope:

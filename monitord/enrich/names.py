@@ -12,6 +12,9 @@ from monitord.model.value import Missing
 MAX_AGE_S = 60.0
 """Names come from the name service (files, systemd, LDAP), and not all of it has a file whose change can be seen."""
 
+LOOK_EVERY_S = 0.1
+"""How often the file is looked at: each alert asks for some names, and a look takes longer than all else about them."""
+
 NAMES_MAX = 65536
 """A program can run through all uids; what it makes us remember stays bounded."""
 
@@ -34,19 +37,27 @@ class Names:
         self._names: dict[int, str | Missing] = {}
         self._version = (0, 0)
         self._fresh_until_s = 0.0
+        self._look_s = 0.0
 
     def name(self, number: int) -> str | Missing:
         """The name of an id; `Missing.UNKNOWN` when it has none."""
-        version, now_s = self._stamp(), self._clock()
-        if version != self._version or now_s >= self._fresh_until_s or len(self._names) >= NAMES_MAX:
-            self._names.clear()
-            self._version, self._fresh_until_s = version, now_s + MAX_AGE_S
+        now_s = self._clock()
+        if now_s >= self._look_s or len(self._names) >= NAMES_MAX:
+            self._look_s = now_s + LOOK_EVERY_S
+            self._look(now_s)
         if number not in self._names:
             try:
                 self._names[number] = self._lookup(number)
             except (KeyError, OSError):
                 self._names[number] = Missing.UNKNOWN
         return self._names[number]
+
+    def _look(self, now_s: float) -> None:
+        """Forget the names that can be other ones now."""
+        version = self._stamp()
+        if version != self._version or now_s >= self._fresh_until_s or len(self._names) >= NAMES_MAX:
+            self._names.clear()
+            self._version, self._fresh_until_s = version, now_s + MAX_AGE_S
 
     def _stamp(self) -> tuple[int, int]:
         try:

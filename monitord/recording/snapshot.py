@@ -217,9 +217,10 @@ def ids_of(kind: str, call: Syscall | None, event: Event, *others: TaskState | P
     """The user (``uid``) or group (``gid``) ids that an event is about, those in its arguments too, but not -1."""
     if call is not None:
         for index in range(len(call.args)):
-            number = number_of_argument(call, index, event.args[index])
-            if id_kind(call, index) == kind and number != NO_LOGIN:
-                yield number
+            if id_kind(call, index) == kind:
+                number = number_of_argument(call, index, event.args[index])
+                if number != NO_LOGIN:
+                    yield number
     for value in (event, *others):
         for name in () if isinstance(value, Missing) else _ID_FIELDS[type(value)][kind]:
             number = getattr(value, name)

@@ -1,5 +1,6 @@
 """Register values as people read them, decided by the syscall, the argument's name and its C type."""
 
+import functools
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -153,8 +154,12 @@ def text_of_argument(call: Syscall, index: int, value: int) -> str:
 
 def id_kind(call: Syscall, index: int) -> str | None:
     """``uid`` or ``gid`` for an argument that is the id of a user or group."""
-    kind = call.args[index].type if index < len(call.args) else ""
-    return next((of for of in ("uid", "gid") if kind.endswith(f"{of}_t") and "*" not in kind), None)
+    return _id_kind_of(call.args[index].type) if index < len(call.args) else None
+
+
+@functools.cache
+def _id_kind_of(type_: str) -> str | None:
+    return next((of for of in ("uid", "gid") if type_.endswith(f"{of}_t") and "*" not in type_), None)
 
 
 @dataclass(frozen=True, slots=True)

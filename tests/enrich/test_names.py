@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from monitord.enrich.names import MAX_AGE_S, Names, group_names, user_names
+from monitord.enrich.names import LOOK_EVERY_S, MAX_AGE_S, Names, group_names, user_names
 from monitord.model.value import Missing
 
 
@@ -49,6 +49,7 @@ class TestNames:
     def test_changed_file_changes_the_name(self, database):
         database.names.name(17)
         database.write("bob", mtime_ns=2_000_000_000)
+        database.now_s += LOOK_EVERY_S
 
         assert "bob" == database.names.name(17)
 

@@ -27,3 +27,4 @@ class Code(enum.StrEnum):
     SYSLOG = "C034"  # a place where syslog cannot be
     IGNORE = "C036"  # a name or path that the kernel cannot ignore
     COMMAND = "C035"  # a command without a program
+    FILE = "C037"  # a file that an output names, which cannot be used

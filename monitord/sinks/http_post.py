@@ -4,12 +4,11 @@ import contextlib
 import http.client
 import ssl
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from monitord import __version__
-from monitord.config.load_outputs import wrong_header
 from monitord.config.outputs import HttpConfig
+from monitord.sinks.http_files import FileError, read_headers, tls_context
 from monitord.sinks.sockets import dead, why
 from monitord.stages import RefusedError, SinkError, UnsureError
 
@@ -87,14 +86,20 @@ class HttpPost:
     def _connect(self) -> http.client.HTTPConnection:
         """A connection that is opened when it is used, with what the files say now."""
         config = self._config
+        headers, wrong = read_headers(config.headers_file) if config.headers_file else ({}, [])
+        try:
+            if wrong:
+                raise wrong[0]
+            context = tls_context(config) if self._tls else None
+        except FileError as trouble:
+            raise SinkError(f"cannot use outputs.{self._name}.{trouble.key}: {trouble}") from trouble
         self._headers = {
             "User-Agent": f"monitord/{__version__}",
             "Content-Type": "application/json",
             **dict(config.headers),
-            **(_headers_of(config.headers_file, self._name) if config.headers_file else {}),
+            **headers,
         }
-        if self._tls:
-            context = _context(config, self._name)
+        if context:
             self._connection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=config.timeout_s, context=context
             )
@@ -138,40 +143,6 @@ class HttpPost:
             self.close()  # the next connection reads headers_file anew
             message += f"; see outputs.{self._name}.headers_file"
         raise SinkError(message)
-
-
-def _context(config: HttpConfig, name: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=config.ca_file)
-    except OSError as err:  # ssl.SSLError is one
-        raise SinkError(f"cannot use {config.ca_file} as outputs.{name}.ca_file: {why(err)}") from err
-    if config.ca_file:
-        # Python 3.13 asks for extensions that a CA made by openssl(1) lacks, 3.11 does not. Chain, name and time count.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if config.client_cert:
-        try:
-            context.load_cert_chain(config.client_cert, config.client_key, password=lambda: b"")
-        except OSError as err:
-            key = f" with {config.client_key}" if config.client_key else ""
-            raise SinkError(f"cannot use {config.client_cert}{key} as outputs.{name}.client_cert: {why(err)}") from err
-    return context
-
-
-def _headers_of(path: Path, name: str) -> Mapping[str, str]:
-    headers = {}
-    try:
-        lines = path.read_text("latin-1").splitlines()
-    except OSError as err:
-        raise SinkError(f"cannot read {path}, outputs.{name}.headers_file: {why(err)}") from err
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        header, colon, value = line.partition(":")
-        wrong = wrong_header(header, value.strip()) if colon else "not a line of the form 'Name: value'"
-        if wrong:
-            raise SinkError(f"{path}:{number}, outputs.{name}.headers_file: {wrong}")
-        headers[header] = value.strip()
-    return headers
 
 
 def _tls_trouble(error: ssl.SSLError, name: str) -> str:

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from monitord.sinks.http_files import NO_CERTIFICATE
+from tests.support.receiver import make_certificates
+
 ROOT = Path(__file__).parents[2]
 GOOD = "- macro: m\n  condition: (evt.type=open)\n- list: l\n  items: [cat]\n" + (
     "- rule: r\n  desc: d\n  condition: m and proc.name in (l)\n  output: o\n  priority: NOTICE\n"
@@ -88,3 +91,47 @@ def test_disabled_rules_are_counted_apart(check):
     done = check("off.yaml", off=GOOD + "  enabled: false\n")
 
     assert "ok: 1 rule (1 disabled), 1 macro, 1 list\n" == done.stdout
+
+
+class TestFilesOfOutputs:
+    """Certificates, keys and headers are opened as the daemon opens them."""
+
+    @pytest.fixture(scope="class")
+    def certificates(self, tmp_path_factory):
+        return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+    def test_right_ones_are_no_mistake(self, check, certificates, tmp_path):
+        (tmp_path / "headers").write_text("# a token\nAuthorization: Bearer x\n")
+        cert, key, ca = certificates.cert("client"), certificates.key("client"), certificates.cert("ca")
+        files = f"headers_file: headers, ca_file: {ca}, client_cert: {cert}, client_key: {key}"
+        done = check("-c", "monitord.yaml", monitord=f"outputs:\n  webhook: {{url: 'https://a/', {files}}}\n")
+
+        assert (0, "") == (done.returncode, done.stderr)
+
+    def test_all_that_is_wrong_is_said_with_its_place(self, check, certificates, tmp_path):
+        (tmp_path / "headers").write_text("A: b\ns3cr3t\nHost: x\n")
+        (tmp_path / "empty.pem").touch()
+        cert, key = certificates.cert("client"), certificates.key("server")
+        done = check(
+            "-c",
+            "monitord.yaml",
+            monitord="outputs:\n"
+            "  webhook:\n    url: https://a/\n    headers_file: headers\n    ca_file: empty.pem\n"
+            f"  alertmanager:\n    url: https://a/\n    client_cert: {cert}\n    client_key: {key}\n",
+        )
+        said = [line for line in done.stderr.splitlines() if ": C0" in line]
+
+        assert 2 == done.returncode
+        assert [
+            "monitord.yaml:4:19: C037 outputs.webhook.headers_file: headers:2: not a line of the form 'Name: value'",
+            "monitord.yaml:4:19: C037 outputs.webhook.headers_file: headers:3: Host is set by monitord; leave it out",
+            f"monitord.yaml:5:14: C037 outputs.webhook.ca_file: empty.pem: {NO_CERTIFICATE}",
+            f"monitord.yaml:9:17: C037 outputs.alertmanager.client_key: {key}: "
+            "the key belongs to another certificate than client_cert",
+        ] == said
+        assert "s3cr3t" not in done.stderr
+
+    def test_those_of_tls_are_of_no_interest_without_it(self, check):
+        done = check("-c", "monitord.yaml", monitord="outputs: {webhook: {url: 'http://a/', ca_file: /no/such}}\n")
+
+        assert (0, "") == (done.returncode, done.stderr)

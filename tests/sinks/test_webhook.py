@@ -1,13 +1,14 @@
 import json
 import socket
 import subprocess
-import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from monitord.config.outputs import WebhookConfig
 from monitord.sinks.format import json_line
+from monitord.sinks.http_files import NO_CERTIFICATE, PASSPHRASE
 from monitord.sinks.webhook import Webhook
 from monitord.stages import RefusedError, SinkError, UnsureError
 from tests.support.alerts import make_alert
@@ -298,59 +299,70 @@ class TestTls:
 
 
 class TestFiles:
-    def test_a_ca_that_is_not_there(self, opened, tmp_path):
-        with pytest.raises(SinkError, match=r"ca.pem as outputs.webhook.ca_file: no such file or directory"):
-            opened(1, scheme="https", ca_file=tmp_path / "ca.pem")
+    """What is wrong with them is said when the output is opened."""
 
-    def test_a_ca_that_is_none(self, opened, tmp_path):
-        (tmp_path / "ca.pem").write_text("no certificate")
-        with pytest.raises(SinkError, match=r"ca.pem as outputs.webhook.ca_file: "):
-            opened(1, scheme="https", ca_file=tmp_path / "ca.pem")
+    @pytest.fixture
+    def refused(self, opened):
+        def refused(**files) -> str:
+            with pytest.raises(SinkError) as raised:
+                opened(1, scheme="https", **files)
+            return str(raised.value)
 
-    def test_a_key_of_another_certificate(self, certificates, opened):
-        with pytest.raises(SinkError, match=r"as outputs.webhook.client_cert: .*key values mismatch"):
-            opened(1, scheme="https", client_cert=certificates.cert("client"), client_key=certificates.key("server"))
+        return refused
 
-    def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(self, certificates, opened, tmp_path):
-        locked = tmp_path / "locked.key"
-        openssl = [
-            "openssl",
-            "pkcs8",
-            "-topk8",
-            "-in",
-            certificates.key("client"),
-            "-out",
-            locked,
-            "-passout",
-            "pass:x",
-        ]
-        subprocess.run(openssl, check=True)
-        with pytest.raises(SinkError, match=r"locked\.key as outputs\.webhook\.client_cert: "):
-            opened(1, scheme="https", client_cert=certificates.cert("client"), client_key=locked)
+    @pytest.mark.parametrize("key", ["ca_file", "client_cert", "headers_file"])
+    def test_one_that_is_not_there(self, refused, key):
+        assert f"cannot use outputs.webhook.{key}: /no/such: no such file or directory" == refused(
+            **{key: Path("/no/such")}
+        )
 
-    def test_a_headers_file_that_is_not_there(self, opened, tmp_path):
-        with pytest.raises(SinkError, match=r"headers, outputs.webhook.headers_file: no such file or directory"):
-            opened(1, headers_file=tmp_path / "headers")
+    def test_a_key_that_is_not_there(self, refused, certificates):
+        said = refused(client_cert=certificates.cert("client"), client_key=Path("/no/such"))
+
+        assert "cannot use outputs.webhook.client_key: /no/such: no such file or directory" == said
+
+    @pytest.mark.parametrize("key", ["ca_file", "client_cert"])
+    @pytest.mark.parametrize("text", ["", "no certificate\n"])
+    def test_one_that_is_no_pem(self, refused, tmp_path, key, text):
+        (tmp_path / "pem").write_text(text)
+
+        assert f"cannot use outputs.webhook.{key}: {tmp_path}/pem: {NO_CERTIFICATE}" == refused(
+            **{key: tmp_path / "pem"}
+        )
+
+    def test_a_certificate_without_a_key(self, refused, certificates):
+        cert = certificates.cert("client")
+
+        assert f"client_cert: {cert}: no private key in it, and no client_key names one" in refused(client_cert=cert)
+
+    def test_a_key_that_is_none(self, refused, certificates):
+        cert = certificates.cert("client")
+
+        assert f"client_key: {cert}: no private key in it" in refused(client_cert=cert, client_key=cert)
+
+    def test_a_key_of_another_certificate(self, refused, certificates):
+        said = refused(client_cert=certificates.cert("client"), client_key=certificates.key("server"))
+
+        assert said.endswith("server.key: the key belongs to another certificate than client_cert")
+
+    @pytest.mark.parametrize("form", [(), ("-traditional",)])
+    def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(self, certificates, refused, tmp_path, form):
+        locked, key = tmp_path / "locked.key", certificates.key("client")
+        lock = ["openssl", "pkey", *form, "-aes256", "-in", key, "-out", locked, "-passout", "pass:x"]
+        subprocess.run(lock, check=True)
+
+        assert f"client_key: {locked}: {PASSPHRASE}" in (
+            refused(client_cert=certificates.cert("client"), client_key=locked)
+        )
 
     @pytest.mark.parametrize(
         ("line", "wrong"),
         [(SECRET, "not a line of the form"), (f"a b: {SECRET}", "cannot be the name"), ("Host: x", "is set by")],
     )
-    def test_a_line_that_is_no_header(self, opened, tmp_path, line, wrong):
+    def test_a_line_that_is_no_header(self, refused, tmp_path, line, wrong):
         (tmp_path / "headers").write_text(f"A: b\n{line}\n")
-        with pytest.raises(SinkError, match=rf"headers:2, outputs.webhook.headers_file: .*{wrong}") as raised:
-            opened(1, headers_file=tmp_path / "headers")
+        said = refused(headers_file=tmp_path / "headers")
 
-        assert SECRET not in str(raised.value)
-
-
-def test_many_write_side_by_side(receiver, opened):
-    """Each its own: there is no state between webhooks."""
-    sinks = [opened(receiver.port) for _ in range(5)]
-    threads = [threading.Thread(target=lambda sink=sink: [sink.write(RECORD) for _ in range(20)]) for sink in sinks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-
-    assert (100, 5) == (len(receiver.requests), receiver.connections)
+        assert said.startswith(f"cannot use outputs.webhook.headers_file: {tmp_path}/headers:2: ")
+        assert wrong in said
+        assert SECRET not in said

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The kernel side of monitord: a table of contents. Each header holds one concern; they are put in here by
- * monitord/sources/bpf/program.py, because BCC rewrites map calls only in the main file. */
+ * monitord/sources/bpf/compiler.py, because BCC rewrites map calls only in the main file. */
 
 #include "event.h"      /* the bytes on the wire */
 #include "task.h"       /* reading the kernel's structs */

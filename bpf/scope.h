@@ -1,14 +1,25 @@
-/* Which tasks are watched. SCOPE_* and its target are fixed when the program is compiled: a scope costs what it
- * costs and no other. The daemon itself (SELF_TGID) is never watched. */
+/* Which tasks are watched. The kind of the scope is fixed when the program is compiled: a scope costs what it costs
+ * and no other. The daemon itself (SELF_TGID) is never watched. */
+
+/* A constant that is put in when the program is loaded: the two instructions of a 64-bit load are found by the value
+ * that is compiled in (MAGIC of monitord/sources/bpf/settings.py). In assembly, because the compiler would reckon with
+ * that value. The verifier sees a constant like any other. */
+#define TEXT_OF(value) #value
+#define LOADED_AS(magic)                                                                                               \
+    ({                                                                                                                 \
+        u64 value_;                                                                                                    \
+        asm("%0 = " TEXT_OF(magic) " ll" : "=r"(value_));                                                              \
+        value_;                                                                                                        \
+    })
 
 #if defined(SCOPE_CGROUP)
-BPF_CGROUP_ARRAY(scope_cgroup, 1); /* holds SCOPE_CGROUP, whose id is compared first */
+BPF_CGROUP_ARRAY(scope_cgroup, 1); /* holds the cgroup whose id is compared first */
 
 static __always_inline bool scope_has(void *ctx, void *task) {
     void *css_set = TASK_LOAD(void *, task, task_struct__cgroups);
     void *cgroup = TASK_LOAD(void *, css_set, css_set__dfl_cgrp);
     void *node = TASK_LOAD(void *, cgroup, cgroup__kn);
-    if (TASK_LOAD(u64, node, kernfs_node__id) == SCOPE_CGROUP)
+    if (TASK_LOAD(u64, node, kernfs_node__id) == LOADED_AS(SCOPE_NUMBER))
         return true;
     return scope_cgroup.check_current_task(0) == 1; /* a cgroup below it */
 }
@@ -26,7 +37,7 @@ static __always_inline bool scope_has(void *ctx, void *task) {
 
 #elif defined(SCOPE_UID)
 static __always_inline bool scope_has(void *ctx, void *task) {
-    return TASK_LOAD(u32, TASK_LOAD(void *, task, task_struct__cred), cred__uid) == SCOPE_UID;
+    return TASK_LOAD(u32, TASK_LOAD(void *, task, task_struct__cred), cred__uid) == LOADED_AS(SCOPE_NUMBER);
 }
 
 #elif defined(SCOPE_PIDNS)
@@ -42,7 +53,7 @@ static __always_inline bool scope_has(void *ctx, void *task) {
         u32 inum = 0;
         bpf_probe_read_kernel(&ns, sizeof(ns), upid + OFF_upid__ns);
         bpf_probe_read_kernel(&inum, sizeof(inum), (void *)ns + OFF_pid_namespace__inum);
-        if (inum == SCOPE_PIDNS)
+        if (inum == LOADED_AS(SCOPE_NUMBER))
             return true;
     }
     return false;
@@ -55,5 +66,5 @@ static __always_inline bool scope_has(void *ctx, void *task) {
 #endif
 
 static __always_inline bool in_scope(void *ctx, void *task) {
-    return scope_has(ctx, task) && task_tgid(task) != SELF_TGID;
+    return scope_has(ctx, task) && task_tgid(task) != LOADED_AS(SELF_TGID);
 }

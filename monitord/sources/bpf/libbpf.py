@@ -41,6 +41,36 @@ class ProgLoadOpts(ctypes.Structure):
     )
 
 
+class MapCreateOpts(ctypes.Structure):
+    """struct bpf_map_create_opts (bpf.h of libbpf 1.0), as far as it is used; `sz` says how far."""
+
+    _fields_ = (
+        ("sz", c_size_t),
+        ("btf_fd", c_uint32),
+        ("btf_key_type_id", c_uint32),
+        ("btf_value_type_id", c_uint32),
+        ("btf_vmlinux_value_type_id", c_uint32),
+        ("inner_map_fd", c_uint32),
+        ("map_flags", c_uint32),
+        ("map_extra", c_uint64),
+        ("numa_node", c_uint32),
+        ("map_ifindex", c_uint32),
+    )
+
+
+class MapInfo(ctypes.Structure):
+    """struct bpf_map_info (uapi/linux/bpf.h) up to the flags; the kernel fills in as much as is asked for."""
+
+    _fields_ = (
+        ("type", c_uint32),
+        ("id", c_uint32),
+        ("key_size", c_uint32),
+        ("value_size", c_uint32),
+        ("max_entries", c_uint32),
+        ("map_flags", c_uint32),
+    )
+
+
 class ProgInfo(ctypes.Structure):
     """struct bpf_prog_info (uapi/linux/bpf.h) up to `recursion_misses`; the kernel fills in as much as is asked for."""
 
@@ -67,6 +97,7 @@ def library() -> ctypes.CDLL:
         "btf__type_by_id": (c_void_p, (c_void_p, c_uint32)),
         "btf__name_by_offset": (c_char_p, (c_void_p, c_uint32)),
         "btf__resolve_size": (c_longlong, (c_void_p, c_uint32)),
+        "bpf_map_create": (c_int, (c_int, c_char_p, c_uint32, c_uint32, c_uint32, c_void_p)),
         "bpf_prog_load": (c_int, (c_int, c_char_p, c_char_p, c_void_p, c_size_t, c_void_p)),
         "bpf_raw_tracepoint_open": (c_int, (c_char_p, c_int)),
         "bpf_obj_get_info_by_fd": (c_int, (c_int, c_void_p, c_void_p)),

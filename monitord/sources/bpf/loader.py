@@ -1,23 +1,32 @@
-"""The daemon's side of loading: start the helper, take over its descriptors."""
+"""
+Making the maps, and loading and attaching the programs.
 
-import json
+All by libbpf: the programs are BTF-typed raw tracepoints (BPF_TRACE_RAW_TP), a kind that BCC has no name for.
+Measured on 6.18, a typed pair that counts costs 70 ns per call against 85 ns for the plain kind, whose every struct
+read is a helper call.
+"""
+
+import ctypes
+import logging
 import os
-import socket
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-import monitord
+from monitord.config.schema import ScopeKind
 from monitord.sources.bpf import libbpf
-from monitord.sources.bpf.errors import LoadError, PassingError
-from monitord.sources.bpf.program import DESCRIPTORS, MESSAGE_BYTES, TRACEPOINTS
+from monitord.sources.bpf.build import Build
+from monitord.sources.bpf.compiled import Compiled, MapDefinition
+from monitord.sources.bpf.compiler import TRACEPOINTS
+from monitord.sources.bpf.errors import LoadError
+from monitord.sources.bpf.machine import advice
+from monitord.sources.bpf.offsets import is_supported
 from monitord.sources.bpf.settings import Settings
 
-TIMEOUT_S = 120
-"""For compiling and loading; under emulation it takes ten seconds."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,49 +38,33 @@ class Loaded:
 
     def close(self) -> None:
         """Free everything."""
-        for fd in (*self.programs.values(), *self.maps.values()):
-            os.close(fd)
+        _close(self.programs)
+        _close(self.maps)
 
 
 def load(settings: Settings) -> Loaded:
     """
-    Have the helper compile and load the programs.
+    Load everything, as an earlier start compiled it, or compiled now; nothing is attached.
 
     :raises LoadError: this machine cannot; says what is missing.
     :raises PassingError: it could not this time.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    # What LLVM, libbcc and Python print by themselves goes into our one line, not between the lines of the log.
-    with ours, os.fdopen(os.memfd_create("loader"), "w+b") as stderr:
-        with theirs:
-            # -P: the working directory is no place to import from, the directory of this package is.
-            path = {"PYTHONPATH": str(Path(monitord.__file__).resolve().parent.parent)}
-            helper = subprocess.Popen(
-                [sys.executable, "-P", "-m", "monitord.sources.bpf.program", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env=os.environ | path,
-                stderr=stderr,
-            )
-        ours.settimeout(TIMEOUT_S)
+    if not is_supported(platform.machine()):
+        raise LoadError(f"no register layout for {platform.machine()}: monitord runs on x86_64 and aarch64")
+    if not _may_load():
+        raise LoadError("loading BPF needs root, or CAP_BPF and CAP_PERFMON")
+    try:
+        libbpf.library()
+    except OSError as error:
+        raise LoadError(f"libbpf.so.1 cannot be loaded ({error}): install python3-bpfcc, which brings it") from error
+    build = Build(settings)
+    kept = build.kept()
+    if kept is not None:
         try:
-            ours.send(json.dumps(asdict(settings) | {"scope": settings.scope.value}).encode())
-            message, fds, _, _ = socket.recv_fds(ours, MESSAGE_BYTES, DESCRIPTORS)
-        except OSError as error:
-            helper.kill()
-            raise PassingError(f"the BPF programs were not loaded within {TIMEOUT_S} s ({error})") from error
-        finally:
-            code = helper.wait()
-        said = _useful_line(stderr)
-    if not message:
-        how = f"signal {-code}" if code < 0 else f"status {code}"
-        raise PassingError(f"the process that loads the BPF programs ended with {how}: run `monitord doctor`{said}")
-    answer = json.loads(message)
-    if "error" in answer:
-        raise LoadError(answer["error"] + said)
-    count = len(answer["maps"])
-    return Loaded(
-        dict(zip(answer["maps"], fds[:count], strict=True)), dict(zip(answer["programs"], fds[count:], strict=True))
-    )
+            return _load(kept, settings)
+        except LoadError as error:
+            _log.info("what an earlier start compiled does not load any more; compiled once more: %s", error)
+    return _load(build.fresh(), settings)
 
 
 def attach(programs: Mapping[str, int]) -> list[int]:
@@ -93,10 +86,89 @@ def attach(programs: Mapping[str, int]) -> list[int]:
     return links
 
 
-def _useful_line(stderr: BinaryIO) -> str:
-    """Of what the helper printed, the first line that names an error, or else the last."""
-    stderr.seek(0)
-    lines = [line.strip() for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
-    if not lines:
-        return ""
-    return f"; it printed: {next((line for line in lines if 'error:' in line), lines[-1])}"
+def _load(compiled: Compiled, settings: Settings) -> Loaded:
+    maps: dict[str, int] = {}
+    programs: dict[str, int] = {}
+    try:
+        for name, definition in compiled.maps.items():
+            maps[name] = _make_map(name, definition)
+        codes = {name: program.linked(maps, settings.constants) for name, program in compiled.programs.items()}
+        # Side by side: the verifier takes tenths of a second for the large ones, and the interpreter is not held
+        # meanwhile.
+        with ThreadPoolExecutor() as pool:
+            loading = {
+                name: pool.submit(_load_program, name, code, compiled.programs[name].type_id)
+                for name, code in codes.items()
+            }
+        refused = [error for future in loading.values() if (error := future.exception())]
+        programs = {name: future.result() for name, future in loading.items() if not future.exception()}
+        if refused:
+            raise refused[0]
+    except BaseException:
+        _close(programs)
+        _close(maps)
+        raise
+    ours = set(_read_or_written(settings))
+    _close({name: fd for name, fd in maps.items() if name not in ours})
+    return Loaded({name: maps[name] for name in ours}, programs)
+
+
+def _read_or_written(settings: Settings) -> Iterator[str]:
+    """The maps that the daemon reads or writes; the programs hold the others."""
+    yield from ("calls", "errors", "stats", "plans", "gates", "filters", "names", "places")
+    yield from ("lifecycle", "events", "spare")
+    if settings.latency:
+        yield "latencies"
+    if settings.scope is ScopeKind.PID:
+        yield "scope_pids"
+    if settings.scope in (ScopeKind.CGROUP, ScopeKind.UNIT):
+        yield "scope_cgroup"
+
+
+def _make_map(name: str, definition: MapDefinition) -> int:
+    options = libbpf.MapCreateOpts(sz=ctypes.sizeof(libbpf.MapCreateOpts), map_flags=definition.flags)
+    sizes = (definition.key_size, definition.value_size, definition.max_entries)
+    fd = int(libbpf.library().bpf_map_create(definition.kind, name[:15].encode(), *sizes, ctypes.byref(options)))
+    if fd < 0:
+        error = os.strerror(ctypes.get_errno())
+        raise LoadError(f"the kernel refused the map {name} ({error}): {advice()}")
+    return fd
+
+
+def _load_program(name: str, code: bytes, type_id: int) -> int:
+    """One program into the kernel; the verifier's last lines come with the error."""
+    log = ctypes.create_string_buffer(1 << 20)
+    options = libbpf.ProgLoadOpts(
+        sz=ctypes.sizeof(libbpf.ProgLoadOpts),
+        expected_attach_type=libbpf.TRACE_RAW_TP,
+        attach_btf_id=type_id,
+    )
+    lib = libbpf.library()
+    arguments = (libbpf.PROG_TYPE_TRACING, name[:15].encode(), b"GPL", code, len(code) // 8)
+    fd = int(lib.bpf_prog_load(*arguments, ctypes.byref(options)))
+    if fd >= 0:
+        return fd
+    error = ctypes.get_errno()
+    # Once more for the verifier's words: asking for them always would slow every start.
+    options.log_level, options.log_size = 1, len(log)
+    options.log_buf = ctypes.cast(log, ctypes.c_void_p)
+    fd = int(lib.bpf_prog_load(*arguments, ctypes.byref(options)))
+    if fd >= 0:
+        return fd
+    lines = log.value.decode(errors="replace").strip().splitlines()
+    useful = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]
+    said = f"; the verifier said: {useful[-1]}" if useful else ""
+    raise LoadError(f"the kernel refused the program {name} ({os.strerror(error)}){said}: {advice()}")
+
+
+def _close(descriptors: Mapping[str, int]) -> None:
+    for fd in descriptors.values():
+        os.close(fd)
+
+
+def _may_load() -> bool:
+    """Whether this process has CAP_SYS_ADMIN, or CAP_BPF and CAP_PERFMON; without, libbcc prints its own mind."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
+    held = int(effective[1], 16) if effective else 0
+    return bool(held >> 21 & 1 or (held >> 39 & 1 and held >> 38 & 1))

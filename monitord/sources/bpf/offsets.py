@@ -5,10 +5,9 @@ import platform
 import re
 from collections.abc import Iterator
 
-from monitord.config.schema import ScopeKind
 from monitord.sources.bpf.btf import Btf
 from monitord.sources.bpf.errors import LoadError
-from monitord.sources.bpf.settings import Settings
+from monitord.sources.bpf.settings import MAGIC, Settings
 
 # What the C refers to as OFF_struct__member: the place of a member may be inside others (the path).
 _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -149,15 +148,14 @@ def defines(settings: Settings, btf: Btf) -> Iterator[str]:
     yield f"-DSIZE_inode={btf.size('inode')}"
     yield f"-DMACHINE_{platform.machine()}"
     yield f"-DSIZE_upid={btf.size('upid')}"
-    yield f"-DSELF_TGID={settings.self_tgid}"
+    yield from (f"-D{name}={value:#x}" for name, value in MAGIC.items())
     yield f"-DPAGE_SIZE={mmap.PAGESIZE}"  # BCC sizes the spare ring with it
     if _has_task_btf():
         yield "-DHAVE_TASK_BTF"
     if settings.latency:
         yield "-DLATENCY"
-    if settings.scope is not ScopeKind.ALL:
-        kind = ScopeKind.CGROUP if settings.scope is ScopeKind.UNIT else settings.scope
-        yield f"-DSCOPE_{kind.name}={settings.scope_number}"
+    if settings.scope_define:
+        yield settings.scope_define
 
 
 def _has_task_btf() -> bool:

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.bpf
 
 COMPILE = """
 import sys
-from monitord.sources.bpf.program import _compile
-bpf = _compile(sys.argv[1:])
+from monitord.sources.bpf.compiler import compile_source
+bpf = compile_source(sys.argv[1:])
 print(len(bpf.dump_func(b"on_sys_enter")), len(bpf.dump_func(b"on_sys_exit")))
 """
 

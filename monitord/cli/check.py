@@ -10,7 +10,7 @@ from monitord.abi.arch import Abi
 from monitord.config.codes import Code
 from monitord.config.default import INSTALLED, config_path
 from monitord.config.load import load as load_config
-from monitord.config.outputs import OutputsConfig
+from monitord.config.outputs import HttpConfig, OutputsConfig
 from monitord.config.place import place_of
 from monitord.config.schema import BadFiles, RulesConfig
 from monitord.model.problem import Problem, errors
@@ -20,7 +20,8 @@ from monitord.tables.syscalls import SyscallTable
 
 _DESCRIPTION = """\
 Read the configuration and the rules as `monitord run` would, and say everything that is wrong with them, with file,
-line, column, a code to search for, and what to do. Nothing is started, and no privilege is needed.
+line, column, a code to search for, and what to do. Certificates, keys and headers that outputs name are opened, too.
+Nothing is started, and no privilege is needed but to read these files.
 """
 _EPILOG = """\
 examples:
@@ -82,10 +83,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _files(path: Path, outputs: OutputsConfig) -> Iterable[Problem]:
     """What is wrong with the certificates, keys and headers that outputs name."""
-    for name, config in (("webhook", outputs.webhook), ("alertmanager", outputs.alertmanager)):
-        if config is None:
-            continue
-        for trouble in troubles(config, tls=config.url.startswith("https:")):
+    named: list[tuple[str, HttpConfig, tuple[str, ...]]] = []
+    if outputs.webhook:
+        named.append(("webhook", outputs.webhook, (outputs.webhook.url,)))
+    if outputs.alertmanager:
+        named.append(("alertmanager", outputs.alertmanager, outputs.alertmanager.urls))
+    for name, config, urls in named:
+        for trouble in troubles(config, tls=any(url.startswith("https:") for url in urls)):
             # The place is that of the key: the line of a headers file, which would be shown, holds a secret.
             key = f"outputs.{name}.{trouble.key}"
             yield Problem(str(path), *place_of(path, key), Code.FILE.value, f"{key}: {trouble}")

@@ -59,7 +59,6 @@ def outputs_keys(section: Section, file: Read) -> dict[str, Read]:
     """
     timeout = read_number(1, TIMEOUT_MAX_S)
     http = {
-        "url": read_url,
         "headers": read_headers,
         "headers_file": optional(file),
         "ca_file": optional(file),
@@ -69,11 +68,12 @@ def outputs_keys(section: Section, file: Read) -> dict[str, Read]:
     }
     webhook = {
         **http,
+        "url": read_url,
         "format": _read_format,
         "spool": optional(file),
         "spool_mib": read_number(1, SPOOL_MIB_MAX),
     }
-    alertmanager = {**http, "resolve_after_s": read_number(1, 7 * 24 * 3600)}
+    alertmanager = {**http, "urls": read_urls, "resolve_after_s": read_number(1, 7 * 24 * 3600)}
     alert_log = {"path": file, "format": _read_format}
     syslog = {"address": read_syslog_address, "facility": read_choice(FACILITIES), "format": _read_format}
     program = {"command": read_command, "format": _read_format, "timeout_s": timeout}
@@ -84,7 +84,7 @@ def outputs_keys(section: Section, file: Read) -> dict[str, Read]:
         "alert_log": optional(section("outputs.alert_log", AlertLogConfig, alert_log, "path")),
         "syslog": optional(section("outputs.syslog", SyslogConfig, syslog)),
         "webhook": optional(section("outputs.webhook", WebhookConfig, webhook, "url")),
-        "alertmanager": optional(section("outputs.alertmanager", AlertmanagerConfig, alertmanager, "url")),
+        "alertmanager": optional(section("outputs.alertmanager", AlertmanagerConfig, alertmanager, "urls")),
         "program": optional(section("outputs.program", ProgramConfig, program, "command")),
     }
 
@@ -111,6 +111,16 @@ def read_url(node: yaml.Node) -> str:
     if wrong:
         raise WrongValueError(Code.URL, wrong)
     return text
+
+
+def read_urls(node: yaml.Node) -> tuple[str, ...]:
+    """One URL or more."""
+    urls = tuple(read_url(item) for item in items_of(node))
+    if not urls:
+        raise WrongValueError(Code.URL, "no URL; write [http://HOST:9093]")
+    if len(set(urls)) < len(urls):
+        raise WrongValueError(Code.URL, "the same URL twice; keep one")
+    return urls
 
 
 def read_headers(node: yaml.Node) -> tuple[tuple[str, str], ...]:

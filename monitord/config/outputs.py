@@ -68,7 +68,6 @@ class HttpConfig:
     """
     What is said to an HTTP server, and how.
 
-    :ivar url: can hold a secret in its path, as those of chat services do: never shown whole.
     :ivar headers: can hold secrets.
     :ivar headers_file: lines of ``Name: value``, read for every connection.
     :ivar ca_file: certificates to trust instead of the machine's.
@@ -76,7 +75,6 @@ class HttpConfig:
     :ivar timeout_s: for connecting, and for every step of the answer.
     """
 
-    url: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     headers_file: Path | None = None
     ca_file: Path | None = None
@@ -90,10 +88,12 @@ class WebhookConfig(HttpConfig):
     """
     An HTTP server that takes one alert per POST.
 
+    :ivar url: can hold a secret in its path, as those of chat services do: never shown whole.
     :ivar spool: a directory that keeps what was not delivered, over restarts too; None: memory alone.
     :ivar spool_mib: what it may grow to.
     """
 
+    url: str = field(kw_only=True, repr=False)
     format: Format = Format.FALCO
     spool: Path | None = None
     spool_mib: int = 64
@@ -102,10 +102,11 @@ class WebhookConfig(HttpConfig):
 @dataclass(frozen=True, slots=True)
 class AlertmanagerConfig(HttpConfig):
     """
-    :ivar url: of Alertmanager, without ``/api/v2``.
+    :ivar urls: of Alertmanager, without ``/api/v2``; several are a cluster, each of which is to get every alert.
     :ivar resolve_after_s: an alert ends so long after it was sent, if it does not come again.
     """
 
+    urls: tuple[str, ...] = field(kw_only=True, repr=False)
     resolve_after_s: int = 300
 
 

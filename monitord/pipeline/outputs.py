@@ -1,9 +1,11 @@
 """From the section ``outputs:`` to the workers that write."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from monitord.config.outputs import OutputsConfig, WebhookConfig
+from monitord.config.outputs import AlertmanagerConfig, OutputsConfig, WebhookConfig
 from monitord.model.alert import Alert
 from monitord.sinks.alert_log import AlertLog
 from monitord.sinks.alertmanager import Alertmanager
@@ -76,13 +78,18 @@ class Outputs:
             yield ("webhook", webhook, queue), lambda: self._webhook(webhook, queue)
         if config.alertmanager:
             manager = config.alertmanager
-            yield ("alertmanager", manager, queue), lambda: self._plain(Alertmanager(manager), queue, NETWORK_RETRY_S)
+            for number, url in enumerate(manager.urls):
+                key = f"alertmanager {number}", replace(manager, urls=(url,)), queue
+                yield key, partial(self._alertmanager, manager, number, queue)
         if config.program:
             program = config.program
             yield ("program", program, queue), lambda: self._plain(Program(program), queue)
 
     def _plain(self, sink: Sink[Alert], queue: int, longest_retry_s: float = LOCAL_RETRY_S) -> Worker:
         return SinkWorker(sink, Backlog(queue, _unchanged), self._telemetry, longest_retry_s=longest_retry_s)
+
+    def _alertmanager(self, config: AlertmanagerConfig, number: int, queue: int) -> Worker:
+        return self._plain(Alertmanager(config, number), queue, NETWORK_RETRY_S)
 
     def _webhook(self, config: WebhookConfig, queue: int) -> Worker:
         sink, encode = Webhook(config), ENCODERS[config.format]

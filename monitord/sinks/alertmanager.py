@@ -21,13 +21,13 @@ class Alertmanager:
     """
     Posts each alert on its own; Alertmanager makes one of those with the same labels, and extends it.
 
+    :param number: of this one among the URLs, from 0.
     :raises SinkError: a file of the configuration cannot be used.
     """
 
-    name = "alertmanager"
-
-    def __init__(self, config: AlertmanagerConfig, clock: Callable[[], int] = time.time_ns) -> None:
-        self._post = HttpPost(self.name, config, "/api/v2/alerts")
+    def __init__(self, config: AlertmanagerConfig, number: int = 0, clock: Callable[[], int] = time.time_ns) -> None:
+        self.name = "alertmanager" if number == 0 else f"alertmanager_{number + 1}"
+        self._post = HttpPost("alertmanager", config.urls[number], config, "/api/v2/alerts")
         self._resolve_after_ns = config.resolve_after_s * 10**9
         self._clock = clock
 

@@ -25,15 +25,16 @@ class HttpPost:
 
     Certificates, keys and `headers_file` are read for every connection: new ones need no reload.
 
-    :param name: of the output, for messages.
+    :param name: of the output's key, for messages.
+    :param url: of the server.
     :param path: behind the path of the URL.
     :raises SinkError: one of the files cannot be used.
     """
 
-    def __init__(self, name: str, config: HttpConfig, path: str = "") -> None:
+    def __init__(self, name: str, url: str, config: HttpConfig, path: str = "") -> None:
         self._name = name
         self._config = config
-        parts = urlsplit(config.url)
+        parts = urlsplit(url)
         self._tls = parts.scheme == "https"
         self._host, self._port = parts.hostname or "", parts.port
         self._target = (parts.path.rstrip("/") + path if path else parts.path or "/") + (

@@ -18,7 +18,7 @@ class Webhook:
     name = "webhook"
 
     def __init__(self, config: WebhookConfig) -> None:
-        self._post = HttpPost(self.name, config)
+        self._post = HttpPost(self.name, config.url, config)
 
     def write(self, record: bytes) -> None:
         """

@@ -117,7 +117,7 @@ class TestFilesOfOutputs:
             "monitord.yaml",
             monitord="outputs:\n"
             "  webhook:\n    url: https://a/\n    headers_file: headers\n    ca_file: empty.pem\n"
-            f"  alertmanager:\n    url: https://a/\n    client_cert: {cert}\n    client_key: {key}\n",
+            f"  alertmanager:\n    urls: [https://a/]\n    client_cert: {cert}\n    client_key: {key}\n",
         )
         said = [line for line in done.stderr.splitlines() if ": C0" in line]
 

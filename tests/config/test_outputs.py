@@ -60,7 +60,7 @@ class TestShippedFile:
     @pytest.mark.parametrize("name", SECTIONS)
     def test_every_key_is_at_its_default(self, switched_on, name):
         config = getattr(load(switched_on)[0].outputs, name)
-        required = {"path", "url", "command"} & {field.name for field in fields(config)}
+        required = {"path", "url", "urls", "command"} & {field.name for field in fields(config)}
 
         assert type(config)(**{key: getattr(config, key) for key in required}) == config
 
@@ -137,6 +137,10 @@ class TestMistakes:
             ("webhook: {url: 'https://h/a b'}", Code.URL),
             ("webhook: {url: 'https://h/#x'}", Code.URL),
             ("webhook: {url: 5}", Code.WRONG_TYPE),
+            ("alertmanager: {urls: []}", Code.URL),
+            ("alertmanager: {urls: ['http://h/', 'ftp://h/']}", Code.URL),
+            ("alertmanager: {urls: ['http://h/', 'http://h/']}", Code.URL),
+            ("alertmanager: {urls: http://h/}", Code.WRONG_TYPE),
             ("webhook: {url: http://h/, headers: [a]}", Code.WRONG_TYPE),
             ("webhook: {url: http://h/, headers: {a: 5}}", Code.WRONG_TYPE),
             ("webhook: {url: http://h/, headers: {'a b': c}}", Code.HEADER),

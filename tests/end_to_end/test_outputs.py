@@ -84,12 +84,38 @@ class TestAllAtOnce:
         assert f"Bearer {SECRET}" == receiver.requests[0].headers["Authorization"]
         assert SECRET not in log
 
+    def test_each_alertmanager_gets_every_alert_and_another_is_added_by_a_reload(self, tmp_path, opened):
+        def config(*ports: int) -> Path:
+            urls = [f"http://127.0.0.1:{port}" for port in (9, *ports)]
+            return configured(tmp_path, RULES, outputs={"alertmanager": {"urls": urls}})
+
+        with receiving() as first, receiving() as second:
+            with running(tmp_path, opened.scope, config(first.port)) as daemon:
+                opens(opened, 1)
+                first.wait_for(1)
+                config(first.port, second.port)
+                daemon.reload()
+                opens(opened, 2)
+                first.wait_for(2)
+                second.wait_for(1)
+                metrics = daemon.settle()
+
+        summaries = [
+            [json.loads(request.body)[0]["annotations"]["summary"] for request in receiver.requests]
+            for receiver in (first, second)
+        ]
+        assert [["opened /nowhere/1", "opened /nowhere/2"], ["opened /nowhere/2"]] == summaries
+        assert 1 == first.connections
+        assert 0 == metrics.value("monitord_alerts_total", sink="alertmanager")
+        assert 2 == metrics.value("monitord_alerts_total", sink="alertmanager_2")
+        assert 1 == metrics.value("monitord_alerts_total", sink="alertmanager_3")
+
     def test_dead_ones_do_not_keep_the_others_from_theirs(self, tmp_path, opened):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             outputs = {
                 "syslog": {"address": "/nowhere/log"},
                 "webhook": {"url": f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET}", "timeout_s": 2},
-                "alertmanager": {"url": "http://127.0.0.1:9"},
+                "alertmanager": {"urls": ["http://127.0.0.1:9"]},
                 "program": {"command": ["/bin/false"]},
             }
             with running(tmp_path, opened.scope, configured(tmp_path, RULES, outputs=outputs)) as daemon:

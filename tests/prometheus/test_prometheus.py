@@ -38,7 +38,7 @@ def service(tmp_path_factory) -> Iterator[SimpleNamespace]:
         config = configured(
             directory,
             CONFIG,
-            outputs={"alertmanager": {"url": manager}},
+            outputs={"alertmanager": {"urls": [manager]}},
             bpf={"program_stats": True},
         )
         # Waiting for minutes would test the patience of Prometheus alone.
@@ -155,7 +155,10 @@ class TestAlertmanager:
     def test_a_dead_output_comes_through_prometheus(self, service):
         """Alertmanager hears of a webhook that nobody answers."""
         directory = service.rules.parent
-        outputs = {"alertmanager": {"url": service.manager}, "webhook": {"url": "http://127.0.0.1:9/", "timeout_s": 1}}
+        outputs = {
+            "alertmanager": {"urls": [service.manager]},
+            "webhook": {"url": "http://127.0.0.1:9/", "timeout_s": 1},
+        }
         configured(directory, CONFIG, outputs=outputs, bpf={"program_stats": True})
         service.daemon.reload()
 

@@ -20,7 +20,7 @@ def url(tmp_path_factory):
 
 @pytest.fixture
 def sink(url):
-    sink = Alertmanager(AlertmanagerConfig(url))
+    sink = Alertmanager(AlertmanagerConfig(urls=(url,)))
     yield sink
     sink.close()
 
@@ -74,7 +74,7 @@ def test_another_host_or_tag_is_another_alert(sink, url):
 
 
 def test_it_is_resolved_when_it_does_not_come_again(url):
-    sink = Alertmanager(AlertmanagerConfig(url, resolve_after_s=1))
+    sink = Alertmanager(AlertmanagerConfig(urls=(url,), resolve_after_s=1))
     sink.write(make_alert(time_ns=time.time_ns(), rule="short"))
     assert 1 == len(found(url, "short"))
     end_s = time.monotonic() + 5
@@ -100,7 +100,7 @@ def test_an_alert_in_the_future_has_an_end_behind_its_start(sink, url):
 
 def test_the_path_of_the_url_is_kept(url):
     with receiving() as receiver:
-        sink = Alertmanager(AlertmanagerConfig(f"http://127.0.0.1:{receiver.port}/prefix/"))
+        sink = Alertmanager(AlertmanagerConfig(urls=(f"http://127.0.0.1:{receiver.port}/prefix/",)))
         sink.write(make_alert())
         sink.close()
 

@@ -51,7 +51,7 @@ def start(telemetry, tmp_path):
         backlog = Backlog(queue, json_line)
         if spool:
             backlog = SpoolBacklog(queue, json_line, tmp_path / "spool", limit, "webhook")
-        webhook = Webhook(WebhookConfig(f"http://127.0.0.1:{port}/", **config))
+        webhook = Webhook(WebhookConfig(url=f"http://127.0.0.1:{port}/", **config))
         worker = SinkWorker(webhook, backlog, telemetry, first_retry_s=0.01, longest_retry_s=0.05)
         worker.start()
         workers.append(worker)
@@ -235,7 +235,7 @@ CHILD = """
     url, directory = sys.argv[1:3]
     telemetry = Telemetry()
     backlog = SpoolBacklog(10000, json_line, Path(directory), 1 << 24, "webhook")
-    worker = SinkWorker(Webhook(WebhookConfig(url)), backlog, telemetry, first_retry_s=0.01, longest_retry_s=0.05)
+    worker = SinkWorker(Webhook(WebhookConfig(url=url)), backlog, telemetry, first_retry_s=0.01, longest_retry_s=0.05)
     worker.start()
     print("started", flush=True)
     for line in sys.stdin:
@@ -375,7 +375,7 @@ def test_a_full_disk_does_not_keep_alerts_from_a_server_that_works(tmp_path):
                         filler.write(bytes(512))
                 except OSError:
                     pass
-            webhook = Webhook(WebhookConfig(f"http://127.0.0.1:{{receiver.port}}/"))
+            webhook = Webhook(WebhookConfig(url=f"http://127.0.0.1:{{receiver.port}}/"))
             worker = SinkWorker(webhook, backlog, telemetry, first_retry_s=0.01, longest_retry_s=0.02)
             worker.start()
             for number in range(30):

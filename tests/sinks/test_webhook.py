@@ -34,7 +34,7 @@ def opened():
     sinks = []
 
     def opened(port: int, path: str = "/hook", scheme: str = "http", **config) -> Webhook:
-        sinks.append(Webhook(WebhookConfig(f"{scheme}://127.0.0.1:{port}{path}", **config)))
+        sinks.append(Webhook(WebhookConfig(url=f"{scheme}://127.0.0.1:{port}{path}", **config)))
         return sinks[-1]
 
     yield opened
@@ -63,7 +63,7 @@ class TestRequest:
 
     def test_an_ipv6_address(self, receiver):
         with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
-            sink = Webhook(WebhookConfig(f"http://[::1]:{server.getsockname()[1]}/", timeout_s=1))
+            sink = Webhook(WebhookConfig(url=f"http://[::1]:{server.getsockname()[1]}/", timeout_s=1))
             assert f"http://[::1]:{server.getsockname()[1]}: no answer within 1 s" == trouble(sink, UnsureError)
 
     def test_headers(self, receiver, opened):
@@ -179,13 +179,13 @@ class TestTrouble:
         assert f"http://127.0.0.1:{port}: connection refused" == trouble(opened(port, f"/{SECRET}"))
 
     def test_a_host_that_has_no_address(self):
-        sink = Webhook(WebhookConfig("http://no-such-host.invalid/"))
+        sink = Webhook(WebhookConfig(url="http://no-such-host.invalid/"))
 
         assert trouble(sink).startswith("http://no-such-host.invalid: ")
 
     @pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..b"])
     def test_a_host_that_cannot_be_one(self, host):
-        assert f"http://{host}: not a host name" == trouble(Webhook(WebhookConfig(f"http://{host}/")))
+        assert f"http://{host}: not a host name" == trouble(Webhook(WebhookConfig(url=f"http://{host}/")))
 
     def test_no_answer_leaves_it_open_whether_it_came(self, receiver, opened):
         receiver.answer = lambda handler, number: time.sleep(5)

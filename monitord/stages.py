@@ -86,7 +86,11 @@ class Sink(Protocol[Item]):
         """Close and open again whatever was opened by name."""
 
     def close(self) -> None:
-        """Finish."""
+        """
+        Finish.
+
+        :raises UnreadError: it is finished, and of what was written something is known not to have arrived.
+        """
 
 
 @runtime_checkable
@@ -116,3 +120,15 @@ class UnsureError(SinkError):
 
 class RefusedError(SinkError):
     """The other side has read an alert and does not want it, now or later."""
+
+
+class UnreadError(SinkError):
+    """
+    Whoever was to read the alerts has ended before.
+
+    :ivar alerts: how many are unread.
+    """
+
+    def __init__(self, alerts: int, message: str) -> None:
+        super().__init__(message)
+        self.alerts = alerts

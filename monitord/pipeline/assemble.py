@@ -134,11 +134,11 @@ class Assembly:
         """What came of every event, for those who add up: after a clean stop, admitted is judged and lost."""
         telemetry = self._telemetry
         lost = sum(self._source.losses().values()) + sum(telemetry.lost.values())
-        written = sum(sink.written for sink in telemetry.sinks.values())
-        dropped = sum(sink.dropped for sink in telemetry.sinks.values())
+        written = ", ".join(f"{name} {sink.written}" for name, sink in telemetry.sinks.items())
+        dropped = ", ".join(f"{name} {sink.dropped}" for name, sink in telemetry.sinks.items() if sink.dropped)
         return (
             f"{self._source.seen()} events admitted, {telemetry.judged} judged, {lost} lost; "
-            f"{written} alerts written, {dropped} dropped"
+            f"{telemetry.alerts} alerts, written: {written or 'none'}; dropped: {dropped or 'none'}"
         )
 
     def _detector(self, rules: RuleSet, config: Config) -> Detector:

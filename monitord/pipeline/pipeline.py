@@ -159,7 +159,7 @@ class Pipeline:
         waiting = self._handover.depth_bytes()
         if unwritten or waiting:
             _log.error(
-                "stopped at the deadline with %d alerts not written and %d KiB of events not judged",
+                "stopped with %d alerts that did not arrive and %d KiB of events not judged",
                 unwritten,
                 waiting >> 10,
             )

@@ -234,8 +234,11 @@ class SpoolBacklog(Backlog[bytes]):
         try:
             if self._spool is None:
                 self._spool = Spool(self._directory, self._limit)
+            moved = False
             while self._move_one(self._spool):
-                pass
+                moved = True
+            if moved:
+                self._spool.flush()
         except SpoolBusyError as err:
             trouble = str(err)
         except SpoolFullError:

@@ -1,6 +1,5 @@
 """Alerts on a program's standard input."""
 
-import contextlib
 import fcntl
 import os
 import select
@@ -13,7 +12,7 @@ from collections import deque
 from monitord.config.outputs import ProgramConfig
 from monitord.model.alert import Alert
 from monitord.sinks.encode import ENCODERS
-from monitord.stages import SinkError
+from monitord.stages import SinkError, UnreadError
 
 CLOSING_S = 1.0
 """What a program gets to end once its input has ended, and again after SIGTERM."""
@@ -32,7 +31,7 @@ class Program:
     Starts a program and writes one line of JSON per alert into its standard input.
 
     When it has ended, it is started anew for the next alert, and gets again what it had left in the pipe. What it had
-    read is its own: that is lost if it dies before it has dealt with it.
+    read is its own: that is lost, uncounted, if it dies before it has dealt with it.
     """
 
     name = "program"
@@ -66,20 +65,27 @@ class Program:
         """The program keeps running."""
 
     def close(self) -> None:
-        """End the input, wait for the program to end, and see to it that it does."""
+        """
+        End the input, wait for the program to end, and see to it that it does.
+
+        :raises UnreadError: it ended before it had read all.
+        """
         child, self._child = self._child, None
         if child is None:
             return
         assert child.stdin
-        with contextlib.suppress(OSError):
+        # An end of our own keeps what is in the pipe. Only now: with it, no write fails when the program has ended.
+        pipe = os.open(f"/proc/self/fd/{child.stdin.fileno()}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
             child.stdin.close()
-        for end in (child.terminate, child.kill):
-            try:
-                child.wait(CLOSING_S)
-                return
-            except subprocess.TimeoutExpired:
-                end()
-        child.wait()
+            _end(child)
+            unread = len(self._unread(pipe)) + len(self._again)
+        finally:
+            os.close(pipe)
+        if unread:
+            raise UnreadError(
+                unread, f"{self._config.command[0]} has ended{_how(child)} and left {unread} alerts unread"
+            )
 
     def _start(self) -> subprocess.Popen[bytes]:
         path = self._config.command[0]
@@ -150,6 +156,17 @@ class Program:
         kept = sum(map(len, self._sent))
         while kept - len(self._sent[0]) >= PIPE_BYTES:
             kept -= len(self._sent.popleft())
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """See to it that a program ends whose input has ended."""
+    for end in (child.terminate, child.kill):
+        try:
+            child.wait(CLOSING_S)
+            return
+        except subprocess.TimeoutExpired:
+            end()
+    child.wait()
 
 
 def _how(child: "subprocess.Popen[bytes] | None") -> str:

@@ -25,8 +25,8 @@ class Spool:
     A directory of files ``NUMBER.jsonl``, written at the end of the last one and read from the first one, and a file
     ``position`` that says how far the reading is.
 
-    One thread appends and one takes. A kill loses nothing of what `append` has returned from; a machine that loses
-    power can lose the last seconds, for nothing is flushed.
+    One thread appends and one takes. A kill loses nothing of what `append` has returned from, a machine that loses
+    power nothing that was there at the last `flush`.
 
     :param limit_bytes: of all files.
     :raises SpoolBusyError: somebody has it.
@@ -83,6 +83,14 @@ class Spool:
             self._bytes += written
             self._waiting += 1
 
+    def flush(self) -> None:
+        """
+        Let the disk have all that was appended; for the thread that appends.
+
+        :raises OSError: the disk failed.
+        """
+        os.fdatasync(self._writer)
+
     def head(self) -> bytes:
         """The oldest line; there must be one."""
         with self._lock:
@@ -137,6 +145,7 @@ class Spool:
             self._path(number).unlink()
         self._first, self._last = first, max([first, *numbers])
         self._writer = self._open(self._last, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        self._flush_names()
         self._end = self._cut_torn_line()
         self._reader = self._open(self._first, os.O_RDONLY)
         self._offset = min(offset, os.fstat(self._reader).st_size)
@@ -148,6 +157,14 @@ class Spool:
                 self._waiting += data.count(b"\n", self._offset if number == self._first else 0)
         self._sending = sending and self._waiting > 0
         self._store_position()
+
+    def _flush_names(self) -> None:
+        """A new file is there after a loss of power once its directory is flushed."""
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def _cut_torn_line(self) -> int:
         """Cut the last file behind its last whole line, and say where that is."""
@@ -172,7 +189,9 @@ class Spool:
         os.pwrite(self._position, (_POSITION % (self._first, self._offset, self._sending)).encode(), 0)
 
     def _next_segment(self) -> None:
+        os.fdatasync(self._writer)
         writer = self._open(self._last + 1, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        self._flush_names()
         os.close(self._writer)
         self._writer, self._end = writer, 0
         self._last += 1

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from monitord.model.alert import Alert
 from monitord.sinks.backlog import Backlog
-from monitord.stages import BulkSink, RefusedError, Sink, SinkError, UnsureError
+from monitord.stages import BulkSink, RefusedError, Sink, SinkError, UnreadError, UnsureError
 from monitord.telemetry import Telemetry
 
 Item = TypeVar("Item")
@@ -100,7 +100,7 @@ class SinkWorker(Generic[Item]):
         Wait for the end that `finish` asked for, but hardly longer than its deadline.
 
         :return: alerts that were neither written nor kept for the next start, the one included that the sink may hang
-            in.
+            in, and those that nobody read.
         """
         assert self._deadline_s is not None, "finish() comes first"
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()) + _CLOSING_S)
@@ -121,11 +121,17 @@ class SinkWorker(Generic[Item]):
                 retry_s = 0.0
             else:
                 retry_s = min(max(self._first_retry_s, 2 * retry_s), self._longest_retry_s)
-        lost = self._backlog.close()
+        self._lose(self._backlog.close())
+        try:
+            self._sink.close()
+        except UnreadError as err:
+            self._lose(err.alerts)
+            self._log.error("%s: %s", self._sink.name, err)
+
+    def _lose(self, alerts: int) -> None:
         with self._changed:
-            self._counts.dropped += lost
-        self._lost = lost
-        self._sink.close()
+            self._counts.dropped += alerts
+        self._lost = (self._lost or 0) + alerts
 
     def _wait(self, retry_s: float) -> bool:
         """Wait until there is something to do; False when all is done or the time for it is over."""

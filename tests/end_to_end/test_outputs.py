@@ -89,16 +89,19 @@ class TestAllAtOnce:
             urls = [f"http://127.0.0.1:{port}" for port in (9, *ports)]
             return configured(tmp_path, RULES, outputs={"alertmanager": {"urls": urls}})
 
-        with receiving() as first, receiving() as second:
-            with running(tmp_path, opened.scope, config(first.port)) as daemon:
-                opens(opened, 1)
-                first.wait_for(1)
-                config(first.port, second.port)
-                daemon.reload()
-                opens(opened, 2)
-                first.wait_for(2)
-                second.wait_for(1)
-                metrics = daemon.settle()
+        with (
+            receiving() as first,
+            receiving() as second,
+            running(tmp_path, opened.scope, config(first.port)) as daemon,
+        ):
+            opens(opened, 1)
+            first.wait_for(1)
+            config(first.port, second.port)
+            daemon.reload()
+            opens(opened, 2)
+            first.wait_for(2)
+            second.wait_for(1)
+            metrics = daemon.settle()
 
         summaries = [
             [json.loads(request.body)[0]["annotations"]["summary"] for request in receiver.requests]
@@ -196,6 +199,18 @@ class TestEnd:
         )
         assert took_s < 4
         assert end == signal.SIGKILL or "webhook: 3 alerts wait in " in log
+
+    def test_what_a_program_leaves_unread_is_said_and_counted(self, tmp_path, opened):
+        config = configured(tmp_path, RULES, outputs={"program": {"command": ["/bin/sleep", "60"]}})
+        with running(tmp_path, opened.scope, config) as daemon:
+            opens(opened, 1, 2, 3)
+            daemon.settle()
+            until(lambda: daemon.scrape().value("monitord_alerts_total", sink="program") == 3)
+            code = daemon.stop()
+
+        assert 0 == code
+        assert "error: program: /bin/sleep has ended by signal 15 and left 3 alerts unread\n" in daemon.log
+        assert "; 3 alerts, written: alert_log 3, program 3; dropped: program 3\n" in daemon.log
 
     def test_a_program_ends_with_the_daemon(self, tmp_path, opened):
         config = configured(tmp_path, RULES, outputs={"program": {"command": ["/bin/cat"]}})

@@ -72,7 +72,10 @@ class TestSigtermUnderLoad:
 
     def test_says_what_came_of_every_event(self, stopped):
         daemon, _, _ = stopped
-        totals = re.search(r"stopped: (\d+) events admitted, (\d+) judged, (\d+) lost; (\d+) alerts", daemon.log)
+        totals = re.search(
+            r"stopped: (\d+) events admitted, (\d+) judged, (\d+) lost; (\d+) alerts, written: alert_log",
+            daemon.log,
+        )
         admitted, judged, lost, written = map(int, totals.groups())
 
         assert admitted == judged + lost

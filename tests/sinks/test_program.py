@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 
 from monitord.config.outputs import Format, ProgramConfig
 from monitord.sinks.program import Program
-from monitord.stages import SinkError
+from monitord.stages import SinkError, UnreadError
 from tests.support.alerts import make_alert
 
 COPY = "import sys; [sys.stdout.buffer.write(line) and sys.stdout.flush() for line in sys.stdin.buffer]"
@@ -28,7 +29,8 @@ def program(tmp_path):
 
     yield program
     for sink in sinks:
-        sink.close()
+        with contextlib.suppress(UnreadError):
+            sink.close()
 
 
 @pytest.fixture
@@ -175,6 +177,38 @@ class TestEnd:
         assert not Path(f"/proc/{pid}").exists()
         assert time.monotonic() - begin_s < 4
 
+    def test_what_it_has_not_read_when_it_ends_is_counted(self, program, tmp_path):
+        """Byte by byte it takes two lines of five."""
+        sink = program(
+            "import os\nfor _ in range(2):\n    while os.read(0, 1) != b'\\n': pass\nprint('done', flush=True)\n"
+        )
+        for rule in "abcde":
+            sink.write(make_alert(rule=rule))
+        until(lambda: (tmp_path / "out").exists() and (tmp_path / "out").read_text() == "done\n")
+
+        with pytest.raises(
+            UnreadError, match=r"^/bin/sh has ended with exit code 0 and left 3 alerts unread$"
+        ) as raised:
+            sink.close()
+        assert 3 == raised.value.alerts
+
+    def test_what_it_reads_once_its_input_has_ended_is_not_lost(self, program, rules):
+        sink = program("import time; time.sleep(0.3)\n" + COPY)
+        for rule in "abcde":
+            sink.write(make_alert(rule=rule))
+        sink.close()
+
+        assert list("abcde") == rules()
+
+    def test_one_that_reads_nothing_has_lost_all(self, program, tmp_path):
+        sink = program("import time; print(1, flush=True); time.sleep(600)")
+        until(lambda: (tmp_path / "out").exists() and (tmp_path / "out").read_text())
+        for rule in "abc":
+            sink.write(make_alert(rule=rule))
+
+        with pytest.raises(UnreadError, match=r"has ended by signal 15 and left 3 alerts unread$"):
+            sink.close()
+
     def test_none_is_left_as_a_zombie(self, program):
         def zombies():
             states = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "stat="], capture_output=True)
@@ -184,6 +218,7 @@ class TestEnd:
         sink = program("pass")
         for _ in range(3):
             written_at_last(sink)
-        sink.close()
+        with contextlib.suppress(UnreadError):
+            sink.close()
 
         assert zombies() <= before

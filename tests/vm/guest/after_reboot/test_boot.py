@@ -35,5 +35,5 @@ def test_shutdown_before_ended_it_in_time_and_with_its_totals():
     assert "monitord.service: Deactivated successfully." in said
     totals = next(line for line in said.splitlines() if line.startswith("stopped: "))
     assert ", 0 lost; " in totals
-    assert totals.endswith(" 0 dropped")
+    assert totals.endswith("; dropped: none")
     assert "Failed" not in said

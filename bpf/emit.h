@@ -53,26 +53,15 @@ static __always_inline bool emit_head(void *ctx, struct event *event) {
     return !failed;
 }
 
-static __always_inline void emit(void *ctx, struct call *call, void *task, s64 ret, u16 flags) {
-    struct event *event = &call->event;
-    u64 now = bpf_ktime_get_boot_ns();
-    emit_identity(event, task);
-    event->kind = KIND_EVENT;
-    event->abi = call->start.abi;
-    event->nr = call->start.nr;
-    event->flags = flags;
-    event->ret = ret;
-    event->ts_ns = now;
-    event->duration_ns = flags & (FLAG_UNFINISHED | FLAG_NO_RETURN | FLAG_NO_START) ? 0 : now - call->start.ts_ns;
-    if (!emit_head(ctx, event))
-        return;
-    /* Each continuation header is written over the end of what was just sent. */
+/* The cells behind the head, for an event whose `data` follows it and has `room` bytes. Each continuation header is
+ * written over the end of what was just sent. */
+static __always_inline void emit_more(void *ctx, struct event *event, char *data, const u32 room) {
     u32 cells = event->cells;
-    for (u32 i = 1; i <= (DATA_ROOM - HEAD_DATA) / MORE_DATA; i++) {
+    for (u32 i = 1; i <= (room - HEAD_DATA) / MORE_DATA; i++) {
         if (i >= OPAQUE(cells))
             return;
         u32 at = HEAD_DATA + (i - 1) * MORE_DATA - sizeof(struct more);
-        struct more *more = (struct more *)&call->data[BOUND(at, DATA_ROOM - CELL_PAYLOAD)];
+        struct more *more = (struct more *)&data[BOUND(at, room - CELL_PAYLOAD)];
         more->kind = KIND_MORE;
         more->abi = event->abi;
         more->index = i;
@@ -84,4 +73,19 @@ static __always_inline void emit(void *ctx, struct call *call, void *task, s64 r
             return;
         }
     }
+}
+
+static __always_inline void emit(void *ctx, struct call *call, void *task, s64 ret, u16 flags) {
+    struct event *event = &call->event;
+    u64 now = bpf_ktime_get_boot_ns();
+    emit_identity(event, task);
+    event->kind = KIND_EVENT;
+    event->abi = call->start.abi;
+    event->nr = call->start.nr;
+    event->flags = flags;
+    event->ret = ret;
+    event->ts_ns = now;
+    event->duration_ns = flags & (FLAG_UNFINISHED | FLAG_NO_RETURN | FLAG_NO_START) ? 0 : now - call->start.ts_ns;
+    if (emit_head(ctx, event))
+        emit_more(ctx, event, call->data, DATA_ROOM);
 }

@@ -2,6 +2,12 @@
 
 BPF_ARRAY(lifecycle, u8, 1); /* whether somebody wants them */
 
+static __always_inline bool lifecycle_wanted(void) {
+    int zero = 0;
+    u8 *wanted = lifecycle.lookup(&zero);
+    return wanted && *wanted;
+}
+
 struct lifecycle_cell {
     u64 before; /* emit_cell() */
     struct event event;
@@ -15,9 +21,8 @@ BPF_PERCPU_ARRAY(lifecycle_cells, struct lifecycle_cell, 1);
 /* The record of a process, `task` being its leader; NULL when nobody wants it. */
 static __always_inline struct event *lifecycle_begin(void *ctx, void *task, u8 kind) {
     int zero = 0;
-    u8 *wanted = lifecycle.lookup(&zero);
     struct lifecycle_cell *cell = lifecycle_cells.lookup(&zero);
-    if (!wanted || !*wanted || !cell || !in_scope(ctx, task))
+    if (!lifecycle_wanted() || !cell || !in_scope(ctx, task))
         return NULL;
     struct event *event = &cell->event;
     void *parent = TASK_LOAD(void *, task, task_struct__real_parent);

@@ -20,6 +20,7 @@
 #include "program.h"    /* the executable */
 #include "emit.h"       /* into the ring */
 #include "lifecycle.h"  /* processes that begin and end */
+#include "cgroup.h"     /* cgroups that are made */
 
 /* Who makes the call, as what it returns. */
 static __always_inline void task_captures(struct call *call, struct plan *plan, void *task) {
@@ -313,6 +314,12 @@ int on_process_exec(u64 *ctx) {
         }
     }
     call->task = (u64)task;
+    return 0;
+}
+
+/* cgroup:cgroup_mkdir (struct cgroup *cgrp, const char *path) */
+int on_cgroup_mkdir(u64 *ctx) {
+    cgroup_made(ctx, (void *)ctx[0], ctx[1]);
     return 0;
 }
 

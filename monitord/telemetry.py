@@ -107,6 +107,7 @@ class Telemetry:
     :ivar origin_alerts: alerts made, likewise (worker).
     :ivar processes: how many are in the process table now; any thread may ask.
     :ivar processes_evicted: how many were forgotten for want of room.
+    :ivar cgroups_evicted: likewise, of cgroups.
     :ivar reload_ok: whether the last load of the configuration succeeded (main).
     :ivar reload_ok_s: Unix time of the last load that did (main).
     """
@@ -129,6 +130,7 @@ class Telemetry:
         self.origin_alerts: Top[Origin] = Top(0)
         self.processes: Callable[[], int] = int
         self.processes_evicted: Callable[[], int] = int
+        self.cgroups_evicted: Callable[[], int] = int
         self.reload_ok = False
         self.reload_ok_s = 0.0
 

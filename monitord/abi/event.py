@@ -43,8 +43,8 @@ class Kind(enum.IntEnum):
     """
     What a cell holds.
 
-    FORK and EXIT are records of processes, not of calls: `nr` is -1, `abi` the native one, no rule sees them. They
-    come when `Interest.lifecycle` asks for them, and are numbered with the events. Threads make none.
+    FORK, EXIT and CGROUP are no calls: `nr` is -1, `abi` the native one, no rule sees them. They come when
+    `Interest.lifecycle` asks for them, and are numbered with the events. Threads make none.
 
     FORK: a process was made, and has not run yet. pid, tid, start_ns, uid, gid, cgroup_id and comm are the new
     process's; ppid and parent_comm its real parent's (CLONE_PARENT: not the caller's). args: pid and start_ns of
@@ -53,12 +53,16 @@ class Kind(enum.IntEnum):
 
     EXIT: the last thread of a process is about to end; `ret` is the status that wait(2) gives. It can come twice
     when the last two threads end at the same time.
+
+    CGROUP: a cgroup v2 was made, and is empty yet. cgroup_id is its own, all else that of the process that made it;
+    the first text, a `Capture.STR` of no argument, is its path in the hierarchy.
     """
 
     EVENT = 1
     MORE = 2
     FORK = 3
     EXIT = 4
+    CGROUP = 5
 
 
 NO_CALL = -1

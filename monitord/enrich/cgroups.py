@@ -6,16 +6,22 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
+
+from monitord.abi.event import NO_ARGUMENT, Kind, TextFlag
 from monitord.enrich.bounded import Bounded
 from monitord.enrich.placement import placement_of
 from monitord.enrich.procfs import Procfs
-from monitord.model.event import Event, ProcessKey
+from monitord.model.event import Event, EventBatch, ProcessKey
 from monitord.model.placement import HOST, Placement
 from monitord.model.text import text_of
 from monitord.model.value import Missing
 
 CGROUPS = 16384
-"""Cgroups that are remembered, dead ones included: some 500 bytes each. The one that came first goes first."""
+"""
+Cgroups that are remembered, dead ones included: some 500 bytes each. The one that was asked for the longest time ago
+goes first.
+"""
 
 SEARCH_EVERY_S = 1.0
 """A search reads every directory of the hierarchy: 30 us each here."""
@@ -25,9 +31,11 @@ class Cgroups:
     """
     The placements of processes. Used by one thread.
 
-    An id is that of a cgroup v2. Its path comes from /proc while the process of the event lives, else from a search of
-    the hierarchy. Where cgroup v1 is mounted too, containers can be in its hierarchies alone: then each process is
-    asked for, once for each program that it runs, because a runtime moves itself before it executes the container's.
+    An id is that of a cgroup v2. Its path comes with the record of its making, however short it lives; that of an older
+    one from a search of the hierarchy. Where a record was lost, or whoever made the cgroup is not watched, /proc tells
+    while the process of the event lives, else a search. Where cgroup v1 is mounted too, containers can be in its
+    hierarchies alone: then each process is asked for, once for each program that it runs, because a runtime moves
+    itself before it executes the container's.
 
     :param procfs: of the initial pid namespace.
     :param mountinfo: the mounts of this process, see proc(5).
@@ -51,6 +59,25 @@ class Cgroups:
             with contextlib.suppress(OSError):  # something else is mounted over it
                 self._of_id[os.stat(self._mount).st_ino] = placement_of(())
 
+    @property
+    def evicted(self) -> int:
+        """Cgroups forgotten for want of room."""
+        return self._of_id.evicted
+
+    def seed(self) -> None:
+        """Learn of the cgroups that are there; to be called once events are delivered."""
+        if self._mount is not None:
+            self._searched_s = self._clock()
+            self._search(self._mount)
+
+    def observe(self, batch: EventBatch) -> None:
+        """Learn of the cgroups that were made; to be called before any event of the batch is judged."""
+        for row in np.flatnonzero(batch.records["kind"] == Kind.CGROUP).tolist():
+            made = batch.event(row)
+            path = made.captured(NO_ARGUMENT)
+            if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:
+                self._of_id[made.cgroup_id] = placement_of((path.text,))
+
     def placement(self, event: Event, line: Iterable[tuple[ProcessKey, int]]) -> Placement | Missing:
         """
         Where the process of an event runs.
@@ -72,7 +99,10 @@ class Cgroups:
 
     def known(self, cgroup_id: int) -> Placement | Missing | None:
         """What is remembered of a cgroup v2."""
-        return self._of_id.get(cgroup_id)
+        found = self._of_id.get(cgroup_id)
+        if found is not None:
+            self._of_id.move_to_end(cgroup_id)
+        return found
 
     def of_id(self, cgroup_id: int, event: Event | None = None) -> Placement | Missing:
         """
@@ -81,7 +111,7 @@ class Cgroups:
         :param event: of a process that was in it.
         :return: LATE when the cgroup was gone before it was asked for.
         """
-        found = self._of_id.get(cgroup_id)
+        found = self.known(cgroup_id)
         if found is not None:
             return found
         if self._mount is None or not cgroup_id:

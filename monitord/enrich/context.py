@@ -85,6 +85,11 @@ class ProcContext:
         return self._processes.evicted
 
     @property
+    def cgroups_evicted(self) -> int:
+        """Cgroups forgotten for want of room."""
+        return self._cgroups.evicted
+
+    @property
     def size(self) -> int:
         """Processes that are remembered."""
         return len(self._processes)
@@ -94,7 +99,8 @@ class ProcContext:
         return self._observer.interest()
 
     def seed(self) -> None:
-        """Learn of the processes that are there; to be called once events are delivered, before the first `observe`."""
+        """Learn of the processes and cgroups that are there; to be called once events come, before `observe`."""
+        self._cgroups.seed()
         self._lineage.seed(self._procfs.pids() if self._root is None else self._procfs.descendants(self._root))
 
     def observe(self, batch: EventBatch) -> None:
@@ -102,6 +108,7 @@ class ProcContext:
         if self._doubtful and time.monotonic() >= self._doubt_due_s:
             self._doubtful, self._doubt_due_s = False, time.monotonic() + DOUBT_EVERY_S
             self._lineage.doubt()
+        self._cgroups.observe(batch)
         self._observer.observe(batch)
 
     def lost(self) -> None:

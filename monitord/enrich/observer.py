@@ -60,7 +60,7 @@ class Observer:
         role = self._role[records["abi"], nr]
         role[(kind != Kind.EVENT) | (records["nr"] < 0)] = _NONE
         done = (records["ret"] == 0) & (records["flags"] & (Flag.UNFINISHED | Flag.NO_RETURN) == 0)
-        rows = np.flatnonzero((kind != Kind.EVENT) | (done & (role != _NONE)))
+        rows = np.flatnonzero((kind == Kind.FORK) | (kind == Kind.EXIT) | (done & (role != _NONE)))
         if len(rows):
             taken = records.view(CELL)[rows].view(EVENT)
             columns = [taken[name].tolist() for name in _COLUMNS]

@@ -66,7 +66,7 @@ class Captured:
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """
-    Events as columns; among them records of processes (`Kind.FORK`, `Kind.EXIT`), if somebody asked for them.
+    Events as columns; among them records of processes and cgroups (`Kind`), if somebody asked for them.
 
     :ivar records: (n,) of `monitord.abi.event.EVENT`, unaligned view; ``batch.records["nr"]`` is a column.
     :ivar cpu: (n,) u2, the CPU each record came from.

@@ -50,7 +50,7 @@ class Interest:
 
     :ivar calls: each with its outcomes.
     :ivar along: what events of a call carry along; nothing for calls that are not in it.
-    :ivar lifecycle: whether processes that begin and end are wanted, too: `monitord.abi.event.Kind.FORK`, `EXIT`.
+    :ivar lifecycle: whether processes that begin and end, and new cgroups, are wanted, too: `monitord.abi.event.Kind`.
     :ivar clauses: of those of whose events not all with these outcomes are wanted.
     """
 

@@ -69,6 +69,7 @@ class Assembly:
         telemetry.show_origins(config.metrics.origins)
         telemetry.processes = lambda: self._context.size
         telemetry.processes_evicted = lambda: self._context.evicted
+        telemetry.cgroups_evicted = lambda: self._context.cgroups_evicted
         self._outputs = Outputs(telemetry)
         workers = self._outputs.open(config.outputs)
         self.server = _listen(config.metrics, telemetry, table, lambda: self._source)

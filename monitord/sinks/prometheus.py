@@ -148,6 +148,12 @@ class _Metrics(Collector):
             (),
             [((), telemetry.processes_evicted())],
         )
+        yield _counter(
+            "monitord_cgroups_evicted_total",
+            "Cgroups that were forgotten for want of room.",
+            (),
+            [((), telemetry.cgroups_evicted())],
+        )
         queues = telemetry.queues.items()
         yield _gauge(
             "monitord_queue_depth", "What waits in a queue.", ("queue",), [((name,), q.depth()) for name, q in queues]

@@ -7,41 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from monitord.decode.decoder import Decoder
 from monitord.enrich.cgroups import Cgroups
+from monitord.enrich.context import ProcContext
 from monitord.enrich.procfs import Procfs
 from monitord.model.placement import HOST
 from monitord.model.value import Missing
 from tests.enrich.events import event_of, running
-from tests.support.container import AVAILABLE, container, pid_of
+from tests.support.cgroups import V1, V2, cgroup
+from tests.support.container import AVAILABLE, bundle, container, pid_of, remove_cgroups
+from tests.support.live import TABLE, Gated, interest, scope_of, watching
 
 ID = "4f0c" * 16
 
 
-def mounts(kind):
-    return [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[2] == kind]
-
-
-V2 = mounts("cgroup2")
-V1 = [mount for mount in mounts("cgroup") if os.access(f"{mount}/cgroup.procs", os.W_OK)]
-
 pytestmark = pytest.mark.skipif(not V2 or os.geteuid() != 0, reason="needs cgroup v2, and root to make cgroups")
-
-
-@contextmanager
-def cgroup(path, mount=None):
-    """A cgroup of our own, with what is above it, removed at the end."""
-    top = Path(mount or V2[0]) / f"monitord-test-{uuid.uuid4().hex}"
-    directory = top / path
-    directory.mkdir(parents=True)
-    try:
-        yield directory
-    finally:
-        while True:
-            if directory.exists():
-                directory.rmdir()
-            if directory == top:
-                break
-            directory = directory.parent
 
 
 @contextmanager
@@ -121,6 +101,84 @@ def test_what_is_remembered_is_bounded():
         cgroups.of_id(2**40)
 
         assert 2 == len(cgroups._of_id)
+        assert 3 < cgroups.evicted
+
+
+def test_a_cgroup_that_acts_again_is_forgotten_later_than_one_that_does_not(cgroups):
+    with cgroup("a") as first, cgroup("b") as second, cgroup("c") as third:
+        inodes = [directory.stat().st_ino for directory in (first, second, third)]
+        small = Cgroups(Procfs(Path("/proc")), capacity=2)
+        for inode, directory in zip(inodes[:2], (first, second), strict=True):
+            with cat_in(directory) as process:
+                small.of_id(inode, event_of(pid=process.pid, cgroup_id=inode))
+        small.known(inodes[0])
+        with cat_in(third) as process:
+            small.of_id(inodes[2], event_of(pid=process.pid, cgroup_id=inodes[2]))
+
+    assert [True, False, True] == [small.known(inode) is not None for inode in inodes]
+
+
+def batch_of(argv, wanted):
+    """What a program did, and the context that has learned from it, seeded before and asked when all is over."""
+    gated = Gated(argv)
+    context = ProcContext(TABLE, root=gated.pid)
+    with watching(scope_of(gated), context.interest() | wanted) as source:
+        context.seed()
+        assert 0 == gated.run()
+        batch = Decoder().decode([*source.drain(0.01), *source.drain(0)])
+    context.observe(batch)
+    return context, batch
+
+
+SHORT = """
+import os, sys
+for number in range(100):
+    directory = f"{sys.argv[1]}/docker-{number:064x}.scope"
+    os.mkdir(directory)
+    child = os.fork()
+    if not child:
+        with open(f"{directory}/cgroup.procs", "w") as procs:
+            procs.write("0")
+        os.getppid()
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.rmdir(directory)
+"""
+
+
+@pytest.mark.bpf
+def test_a_hundred_cgroups_of_a_few_milliseconds():
+    """All are gone before anybody looks."""
+    with cgroup("system.slice") as above:
+        context, batch = batch_of(["/usr/bin/python3", "-c", SHORT, str(above)], interest("getppid"))
+        getppid = {TABLE.calls_named("getppid")[0].nr}
+        events = [batch.event(row) for row in range(len(batch)) if batch.records["nr"][row] in getppid]
+
+        assert [f"{number:064x}" for number in range(100)] == [context.placement(event).full_id for event in events]
+
+
+@pytest.mark.bpf
+@pytest.mark.skipif(not AVAILABLE, reason="needs runc and busybox-static")
+def test_containers_that_end_at_once(tmp_path):
+    """Each event of the container's program has its id, and runc removed the cgroup before anybody looked."""
+    top = f"/monitord-test-{uuid.uuid4().hex}/docker"
+    try:
+        for number in range(5):
+            (tmp_path / str(number)).mkdir()
+            argv = ["/usr/bin/env", *bundle(tmp_path / str(number), f"{top}/{number:064x}", ["true"])]
+            context, batch = batch_of(argv, interest("exit_group"))
+            (true,) = [
+                event
+                for row in range(len(batch))
+                if (event := batch.event(row)).comm == "true"
+                and event.nr > 0
+                and TABLE.find(event.abi, event.nr).name == "exit_group"
+            ]
+
+            assert not Path(V2[0] + f"{top}/{number:064x}").exists()
+            assert f"{number:064x}" == context.placement(true).full_id
+    finally:
+        remove_cgroups(top)
 
 
 @pytest.mark.skipif(not V1, reason="no cgroup v1 here")

@@ -3,14 +3,19 @@
 import os
 import signal
 import time
+import uuid
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from monitord.abi.event import NO_CALL, Kind
+from monitord.abi.event import NO_ARGUMENT, NO_CALL, Kind, TextFlag
+from monitord.config.schema import Scope, ScopeKind
 from monitord.decode.decoder import Decoder
 from monitord.model.event import EventBatch
 from monitord.model.interest import Interest
+from tests.support.cgroups import V1, V2
 from tests.support.live import Gated, compiled, interest, scope_of, watching
 
 pytestmark = pytest.mark.bpf
@@ -135,3 +140,76 @@ class TestOrder:
             gated.run()
 
             assert 0 == source.seen()
+
+
+MAKE = "import os, sys\nfor path in sys.argv[1:]:\n os.makedirs(path)\n os.removedirs(path)"
+
+
+@pytest.mark.skipif(not V2 or os.geteuid() != 0, reason="needs cgroup v2, and root to make cgroups")
+class TestCgroup:
+    @pytest.fixture
+    def above(self):
+        """A cgroup v2 of our own."""
+        directory = Path(V2[0]) / f"monitord-test-{uuid.uuid4().hex}"
+        directory.mkdir()
+        yield directory
+        if directory.exists():
+            directory.rmdir()
+
+    def made(self, batch):
+        """Ids and paths."""
+        rows = np.flatnonzero(batch.records["kind"] == Kind.CGROUP).tolist()
+        return [(event.cgroup_id, event.captured(NO_ARGUMENT)) for event in map(batch.event, rows)]
+
+    def test_a_cgroup_says_where_it_is(self, above):
+        # Removed at the end, so that the id can be read here.
+        gated, batch, _ = batch_of(python(f"import os; os.mkdir('{above}/of its own')"))
+        directory = above / "of its own"
+        ((cgroup_id, path),) = self.made(batch)
+        (row,) = np.flatnonzero(batch.records["kind"] == Kind.CGROUP).tolist()
+        inode = directory.stat().st_ino
+        directory.rmdir()
+
+        assert (inode, f"/{above.name}/of its own") == (cgroup_id, path.text)
+        assert (NO_CALL, gated.pid, 0) == (batch.event(row).nr, batch.event(row).pid, batch.event(row).ret)
+
+    def test_a_long_path_comes_whole(self, above):
+        """With none to all of the continuation cells."""
+        path = above / "/".join(f"{level}" * 97 for level in range(9))
+        _, batch, _ = batch_of([*python(MAKE), str(path)])
+
+        made = [str(level).removeprefix(V2[0]) for level in [*path.parents, path] if above in level.parents]
+        assert sorted(made) == [path.text for _, path in self.made(batch)]
+
+    def test_one_longer_than_the_kernels_room_is_cut(self, above):
+        path = above / "/".join("x" * 200 for _ in range(6))
+        _, batch, _ = batch_of([*python(MAKE), str(path)])
+        captured = self.made(batch)[-1][1]
+
+        assert TextFlag.TRUNCATED == captured.flags
+        assert str(path).removeprefix(V2[0]).startswith(captured.text)
+
+    @pytest.mark.skipif(not V1, reason="no cgroup v1 here")
+    def test_one_of_cgroup_v1_makes_no_record(self):
+        path = f"{V1[0]}/monitord-test-{uuid.uuid4().hex}"
+
+        assert [] == self.made(batch_of([*python(MAKE), path])[1])
+
+    def test_nobody_asked_for_them(self, above):
+        gated = Gated([*python(MAKE), str(above / "x")])
+        with watching(scope_of(gated), interest("getppid")) as source:
+            gated.run()
+
+            assert 0 == source.seen()
+
+    def test_somebody_outside_makes_one_below_the_cgroup_that_is_watched(self, above):
+        """As a container's runtime does; but not one beside it."""
+        inside, beside = above / "a/b", above.with_name(above.name + "-2")
+        with watching(Scope(ScopeKind.CGROUP, f"/{above.name}"), Interest(lifecycle=True)) as source:
+            inside.mkdir(parents=True)
+            beside.mkdir()
+            batch = Decoder().decode([*source.drain(0.01), *source.drain(0)])
+        for directory in (inside, inside.parent, beside):
+            directory.rmdir()
+
+        assert [f"/{above.name}/a", f"/{above.name}/a/b"] == [path.text for _, path in self.made(batch)]

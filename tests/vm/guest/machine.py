@@ -95,6 +95,15 @@ def alert(rule: str, text: str) -> dict:
     return until(lambda: next((found for found in alerts() if found["rule"] == rule and text in found["output"]), {}))
 
 
+def refused() -> list[str]:
+    """What the daemon said, line by line, of a start that failed with exit code 2 and was not repeated."""
+    before = now()
+    run(f"systemctl start {SERVICE}", 1)
+    run("sleep 2")
+    assert ("failed", "2", "0") == (prop("ActiveState"), prop("ExecMainStatus"), prop("NRestarts"))
+    return journal(before, "-t monitord").splitlines()
+
+
 class Metrics:
     """One scrape."""
 

@@ -31,6 +31,15 @@ def test_a_path_is_followed_to_the_file_however_it_is_written():
     assert "/etc/shadow" == seen("relative")["output_fields"]["fd.name"]
 
 
+def test_container_of_nspawn_is_named():
+    attack = "cat /etc/shadow /nowhere/nspawn >/dev/null; sleep 1"
+    options = "--quiet --pipe --directory=/ --volatile=state --register=no --resolv-conf=off --timezone=off"
+    run(f"systemd-nspawn {options} --machine=box sh -c '{attack}'")
+
+    where = seen("nspawn")["event"]["placement"]
+    assert ("box", "systemd-nspawn", "machine.slice") == (where["full_id"], where["runtime"], where["slice"])
+
+
 @pytest.mark.parametrize(
     ("rule", "mark", "command"),
     [

@@ -4,22 +4,13 @@ import re
 import socket
 
 import pytest
-from machine import CONFIG, SERVICE, drop_in, journal, now, prop, read_secret, run, seen, until
+from machine import CONFIG, SERVICE, drop_in, journal, now, prop, read_secret, refused, run, seen, until
 
 
 @pytest.fixture(autouse=True)
 def stopped():
     """Stopped, and its starts forgotten."""
     run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}", None)
-
-
-def refused():
-    """What the daemon said, line by line, of a start that failed with exit code 2 and was not repeated."""
-    before = now()
-    run(f"systemctl start {SERVICE}", 1)
-    run("sleep 2")
-    assert ("failed", "2", "0") == (prop("ActiveState"), prop("ExecMainStatus"), prop("NRestarts"))
-    return journal(before, "-t monitord").splitlines()
 
 
 def test_wrong_configuration():

@@ -17,8 +17,8 @@ from monitord.decode.decoder import Decoder
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
 from monitord.model.value import Missing
+from monitord.sources.bpf.cpus import online_cpus
 from monitord.sources.bpf.libbpf import library
-from monitord.sources.bpf.rings import online_cpus
 from monitord.sources.bpf.scope import cgroup2_mount
 from monitord.sources.bpf.spare import PAGES
 from monitord.tables.constants import errno_name
@@ -410,7 +410,7 @@ class TestLoss:
 
         with watching(scope_of(gated), interest("getppid")) as source:
             monkeypatch.undo()
-            monkeypatch.setattr("monitord.sources.bpf.rings._perf_event_open", refused)
+            monkeypatch.setattr("monitord.sources.bpf.rings.open_output", refused)
             source._housekeeping_due_s = 0.0
             gated.run()
 

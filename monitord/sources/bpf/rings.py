@@ -9,34 +9,16 @@ import ctypes
 import fcntl
 import mmap
 import os
-import platform
 import select
-import struct
 import time
-from pathlib import Path
 
 from monitord.model.event import RawBatch
 from monitord.sources.bpf.errors import LoadError
+from monitord.sources.bpf.perf_event import open_output, wakeup_of
 
-_PERF_EVENT_OPEN_NR = {"x86_64": 298, "aarch64": 241}
-_TYPE_SOFTWARE = 1
-_COUNT_SW_BPF_OUTPUT = 10
-_SAMPLE_RAW = 1 << 10
-_FLAG_DISABLED = 1 << 0
-_FLAG_WATERMARK = 1 << 14
-_FLAG_FD_CLOEXEC = 1 << 3
 _IOC_ENABLE = 0x2400
 _HEAD_OFFSET = 1024  # data_head in struct perf_event_mmap_page
 _TAIL_OFFSET = 1032
-
-
-def online_cpus(path: Path = Path("/sys/devices/system/cpu/online")) -> tuple[int, ...]:
-    """The CPUs that run now: ``0-3,6`` in sysfs."""
-    cpus: list[int] = []
-    for part in path.read_text(encoding="ascii").strip().split(","):
-        first, _, last = part.partition("-")
-        cpus.extend(range(int(first), int(last or first) + 1))
-    return tuple(cpus)
 
 
 class Ring:
@@ -46,16 +28,17 @@ class Ring:
     One thread reads. `data_head` is the kernel's to write, `data_tail` is ours; both only grow.
     """
 
-    def __init__(self, cpu: int, pages: int) -> None:
+    def __init__(self, cpu: int, pages: int, fd: int | None = None) -> None:
         """
         :param pages: data pages, a power of two.
+        :param fd: of `open_output`, if somebody called it already; from here on the ring's.
         :raises LoadError: the kernel refused; says why.
         :raises ProcessLookupError: the CPU is not there any more.
         :raises PermissionError: this process may not, or may not any more.
         """
         self.cpu = cpu
         self.size_bytes = pages * mmap.PAGESIZE
-        self.fd = _perf_event_open(cpu, wakeup_bytes=self.size_bytes // 4)
+        self.fd = open_output(cpu, wakeup_of(self.size_bytes)) if fd is None else fd
         try:
             self._map = mmap.mmap(self.fd, self.size_bytes + mmap.PAGESIZE)
         except OSError as error:
@@ -95,10 +78,15 @@ class Ring:
 
 
 class Rings:
-    """All rings of the online CPUs, and the poll that waits for them."""
+    """
+    All rings of the online CPUs, and the poll that waits for them.
 
-    def __init__(self, pages: int) -> None:
+    :param opened: by CPU, what somebody opened before; what is of use the first time is taken out.
+    """
+
+    def __init__(self, pages: int, opened: dict[int, int] | None = None) -> None:
         self._pages = pages
+        self._opened = {} if opened is None else opened
         self._poll = select.poll()
         self._rings: dict[int, Ring] = {}
 
@@ -121,7 +109,7 @@ class Rings:
             if cpu in self._rings:
                 continue
             try:
-                ring = Ring(cpu, self._pages)
+                ring = Ring(cpu, self._pages, self._opened.pop(cpu, None))
             except ProcessLookupError:
                 continue  # gone between the listing and now
             except PermissionError as error:
@@ -159,32 +147,3 @@ class Rings:
         for ring in self._rings.values():
             ring.close()
         self._rings.clear()
-
-
-def _perf_event_open(cpu: int, wakeup_bytes: int) -> int:
-    # struct perf_event_attr, first version (PERF_ATTR_SIZE_VER0 = 64 bytes) plus nothing: type, size, config,
-    # sample_period, sample_type, read_format, flags, wakeup_watermark, ...
-    attributes = struct.pack(
-        "<IIQQQQQIIQ",
-        _TYPE_SOFTWARE,
-        64,
-        _COUNT_SW_BPF_OUTPUT,
-        1,
-        _SAMPLE_RAW,
-        0,
-        _FLAG_DISABLED | _FLAG_WATERMARK,
-        wakeup_bytes,
-        0,
-        0,
-    )
-    libc = ctypes.CDLL(None, use_errno=True)
-    number = _PERF_EVENT_OPEN_NR[platform.machine()]
-    fd = int(libc.syscall(number, attributes, -1, cpu, -1, ctypes.c_ulong(_FLAG_FD_CLOEXEC)))
-    if fd >= 0:
-        return fd
-    error = ctypes.get_errno()
-    if error in (3, 19):  # ESRCH, ENODEV: the CPU is offline
-        raise ProcessLookupError(error, os.strerror(error))
-    if error in (1, 13):
-        raise PermissionError(error, os.strerror(error))
-    raise LoadError(f"perf_event_open for CPU {cpu} failed ({os.strerror(error)}): run `monitord doctor`")

@@ -17,10 +17,12 @@ from monitord.model.interest import Interest
 from monitord.model.loss import Degraded, Stage
 from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.counts import LATENCY_WORDS, STATS, PerCpuMap, count_table
+from monitord.sources.bpf.cpus import online_cpus
 from monitord.sources.bpf.filter_table import IGNORED_NAMES, IGNORED_PLACES, FilterTable
 from monitord.sources.bpf.loader import attach, load
 from monitord.sources.bpf.plan import GATES, PLAN, gates_of, path_calls_of, plans_of
-from monitord.sources.bpf.rings import Rings, online_cpus
+from monitord.sources.bpf.ring_store import RingStore
+from monitord.sources.bpf.rings import Rings
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount, cgroup_directory, children, pid_max
 from monitord.sources.bpf.settings import Settings
 from monitord.sources.bpf.spare import SpareRing
@@ -51,9 +53,10 @@ class BpfSource:
         self._cgroup_id = 0
         number = self._scope_number()
         self._loaded = load(Settings(scope.kind, number, config.latency, os.getpid()))
-        self._stats_fd = libbpf.library().bpf_enable_stats(libbpf.STATS_RUN_TIME) if config.program_stats else -1
+        store = RingStore()
+        self._stats_fd = _switch_on_stats(store.stats) if config.program_stats else -1
         self._links: list[int] = []
-        self._rings = Rings(config.ring_pages)
+        self._rings = Rings(config.ring_pages, store.rings)
         self._spare = SpareRing(self._loaded.maps["spare"])
         self._calls = PerCpuMap(self._loaded.maps["calls"], NR_SLOTS)
         self._errors = PerCpuMap(self._loaded.maps["errors"], 1)
@@ -67,6 +70,7 @@ class BpfSource:
         self._housekeeping_due_s = 0.0
         self.install(Interest())
         self._follow_cpus()
+        store.close()  # a CPU that comes later is another one: what was opened for the one before is dead
         self._follow_cgroup()
 
     def start(self) -> None:
@@ -236,3 +240,17 @@ class BpfSource:
             pid = waiting.pop()
             self._update("scope_pids", pid, b"\1")
             waiting += children(pid)
+
+
+def _switch_on_stats(stored: int) -> int:
+    """What keeps the kernel's statistics of BPF programs on while it is open; -1 for nothing."""
+    if stored >= 0:
+        return os.dup(stored)
+    fd = int(libbpf.library().bpf_enable_stats(libbpf.STATS_RUN_TIME))
+    if fd < 0:
+        _log.warning(
+            "bpf.program_stats: the kernel does not switch its statistics on (%s): this needs CAP_SYS_ADMIN; "
+            "sysctl kernel.bpf_stats_enabled=1 does it for everybody",
+            os.strerror(ctypes.get_errno()),
+        )
+    return fd

@@ -61,11 +61,10 @@ def test_it_is_one_process():
 
 
 def test_systemd_rates_its_exposure_at_2_or_better(figure):
-    """2.1: of a unit this early, systemd does not count three options that are on (tests/service/test_unit.py)."""
     level = re.search(r"exposure level for monitord.service: ([\d.]+)", run(f"systemd-analyze security {SERVICE}"))
     figure(f"systemd-analyze security {level[1]}")
 
-    assert float(level[1]) <= 2.1
+    assert float(level[1]) <= 2.0
 
 
 def test_doctor_finds_nothing_that_fails():

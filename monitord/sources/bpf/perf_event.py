@@ -1,0 +1,58 @@
+"""perf_event_open(2) for the rings: a software event of one CPU that BPF programs write to."""
+
+import ctypes
+import os
+import platform
+import struct
+
+from monitord.sources.bpf.errors import LoadError
+
+_OPEN_NR = {"x86_64": 298, "aarch64": 241}
+_TYPE_SOFTWARE = 1
+_COUNT_SW_BPF_OUTPUT = 10
+_SAMPLE_RAW = 1 << 10
+_DISABLED = 1 << 0
+_WATERMARK = 1 << 14
+_FD_CLOEXEC = 1 << 3
+
+
+def open_output(cpu: int, wakeup_bytes: int) -> int:
+    """
+    An event that is not mapped and not enabled yet.
+
+    :param wakeup_bytes: how much has to wait before a poll returns.
+    :return: its descriptor.
+    :raises ProcessLookupError: the CPU is not there any more.
+    :raises PermissionError: this process may not, or may not any more.
+    :raises LoadError: the kernel refused; says why.
+    """
+    # struct perf_event_attr, first version (PERF_ATTR_SIZE_VER0 = 64 bytes): type, size, config, sample_period,
+    # sample_type, read_format, flags, wakeup_watermark, ...
+    attributes = struct.pack(
+        "<IIQQQQQIIQ",
+        _TYPE_SOFTWARE,
+        64,
+        _COUNT_SW_BPF_OUTPUT,
+        1,
+        _SAMPLE_RAW,
+        0,
+        _DISABLED | _WATERMARK,
+        wakeup_bytes,
+        0,
+        0,
+    )
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = int(libc.syscall(_OPEN_NR[platform.machine()], attributes, -1, cpu, -1, ctypes.c_ulong(_FD_CLOEXEC)))
+    if fd >= 0:
+        return fd
+    error = ctypes.get_errno()
+    if error in (3, 19):  # ESRCH, ENODEV: the CPU is offline
+        raise ProcessLookupError(error, os.strerror(error))
+    if error in (1, 13):
+        raise PermissionError(error, os.strerror(error))
+    raise LoadError(f"perf_event_open for CPU {cpu} failed ({os.strerror(error)}): run `monitord doctor`")
+
+
+def wakeup_of(ring_bytes: int) -> int:
+    """A poll returns when a quarter of a ring is full."""
+    return ring_bytes // 4

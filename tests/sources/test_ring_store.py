@@ -129,7 +129,7 @@ def test_a_daemon_that_may_open_none_has_those(tmp_path):
         moves = [f"{above[at]}<&{fd}" for at, fd in enumerate(fds)]
         moves += [f"{3 + at}<&{above[at]}" for at in range(len(fds))]
         told = f"LISTEN_PID=$$ LISTEN_FDS={len(fds)} LISTEN_FDNAMES={':'.join(systemd.stored)}"
-        run = f"exec {sys.executable} {tmp_path}/daemon.py run -c {tmp_path}/monitord.yaml --scope pid:{gated.process.pid}"
+        run = f"exec {sys.executable} {tmp_path}/daemon.py run -c {tmp_path}/monitord.yaml --scope pid:{gated.pid}"
         command = ["/bin/bash", "-c", f"exec {' '.join(moves)}; {told} {run}"]
         daemon = subprocess.Popen(
             command, cwd=CHECKOUT, env=environment(), pass_fds=fds, stderr=subprocess.PIPE, text=True

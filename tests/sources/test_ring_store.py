@@ -145,7 +145,7 @@ def test_a_daemon_that_may_open_none_has_those(tmp_path):
             daemon.terminate()
             said += daemon.communicate()[1]
 
-    assert "judged, 0 lost; 101 alerts written, 0 dropped" in said
+    assert "judged, 0 lost; 101 alerts, written: alert_log 101; dropped: none" in said
     assert 101 == len(log.read_text().splitlines())
 
 

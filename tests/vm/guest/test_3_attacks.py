@@ -32,8 +32,8 @@ def test_a_path_is_followed_to_the_file_however_it_is_written():
 
 
 def test_container_of_nspawn_is_named():
-    attack = "cat /etc/shadow /nowhere/nspawn >/dev/null; sleep 1"
-    options = "--quiet --pipe --directory=/ --volatile=state --register=no --resolv-conf=off --timezone=off"
+    attack = "touch /etc/shadow; cat /etc/shadow /nowhere/nspawn >/dev/null; sleep 1"
+    options = "--quiet --pipe --directory=/ --volatile=yes --register=no --resolv-conf=off --timezone=off"
     run(f"systemd-nspawn {options} --machine=box sh -c '{attack}'")
 
     where = seen("nspawn")["event"]["placement"]

@@ -108,6 +108,7 @@ class Telemetry:
     :ivar processes: how many are in the process table now; any thread may ask.
     :ivar processes_evicted: how many were forgotten for want of room.
     :ivar cgroups_evicted: likewise, of cgroups.
+    :ivar container_lookups: what came of asking container runtimes; empty when none are asked.
     :ivar reload_ok: whether the last load of the configuration succeeded (main).
     :ivar reload_ok_s: Unix time of the last load that did (main).
     """
@@ -131,6 +132,7 @@ class Telemetry:
         self.processes: Callable[[], int] = int
         self.processes_evicted: Callable[[], int] = int
         self.cgroups_evicted: Callable[[], int] = int
+        self.container_lookups: Callable[[], Mapping[str, int]] = dict
         self.reload_ok = False
         self.reload_ok_s = 0.0
 

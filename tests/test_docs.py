@@ -45,6 +45,7 @@ def scraped() -> dict[str, tuple[str, str]]:
     telemetry.show_origins(1)
     telemetry.register_sink("console")
     telemetry.register_queue("console", 1, int)
+    telemetry.container_lookups = lambda: {"described": 0}
     telemetry.heartbeats = (Heartbeat("reader"),)
     latency = Latency(1, (0,) * (len(BUCKET_BOUNDS_NS) + 1))
     readings = Readings(

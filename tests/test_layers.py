@@ -35,6 +35,7 @@ BELOW_ALL = {"abi", "shipped", "__init__"}
 
 HOMES = {
     "bcc": ("sources/bpf/",),
+    "h2": ("enrich/runtimes/grpc.py",),
     "systemd": ("sinks/journald.py", "service/notify.py", "cli/machine_checks.py"),
     "prometheus_client": ("sinks/",),
     "yaml": ("config/", "rules/"),

@@ -186,7 +186,7 @@ class MetricsConfig:
 @dataclass(frozen=True, slots=True)
 class ContainersConfig:
     """
-    :ivar sockets: of container runtimes that speak the Docker Engine API, asked about containers.
+    :ivar sockets: of container runtimes, asked about containers: docker, podman, containerd, CRI-O.
     """
 
     sockets: tuple[Path, ...] = ()

@@ -14,7 +14,7 @@ from monitord.enrich.lineage import Lineage
 from monitord.enrich.names import group_names, user_homes, user_names, user_shells
 from monitord.enrich.observer import Observer
 from monitord.enrich.procfs import Procfs
-from monitord.enrich.runtime import Runtimes
+from monitord.enrich.runtimes.asking import Runtimes
 from monitord.enrich.table import PROCESSES, ProcessTable
 from monitord.model.event import Event, EventBatch
 from monitord.model.inspection import Inspection
@@ -93,6 +93,11 @@ class ProcContext:
     def size(self) -> int:
         """Processes that are remembered."""
         return len(self._processes)
+
+    @property
+    def lookups(self) -> Mapping[str, int]:
+        """What came of asking container runtimes, see `Runtimes.results`."""
+        return self._runtimes.results
 
     def interest(self) -> Interest:
         """The events that `observe` learns from."""
@@ -196,7 +201,7 @@ class ProcContext:
         placement = self.placement(event)
         if isinstance(placement, Missing):
             return placement
-        return Missing.NOT_APPLICABLE if placement.full_id == HOST else self._runtimes.inspection(placement.full_id)
+        return Missing.NOT_APPLICABLE if placement.full_id == HOST else self._runtimes.inspection(placement)
 
     def user_home(self, uid: int) -> Value:
         """The home directory of a user, host view."""

@@ -18,12 +18,25 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of Kubernetes."""
+
+    name: Value = Missing.UNKNOWN
+    namespace: Value = Missing.UNKNOWN
+    sandbox_id: Value = Missing.UNKNOWN
+    ip: Value = Missing.UNKNOWN
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """
-    A container as docker or podman describes it.
+    A container as its runtime describes it.
 
     :ivar image: as it was named when the container was made: repository and tag.
+    :ivar image_id: hexadecimal.
     :ivar start_ns: Unix epoch.
+    :ivar pod: NOT_APPLICABLE for a container that is in none.
     """
 
     name: Value = Missing.UNKNOWN
@@ -41,3 +54,4 @@ class Inspection:
     host_pid: bool | Missing = Missing.UNKNOWN
     host_network: bool | Missing = Missing.UNKNOWN
     host_ipc: bool | Missing = Missing.UNKNOWN
+    pod: Pod | Missing = Missing.NOT_APPLICABLE

@@ -70,6 +70,7 @@ class Assembly:
         telemetry.processes = lambda: self._context.size
         telemetry.processes_evicted = lambda: self._context.evicted
         telemetry.cgroups_evicted = lambda: self._context.cgroups_evicted
+        telemetry.container_lookups = lambda: self._context.lookups
         self._outputs = Outputs(telemetry)
         workers = self._outputs.open(config.outputs)
         self.server = _listen(config.metrics, telemetry, table, lambda: self._source)

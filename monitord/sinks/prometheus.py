@@ -154,6 +154,12 @@ class _Metrics(Collector):
             (),
             [((), telemetry.cgroups_evicted())],
         )
+        yield _counter(
+            "monitord_container_lookups_total",
+            "Questions about a container to the runtimes that are configured, by what came of them.",
+            ("result",),
+            [((result,), times) for result, times in telemetry.container_lookups().items()],
+        )
         queues = telemetry.queues.items()
         yield _gauge(
             "monitord_queue_depth", "What waits in a queue.", ("queue",), [((name,), q.depth()) for name, q in queues]

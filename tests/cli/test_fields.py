@@ -31,7 +31,7 @@ def test_a_word_is_part_of_a_name_or_meaning(capsys):
     assert {"proc.aname([n])", "proc.apid([n])"} < {line.split()[0] for line in lines[1:]}
 
 
-@pytest.mark.parametrize(("name", "here"), [("evt.type", "yes"), ("k8s.pod.ip", "no")])
+@pytest.mark.parametrize(("name", "here"), [("evt.type", "yes"), ("container.liveness_probe", "no")])
 def test_what_has_no_source_is_marked(capsys, name, here):
     _, lines, _ = shown(capsys, name)
 

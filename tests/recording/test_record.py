@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
 from monitord.model.event import Captured, Event, ProcessKey
-from monitord.model.inspection import Inspection, Mount
+from monitord.model.inspection import Inspection, Mount, Pod
 from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.text import text_of
@@ -124,7 +124,9 @@ class Told(FixedContext):
         return Process(ProcessKey(pid, 7), "sshd", argv=("sshd:", "--password=x"))
 
     def inspection(self, event):
-        return Inspection(name="web", mounts=(Mount("/", "/host", "ro", False, "rslave"),), labels={"a": "b"})
+        return Inspection(
+            name="web", mounts=(Mount("/", "/host", "ro", False, "rslave"),), labels={"a": "b"}, pod=Pod("web-0")
+        )
 
     def user_home(self, uid):
         return f"/home/{uid}"
@@ -142,6 +144,7 @@ class TestWhatIsAskedFor:
             *[("proc.env", None), ("proc.env", "missing"), ("proc.aenv", None), ("thread.cgroups", None)],
             *[("proc.sid.exe", None), ("proc.vpgid.exe", None), ("container.name", None), ("container.mounts", None)],
             *[("user.homedir", None), ("user.shell", None)],
+            *[("k8s.pod.name", None)],
         ],
     )
     def test_it_is_recorded_for_the_rules_that_ask(self, name, argument):

@@ -4,7 +4,7 @@ import pytest
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
-from monitord.model.inspection import Inspection, Mount
+from monitord.model.inspection import Inspection, Mount, Pod
 from monitord.model.placement import Placement
 from monitord.model.value import Missing
 from monitord.rules.evaluate import CATALOGUE
@@ -358,7 +358,8 @@ INSPECTION = Inspection(
     privileged=True,
     mounts=(Mount("/srv", "/data", "z", False, "rprivate"), Mount("/etc/x", "/x", "", True, "")),
     start_ns=1_700_000_002_000_000_000,
-    labels={"tier": "front", "io.kubernetes.pod.name": "web-0", "io.kubernetes.sandbox.id": "a1b2" * 16},
+    labels={"tier": "front"},
+    pod=Pod("web-0", "shop", "a1b2" * 16, labels={"app": "web", "a": "b"}),
 )
 
 
@@ -377,9 +378,14 @@ INSPECTION = Inspection(
         ("container.mount[7]", Missing.NOT_APPLICABLE),
         ("container.duration", 3_000_000_000),
         ("container.label.tier", "front"),
+        ("container.label.app", Missing.NOT_APPLICABLE),
         ("k8s.pod.name", "web-0"),
         ("k8s.pod.sandbox_id", "a1b2a1b2a1b2"),
-        ("k8s.ns.name", Missing.NOT_APPLICABLE),
+        ("k8s.pod.full_sandbox_id", "a1b2" * 16),
+        ("k8s.pod.ip", Missing.UNKNOWN),
+        ("k8s.pod.label.app", "web"),
+        ("k8s.pod.labels", "app:web,a:b"),
+        ("k8s.ns.name", "shop"),
     ],
 )
 def test_what_the_runtime_says(field, expected):
@@ -387,3 +393,9 @@ def test_what_the_runtime_says(field, expected):
 
     assert expected == value_of(operand, OPENAT, FakeContext(container=INSPECTION), CATALOGUE)
     assert Missing.LATE is value_of(operand, OPENAT, FakeContext(container=Missing.LATE), CATALOGUE)
+
+
+def test_of_a_container_that_is_in_no_pod():
+    assert Missing.NOT_APPLICABLE is CATALOGUE["k8s.pod.name"].extract(
+        OPENAT, FakeContext(container=Inspection(name="web")), None
+    )

@@ -1,10 +1,10 @@
 """``container.*`` and ``k8s.*``: in which container the process runs, by the name of its cgroup or by the runtime."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
 from monitord.model.event import Event
-from monitord.model.inspection import Inspection, Mount
+from monitord.model.inspection import Inspection, Mount, Pod
 from monitord.model.placement import SHORT_ID
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
@@ -53,8 +53,8 @@ def _shown(mount: Mount) -> str:
     return f"{mount.source}:{mount.dest}:{mount.mode}:{writable}:{mount.propagation}"
 
 
-def _label(name: str) -> Part:
-    return lambda found, _arg: found.labels.get(name, Missing.NOT_APPLICABLE)
+def _pod_part(part: Callable[[Pod, str | None], Value]) -> Part:
+    return lambda found, arg: found.pod if isinstance(found.pod, Missing) else part(found.pod, arg)
 
 
 def _duration(event: Event, context: Context, _arg: str | None) -> Value:
@@ -64,12 +64,15 @@ def _duration(event: Event, context: Context, _arg: str | None) -> Value:
     return max(context.wall_ns(event.ts_ns) - found.start_ns, 0)
 
 
-def _sandbox(found: Inspection, _arg: str | None) -> Value:
-    return found.labels.get("io.kubernetes.sandbox.id", Missing.NOT_APPLICABLE)
+def _joined(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}:{value}" for key, value in labels.items())
 
 
-def _short_sandbox(found: Inspection, _arg: str | None) -> Value:
-    sandbox = _sandbox(found, None)
+def _label(labels: Mapping[str, str], name: str | None) -> Value:
+    return labels.get(name or "", Missing.NOT_APPLICABLE)
+
+
+def _short(sandbox: Value) -> Value:
     return sandbox[:SHORT_ID] if isinstance(sandbox, str) else sandbox
 
 
@@ -163,12 +166,12 @@ CONTAINER_FIELDS = (
     _of_runtime(
         "container.labels",
         "labels as key:value, joined by commas",
-        lambda found, _arg: ",".join(f"{key}:{value}" for key, value in found.labels.items()),
+        lambda found, _arg: _joined(found.labels),
     ),
     _of_runtime(
         "container.label",
         "the value of one label",
-        lambda found, arg: found.labels.get(arg or "", Missing.NOT_APPLICABLE),
+        lambda found, arg: _label(found.labels, arg),
         argument=Argument.REQUIRED,
     ),
     _of_runtime("container.healthcheck", "command of its health check", lambda found, _arg: found.healthcheck),
@@ -194,12 +197,32 @@ CONTAINER_FIELDS = (
         "the caller is in no pod, or " + sources.NO_CGROUP,
         of_placement(lambda placement: placement.pod_uid),
     ),
-    _of_runtime("k8s.pod.name", "name of the pod", _label("io.kubernetes.pod.name")),
-    _of_runtime("k8s.pod.id", "id of the pod"),
-    _of_runtime("k8s.pod.sandbox_id", "first 12 characters of the id of the pod's sandbox", _short_sandbox),
-    _of_runtime("k8s.pod.full_sandbox_id", "id of the pod's sandbox", _sandbox),
-    _of_runtime("k8s.pod.ip", "IP address of the pod"),
-    _of_runtime("k8s.pod.labels", "labels of the pod as key:value, joined by commas"),
-    _of_runtime("k8s.pod.label", "the value of one label of the pod", argument=Argument.REQUIRED),
-    _of_runtime("k8s.ns.name", "namespace of the pod", _label("io.kubernetes.pod.namespace")),
+    Field(
+        "k8s.pod.id",
+        FieldType.TEXT,
+        "the same",
+        sources.CGROUP,
+        "the caller is in no pod, or " + sources.NO_CGROUP,
+        of_placement(lambda placement: placement.pod_uid),
+    ),
+    _of_runtime("k8s.pod.name", "name of the pod", _pod_part(lambda pod, _arg: pod.name)),
+    _of_runtime(
+        "k8s.pod.sandbox_id",
+        "first 12 characters of the id of the pod's sandbox",
+        _pod_part(lambda pod, _arg: _short(pod.sandbox_id)),
+    ),
+    _of_runtime("k8s.pod.full_sandbox_id", "id of the pod's sandbox", _pod_part(lambda pod, _arg: pod.sandbox_id)),
+    _of_runtime("k8s.pod.ip", "IP address of the pod", _pod_part(lambda pod, _arg: pod.ip)),
+    _of_runtime(
+        "k8s.pod.labels",
+        "labels of the pod as key:value, joined by commas",
+        _pod_part(lambda pod, _arg: _joined(pod.labels)),
+    ),
+    _of_runtime(
+        "k8s.pod.label",
+        "the value of one label of the pod",
+        _pod_part(lambda pod, arg: _label(pod.labels, arg)),
+        argument=Argument.REQUIRED,
+    ),
+    _of_runtime("k8s.ns.name", "namespace of the pod", _pod_part(lambda pod, _arg: pod.namespace)),
 )

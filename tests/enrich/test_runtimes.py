@@ -1,4 +1,4 @@
-"""Questions to a container runtime: a server on a unix socket that speaks the Docker Engine API as it is documented."""
+"""Questions to docker: a server on a unix socket that speaks the Docker Engine API as it is documented."""
 
 import json
 import socketserver
@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from monitord.enrich.inspect import inspection_of
-from monitord.enrich.runtime import Runtimes
-from monitord.model.inspection import Inspection, Mount
+from monitord.enrich.runtimes.asking import Runtimes
+from monitord.enrich.runtimes.docker_answers import inspection_of
+from monitord.model.inspection import Inspection, Mount, Pod
+from monitord.model.placement import Placement
 from monitord.model.value import Missing
 from tests.support.daemon import until
 
@@ -34,7 +35,7 @@ CONTAINER = {
 DESCRIBED = Inspection(
     name="web",
     image="registry.example.org:5000/shop/nginx:1.25",
-    image_id=f"sha256:{IMAGE}",
+    image_id=IMAGE,
     repository="registry.example.org:5000/shop/nginx",
     tag="1.25",
     digest="sha256:d1",
@@ -43,6 +44,7 @@ DESCRIBED = Inspection(
     start_ns=1_770_091_506_000_000_007,
     ip="172.17.0.2",
     labels={"io.kubernetes.pod.name": "web-0", "tier": "front"},
+    pod=Pod("web-0"),
     healthcheck="true",
     host_pid=True,
     host_network=False,
@@ -51,7 +53,7 @@ DESCRIBED = Inspection(
 
 
 class Engine(socketserver.ThreadingUnixStreamServer):
-    """What answers; `asked` is every path, in order."""
+    """What answers; `asked` is every path, in order, but for that of docker's ping."""
 
     daemon_threads = True
 
@@ -66,7 +68,8 @@ class Engine(socketserver.ThreadingUnixStreamServer):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.server.asked.append(self.path)
+        if self.path != "/_ping":
+            self.server.asked.append(self.path)
         self.server.hold.wait(10)
         answer = self.server.answers.get(self.path)
         body = answer if isinstance(answer, bytes) else json.dumps(answer or {"message": "no such"}).encode()
@@ -84,7 +87,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def engine(tmp_path):
-    answers = {f"/containers/{ID}/json": CONTAINER, f"/images/sha256:{IMAGE}/json": {"RepoDigests": ["x@sha256:d1"]}}
+    answers = {
+        "/_ping": b"OK",
+        f"/containers/{ID}/json": CONTAINER,
+        f"/images/sha256:{IMAGE}/json": {"RepoDigests": ["x@sha256:d1"]},
+    }
     server = Engine(tmp_path / "engine.sock", answers)
     yield server
     server.hold.set()
@@ -106,9 +113,13 @@ def asking():
         one.close()
 
 
+def in_docker(full_id):
+    return Placement(full_id, "docker")
+
+
 def answer(runtimes, full_id=ID):
     """What is known once somebody has answered."""
-    return until(lambda: (found := runtimes.inspection(full_id)) is not Missing.LATE and found)
+    return until(lambda: (found := runtimes.inspection(in_docker(full_id))) is not Missing.LATE and found)
 
 
 class TestAsking:
@@ -120,15 +131,16 @@ class TestAsking:
         runtimes = asking(engine.server_address)
         begin_s = time.monotonic()
 
-        assert [Missing.LATE] * 7 == [runtimes.inspection(ID) for _ in range(7)]
+        assert [Missing.LATE] * 7 == [runtimes.inspection(in_docker(ID)) for _ in range(7)]
         assert time.monotonic() - begin_s < 0.5
-        until(lambda: len(engine.asked) == 1)
+        engine.hold.set()
+        until(lambda: len(engine.asked) == 2)
 
     def test_a_container_is_asked_for_once(self, engine, asking):
         runtimes = asking(engine.server_address)
         answer(runtimes)
         for _ in range(7):
-            runtimes.inspection(ID)
+            runtimes.inspection(in_docker(ID))
 
         assert [f"/containers/{ID}/json", f"/images/sha256:{IMAGE}/json"] == engine.asked
 
@@ -137,16 +149,19 @@ class TestAsking:
         runtimes = asking(engine.server_address, clock=lambda: now_s[0])
         assert Missing.UNKNOWN is answer(runtimes, OTHER)
         engine.answers[f"/containers/{OTHER}/json"] = CONTAINER
-        assert Missing.UNKNOWN is runtimes.inspection(OTHER)
+        assert Missing.UNKNOWN is runtimes.inspection(in_docker(OTHER))
         now_s[0] += 11
 
-        until(lambda: isinstance(runtimes.inspection(OTHER), Inspection))
+        until(lambda: isinstance(runtimes.inspection(in_docker(OTHER)), Inspection))
 
     def test_the_next_runtime_is_asked_when_one_is_dead(self, engine, asking, tmp_path, caplog):
         dead = tmp_path / "nobody.sock"
 
         assert DESCRIBED == answer(asking(dead, engine.server_address))
-        assert f"containers.sockets: {dead} does not answer" in caplog.text
+        assert (
+            f"containers.sockets: {dead} has no answer: [Errno 2] No such file or directory; it is tried again"
+            in caplog.text
+        )
 
     @pytest.mark.parametrize(
         "body", [b"not json", b"[" * 100_000, b"[]", b"\xff", b'{"Config": 7, "Mounts": [7]}', b""]
@@ -161,11 +176,13 @@ class TestAsking:
         assert DESCRIBED == answer(runtimes, OTHER)
 
     def test_without_a_socket_nobody_is_asked(self, asking):
-        assert Missing.UNKNOWN is asking().inspection(ID)
+        assert Missing.UNKNOWN is asking().inspection(in_docker(ID))
 
     def test_a_name_is_not_asked_for(self, engine, asking):
-        """Of LXC, nspawn; it could hold a path."""
-        assert Missing.UNKNOWN is asking(engine.server_address).inspection("../../x")
+        """Of LXC, nspawn; and of containerd, which docker does not know: it could hold a path."""
+        runtimes = asking(engine.server_address)
+        assert Missing.UNKNOWN is runtimes.inspection(Placement("../../x", "lxc"))
+        until(lambda: runtimes.inspection(Placement("../../x", "containerd")) is Missing.UNKNOWN)
         assert [] == engine.asked
 
 

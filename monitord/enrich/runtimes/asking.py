@@ -1,0 +1,159 @@
+"""Asks container runtimes about containers, on a thread of their own: an event never waits for one."""
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from monitord.enrich.bounded import Bounded
+from monitord.enrich.runtimes.kinds import runtimes_at
+from monitord.enrich.runtimes.runtime import Runtime
+from monitord.model.inspection import Inspection
+from monitord.model.placement import Placement, is_hex_id
+from monitord.model.value import Missing
+
+CONTAINERS = 2048
+"""Containers that are remembered; a few KiB each."""
+
+WAITING = 256
+"""Containers that may wait to be asked for; what does not fit is asked for by a later event."""
+
+AGAIN_S = 10.0
+"""
+Until an answer that could not be had is asked for again, and until a socket that does not answer is tried again, so
+that one that hangs holds up the others for a fifth of the time. An answer counts for the container's life.
+"""
+
+DESCRIBED, UNKNOWN, FAILED = "described", "unknown", "failed"
+
+_log = logging.getLogger(__name__)
+
+
+class Runtimes:
+    """
+    What container runtimes say of containers. `inspection` is for one thread; the asking is done by another.
+
+    :param sockets: of docker, podman, containerd, CRI-O; asked in their order.
+    :param clock: seconds, monotonic.
+    """
+
+    def __init__(self, sockets: Sequence[Path], clock: Callable[[], float] = time.monotonic) -> None:
+        self._sockets = [_Socket(path, clock) for path in sockets]
+        self._clock = clock
+        self._known: Bounded[str, tuple[Inspection | Missing, float]] = Bounded(CONTAINERS)
+        self._asked: queue.Queue[str | None] = queue.Queue(WAITING)
+        self._results = Counter(dict.fromkeys((DESCRIBED, UNKNOWN, FAILED), 0)) if sockets else Counter()
+        self._thread: threading.Thread | None = None
+
+    def inspection(self, placement: Placement) -> Inspection | Missing:
+        """
+        What is known of a container; LATE when the answer is not there yet.
+
+        :return: UNKNOWN when no runtime is configured, or none knows it.
+        """
+        full_id = placement.full_id
+        if not self._sockets or not (is_hex_id(full_id) or placement.runtime == "containerd"):
+            return Missing.UNKNOWN
+        known, until_s = self._known.get(full_id, (Missing.LATE, 0.0))
+        if self._clock() >= until_s:
+            self._known[full_id] = (known, self._clock() + AGAIN_S)  # before the answer can come
+            try:
+                self._asked.put_nowait(full_id)
+            except queue.Full:
+                self._known[full_id] = (known, 0.0)
+            self._start()
+        return known
+
+    @property
+    def results(self) -> Mapping[str, int]:
+        """What came of the questions so far; empty when nobody is asked."""
+        return self._results
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._sockets = []
+        with suppress(queue.Full):  # then it ends with the daemon
+            self._asked.put_nowait(None)
+
+    def _start(self) -> None:
+        """Late: a thread that was started before the daemon gave up its privileges would keep them."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._ask_all, name="containers", daemon=True)
+            self._thread.start()
+
+    def _ask_all(self) -> None:
+        while (full_id := self._asked.get()) is not None:
+            try:
+                found, result = self._ask(full_id)
+            except Exception:  # noqa: BLE001 - the outer edge of the thread: what is wrong with one container, others go on
+                _log.exception("containers.sockets: container %s", full_id)
+                found, result = Missing.UNKNOWN, FAILED
+            self._results[result] += 1
+            until_s = float("inf") if isinstance(found, Inspection) else self._clock() + AGAIN_S
+            self._known[full_id] = (found, until_s)
+
+    def _ask(self, full_id: str) -> tuple[Inspection | Missing, str]:
+        result = UNKNOWN
+        for asked in self._sockets:
+            try:
+                found = asked.inspection(full_id)
+            except (OSError, ValueError):
+                result = FAILED
+                continue
+            if found is not None:
+                return found, DESCRIBED
+        return Missing.UNKNOWN, result
+
+
+class _Socket:
+    """One socket. Who listens is found out when it is first asked, and anew after a failure."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._runtimes: Sequence[Runtime] = ()
+        self._failed = False
+        self._rests_until_s = float("-inf")
+
+    def inspection(self, full_id: str) -> Inspection | None:
+        """
+        What is said of a container; None when it is not known here.
+
+        :raises OSError: there is no answer, or there was none lately.
+        :raises ValueError: what there is is no answer.
+        """
+        if self._clock() < self._rests_until_s:
+            raise OSError("it failed a moment ago")
+        try:
+            if not self._runtimes:
+                self._runtimes = self._find()
+            found = next(filter(None, (runtime.inspection(full_id) for runtime in self._runtimes)), None)
+        except (OSError, ValueError) as err:
+            if isinstance(err, OSError):
+                self._runtimes = ()
+            if not self._runtimes:  # else it is about this container
+                self._rests_until_s = self._clock() + AGAIN_S
+            if not self._failed:
+                self._failed = True
+                _log.warning("containers.sockets: %s has no answer: %s%s", self._path, err, _advice(err))
+            raise
+        self._failed = False
+        return found
+
+    def _find(self) -> Sequence[Runtime]:
+        found = runtimes_at(self._path)
+        spoken = " and ".join(runtime.protocol for runtime in found)
+        _log.info("containers.sockets: %s answers, by %s", self._path, spoken)
+        return found
+
+
+def _advice(err: Exception) -> str:
+    if isinstance(err, PermissionError):
+        return "; the user of the daemon must be in the group of the socket"
+    if isinstance(err, FileNotFoundError | ConnectionRefusedError):
+        return "; it is tried again"
+    return ""

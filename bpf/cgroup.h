@@ -23,7 +23,7 @@ static __always_inline u64 cgroup_id(void *cgroup) {
 /* Below the one that is watched: whoever makes a container's cgroup need not be in there. */
 static __always_inline bool cgroup_in_scope(void *ctx, void *task, void *cgroup) {
     for (int i = 0; i < CGROUP_DEPTH && cgroup; i++) {
-        if (cgroup_id(cgroup) == SCOPE_CGROUP)
+        if (cgroup_id(cgroup) == LOADED_AS(SCOPE_NUMBER))
             return true;
         u64 above = directory_read((u64)cgroup + OFF_cgroup__parent);
         cgroup = above ? (void *)directory_read(above + OFF_cgroup_subsys_state__cgroup) : NULL;

@@ -35,7 +35,7 @@ test: setup $(VENV)/.test-packages $(VENV)/.tools lint
 	$(VENV)/bin/python -m pytest
 
 test-vm: deb $(VENV)/.vm-packages
-	tests/vm/run -s $(SUITE) -k "$(KERNELS)" -o build/vm tests/vm/guest dist/monitord_*.deb
+	tests/vm/run -s $(SUITE) -k "$(KERNELS)" -o build/vm tests/vm/guest dist/monitord_*.deb tests/support/receiver.py
 
 bench: setup $(VENV)/.test-packages $(VENV)/.bench-packages
 	$(VENV)/bin/python tools/bench.py

@@ -4,7 +4,9 @@ _monitord() {
     if [ "$COMP_CWORD" = 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(monitord --help 2>/dev/null | sed -n 's/^    \([a-z]*\) .*/\1/p')" -- "$word")
     elif [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(monitord "$command" --help 2>/dev/null | grep -oE '(^| )--?[a-z][a-z-]*')" -- "$word")
+        # Two spaces end what an option is; behind them, and in the examples, are options of other commands, too.
+        mapfile -t COMPREPLY < <(compgen -W "$(monitord "$command" --help 2>/dev/null |
+            sed -n 's/^  \(-[^ ].*\)/\1/; T; s/  .*//; p' | grep -oE '(^| )--?[a-z][a-z-]*')" -- "$word")
     elif [ "$previous" = --scope ]; then
         mapfile -t COMPREPLY < <(compgen -W "all cgroup: unit: pid: uid: pidns:" -- "$word")
     else

@@ -1,8 +1,11 @@
 """The Debian package: built from this checkout, and what is in it."""
 
+import argparse
+import importlib
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,15 +79,26 @@ def test_manual_lists_the_commands(package):
     assert set(COMMANDS) == set(re.findall(r"^- \*\*(\w+)\*\*", section, re.MULTILINE))
 
 
-def test_completion_knows_the_commands():
-    """By a real bash, with the monitord of this checkout."""
+def completed(*words):
+    """What a real bash offers for the last of these words, with the monitord of this checkout."""
     script = (
-        f"monitord() {{ {ROOT}/.venv/bin/monitord $*; }}; source {ROOT}/packaging/completion/monitord.bash;"
-        "COMP_WORDS=(monitord ''); COMP_CWORD=1; _monitord; echo ${COMPREPLY[@]}"
+        f'monitord() {{ {sys.executable} -m monitord.cli.main "$@"; }}; source packaging/completion/monitord.bash;'
+        'COMP_WORDS=(monitord "$@"); COMP_CWORD=$#; _monitord; printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    done = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", script, "bash", *words], cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.split()
 
-    assert set(COMMANDS) == set(done.stdout.split())
+
+def test_completion_knows_the_commands():
+    assert set(COMMANDS) == set(completed(""))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_completion_knows_every_option_and_no_other(command):
+    commands = argparse.ArgumentParser().add_subparsers()
+    importlib.import_module(f"monitord.cli.{command}").add_parser(commands)
+
+    assert set(commands.choices[command]._option_string_actions) == set(completed(command, "-"))
 
 
 def test_alerting_rules_and_dashboard_are_examples(package):

@@ -58,8 +58,8 @@ def status(code: int, **headers: str) -> Callable[[BaseHTTPRequestHandler, int],
 
 
 @contextmanager
-def receiving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Receiver]:
-    """A server on loopback."""
+def receiving(tls: ssl.SSLContext | None = None, port: int = 0, address: str = "127.0.0.1") -> Iterator[Receiver]:
+    """A server on an address of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -94,7 +94,7 @@ def receiving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Rece
         def handle_error(self, request: Any, client_address: Any) -> None:
             pass  # a client that does not like our certificate
 
-    server = Server(("127.0.0.1", port), Handler)
+    server = Server((address, port), Handler)
     receiver = Receiver(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -7,15 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from monitord.abi.arch import Abi
-from monitord.config.codes import Code
+from monitord.cli.output_files import mistakes_in_files
 from monitord.config.default import INSTALLED, config_path
 from monitord.config.load import load as load_config
-from monitord.config.outputs import HttpConfig, OutputsConfig
-from monitord.config.place import place_of
 from monitord.config.schema import BadFiles, RulesConfig
 from monitord.model.problem import Problem, errors
 from monitord.rules.ruleset import load as load_rules
-from monitord.sinks.http_files import troubles
 from monitord.tables.syscalls import SyscallTable
 
 _DESCRIPTION = """\
@@ -57,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.config is not None or not args.rules:
         path = config_path(args.config)
         whole, problems = load_config(path)
-        problems += _files(path, whole.outputs)
+        problems += mistakes_in_files(path, whole.outputs)
         config = whole.rules
         runtimes = bool(whole.containers.sockets)
     paths = tuple(args.rules) or config.paths
@@ -79,20 +76,6 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(f"not alerting by themselves, only in correlations: {', '.join(sorted(rules.silent))}\n")
     sys.stdout.write(f"ok: {counts[0]}{disabled}, {counts[1]}, {counts[2]}{warnings}\n")
     return 0
-
-
-def _files(path: Path, outputs: OutputsConfig) -> Iterable[Problem]:
-    """What is wrong with the certificates, keys and headers that outputs name."""
-    named: list[tuple[str, HttpConfig, tuple[str, ...]]] = []
-    if outputs.webhook:
-        named.append(("webhook", outputs.webhook, (outputs.webhook.url,)))
-    if outputs.alertmanager:
-        named.append(("alertmanager", outputs.alertmanager, outputs.alertmanager.urls))
-    for name, config, urls in named:
-        for trouble in troubles(config, tls=any(url.startswith("https:") for url in urls)):
-            # The place is that of the key: the line of a headers file, which would be shown, holds a secret.
-            key = f"outputs.{name}.{trouble.key}"
-            yield Problem(str(path), *place_of(path, key), Code.FILE.value, f"{key}: {trouble}")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from monitord.abi.arch import machine_abis
 from monitord.cli.machine_checks import Check, Verdict
+from monitord.cli.output_files import mistakes_in_files
 from monitord.config.schema import Config, MetricsConfig
 from monitord.model.problem import errors
 from monitord.pipeline.load import Overrides, load
@@ -27,7 +28,7 @@ def examine_config(path: Path) -> tuple[Config, list[Check]]:
     """The configuration, loaded with its rules as the daemon does, and all checks that follow from it but the start."""
     table = SyscallTable.load(machine_abis())
     config, rules, problems = load(path, Overrides(None, [], None, None), table)
-    wrong = errors(problems)
+    wrong = [*errors(problems), *mistakes_in_files(path, config.outputs)]
     if wrong:
         config_check = Check("config", Verdict.FAIL, str(wrong[0]), f"monitord check -c {path} says all {len(wrong)}")
     else:

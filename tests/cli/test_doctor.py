@@ -226,6 +226,13 @@ class TestConfig:
         assert ["config", "alert log", "metrics"] == [check.name for check in checks]
         assert "there is no directory /no/such" == checks[1].found
 
+    def test_a_certificate_that_cannot_be_used_is_a_mistake(self, tmp_path):
+        (tmp_path / "monitord.yaml").write_text("outputs: {webhook: {url: 'https://a/', ca_file: no.pem}}\n")
+        _, (config, *_) = config_checks.examine_config(tmp_path / "monitord.yaml")
+
+        assert Verdict.FAIL is config.verdict
+        assert "C037 outputs.webhook.ca_file: " in config.found
+
 
 class TestMounts:
     def test_tracefs_is_found_where_it_is_mounted(self, machine):

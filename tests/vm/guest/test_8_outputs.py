@@ -205,13 +205,13 @@ def test_reload_makes_no_alert_of_itself():
 )
 def test_clock_that_jumps_is_followed():
     restarts = prop("NRestarts")
-    for jump_s, told in ((3600, "set forward by 3600."), (-3600, "set back by 3600.")):
+    for jump_s, told in ((3600, "was set forward by "), (-3600, "was set back by ")):
         time.clock_settime(time.CLOCK_REALTIME, time.time() + jump_s)
         mark = f"clock{jump_s}"
         read_secret(mark)
         alert = seen(mark)
 
         assert abs(alert["output_fields"]["evt.time"] / 1e9 - time.time()) < 60
-        assert 1 == journal("", "-b -t monitord").count(told)
+        assert 1 == journal("", "-t monitord").count(told)
     assert (restarts, "active") == (prop("NRestarts"), prop("ActiveState"))
     assert 0 == Metrics().lost()

@@ -1,0 +1,28 @@
+"""The files that outputs name: certificates, keys and headers, opened as the daemon opens them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from monitord.config.codes import Code
+from monitord.config.outputs import HttpConfig, OutputsConfig
+from monitord.config.place import place_of
+from monitord.model.problem import Problem
+from monitord.sinks.http_files import troubles
+
+
+def mistakes_in_files(path: Path, outputs: OutputsConfig) -> Iterator[Problem]:
+    """
+    All that is wrong with them.
+
+    :param path: of the configuration.
+    """
+    named: list[tuple[str, HttpConfig, tuple[str, ...]]] = []
+    if outputs.webhook:
+        named.append(("webhook", outputs.webhook, (outputs.webhook.url,)))
+    if outputs.alertmanager:
+        named.append(("alertmanager", outputs.alertmanager, outputs.alertmanager.urls))
+    for name, config, urls in named:
+        for trouble in troubles(config, tls=any(url.startswith("https:") for url in urls)):
+            # The place is that of the key: the line of a headers file, which would be shown, holds a secret.
+            key = f"outputs.{name}.{trouble.key}"
+            yield Problem(str(path), *place_of(path, key), Code.FILE.value, f"{key}: {trouble}")

@@ -42,6 +42,29 @@ def test_port_in_use():
     assert "metrics.address" in line
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"InaccessiblePaths": "/sys/kernel/btf"}, "this kernel has no BTF (/sys/kernel/btf/vmlinux)"),
+        (
+            dict.fromkeys(("CapabilityBoundingSet", "AmbientCapabilities"), "~CAP_PERFMON CAP_SYS_ADMIN"),
+            "loading BPF needs root, or CAP_BPF and CAP_PERFMON",
+        ),
+    ],
+    ids=["BTF", "capability"],
+)
+def test_what_the_kernel_does_not_give(settings, expected):
+    drop_in(**settings)
+    run("mv /var/cache/monitord /var/cache/kept")  # programs that are compiled need no BTF
+    try:
+        (line,) = refused()
+    finally:
+        drop_in()
+        run("rm -r /var/cache/monitord; mv /var/cache/kept /var/cache/monitord")
+
+    assert line.startswith(expected)
+
+
 def test_memory_limit_that_is_too_small_ends_in_a_few_tries():
     before = now()
     drop_in(MemoryMax="12M")

@@ -1,8 +1,6 @@
 """Outputs under the unit's restrictions: what works as it ships, what takes a drop-in, and what is said until then."""
 
 import json
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from machine import (
     drop_in,
     journal,
     now,
-    prop,
     read_secret,
     run,
     seen,
@@ -198,20 +195,3 @@ def test_reload_makes_no_alert_of_itself():
     settled()
 
     assert [] == [alert["output"] for alert in alerts() if "process=(kill)" in alert["output"]]
-
-
-@pytest.mark.skipif(
-    subprocess.run(["systemd-detect-virt", "--quiet", "--container"]).returncode == 0, reason="not our clock"
-)
-def test_clock_that_jumps_is_followed():
-    restarts = prop("NRestarts")
-    for jump_s, told in ((3600, "was set forward by "), (-3600, "was set back by ")):
-        time.clock_settime(time.CLOCK_REALTIME, time.time() + jump_s)
-        mark = f"clock{jump_s}"
-        read_secret(mark)
-        alert = seen(mark)
-
-        assert abs(alert["output_fields"]["evt.time"] / 1e9 - time.time()) < 60
-        assert 1 == journal("", "-t monitord").count(told)
-    assert (restarts, "active") == (prop("NRestarts"), prop("ActiveState"))
-    assert 0 == Metrics().lost()

@@ -1,6 +1,9 @@
-"""Alerts of a real container in a real pod: Debian's containerd is asked by the CRI, as the kubelet asks it."""
+"""Alerts of real containers of Debian's containerd: in a pod, asked for as the kubelet asks, and without one."""
 
 import json
+import shlex
+import time
+import uuid
 
 import pytest
 
@@ -42,6 +45,7 @@ RULES = f"""
   priority: NOTICE
 """
 
+ID = "4f0c" * 16
 LOOK = ("/bin/awk", 'BEGIN { getline < "/nowhere/x" }')
 
 
@@ -51,16 +55,17 @@ def runtime(tmp_path_factory):
         yield opened
 
 
-def described(runtime, tmp_path, pod, full_id):
+def described(runtime, tmp_path, cgroup, look):
     """What an alert of a container says when the runtime has been asked."""
     config = configured(tmp_path, RULES, containers={"sockets": [str(runtime.socket)]})
-    with running(tmp_path, f"cgroup:{pod.cgroup}", config) as daemon:
+    with running(tmp_path, f"cgroup:{cgroup}", config) as daemon:
 
         def looked():
-            assert 0 == runtime.execute(full_id, *LOOK)
+            look()
             daemon.settle()
-            last = json.loads(daemon.alerts()[-1]["output"])
-            return last["name"] != "<NA>" and last
+            alerts = daemon.alerts()
+            last = alerts and json.loads(alerts[-1]["output"])
+            return last and last["name"] != "<NA>" and last
 
         said = until(looked)
         metrics = daemon.scrape()
@@ -93,4 +98,22 @@ def test_an_alert_says_container_image_and_pod(runtime, tmp_path):
         "app": "web",
         "host_network": "true",
         "host_pid": "false",
-    } == described(runtime, tmp_path, pod, full_id)
+    } == described(runtime, tmp_path, pod.cgroup, lambda: runtime.execute(full_id, *LOOK))
+
+
+def test_an_alert_of_a_container_without_a_pod(runtime, tmp_path):
+    cgroup = f"/monitord-test-{uuid.uuid4().hex}/default/{ID}"
+    argv = ["/bin/sh", "-c", f"while :; do {shlex.join(LOOK)}; /bin/sleep 0.5; done"]
+    with runtime.task(cgroup, ID, argv, {"nerdctl/name": "web", "tier": "front"}):
+        said = described(runtime, tmp_path, cgroup, lambda: time.sleep(0.5))
+
+    assert {
+        "container": ID[:12],
+        "type": "containerd",
+        "name": "web",
+        "image": IMAGE,
+        "digest": runtime.digest,
+        "tier": "front",
+        "host_network": "false",
+        "pod": "<NA>",
+    } == {key: said[key] for key in ("container", "type", "name", "image", "digest", "tier", "host_network", "pod")}

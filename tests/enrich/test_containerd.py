@@ -96,6 +96,15 @@ class TestWithoutKubernetes:
 
         assert "shop" == asked["containerd"].inspection(ID).name
 
+    def test_an_answer_of_many_frames(self, asked, runtime):
+        """Longer than HTTP/2 lets anybody send without being told to go on."""
+        labels = {f"label{number}": "x" * 4000 for number in range(100)}
+        shown = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+        runtime.ctr("default", "containers", "create", "--snapshotter", "native", *shown, IMAGE, OTHER[:-1] + "0")
+
+        found = asked["containerd"].inspection(OTHER[:-1] + "0")
+        assert labels.items() <= found.labels.items()
+
     @pytest.mark.parametrize("name", ["../../x", "", "a b", "x" * 255, "ü"])
     def test_a_name_that_none_can_have_is_unknown(self, asked, name):
         assert None is asked["containerd"].inspection(name)

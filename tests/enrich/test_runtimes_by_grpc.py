@@ -151,6 +151,30 @@ class TestCriO:
         assert {"described": 0, "unknown": 0, "failed": 2} == runtimes.results
         assert 1 == caplog.text.count("has no answer: gRPC status 13")
 
+    def test_one_odd_container_among_others_is_said_once(self, serve, asking, caplog):
+        now_s = [0.0]
+        server = serve(Grpc, crio())
+        runtimes = asking(server.server_address, clock=lambda: now_s[0])
+        whole = server.answers["runtime.v1.RuntimeService/ContainerStatus"]
+        for number in range(3):
+            server.answers["runtime.v1.RuntimeService/ContainerStatus"] = (13, b"")
+            assert Missing.UNKNOWN is answer(runtimes, Placement(f"{number}" * 64, "cri-o"))
+            server.answers["runtime.v1.RuntimeService/ContainerStatus"] = whole
+            assert "nginx" == answer(runtimes, Placement(f"{number}a" * 32, "cri-o")).name
+
+        assert {"described": 3, "unknown": 0, "failed": 3} == runtimes.results
+        assert 1 == caplog.text.count("has no answer")
+
+    def test_one_that_says_it_had_no_time_is_left_alone(self, serve, asking, caplog):
+        """It looks at the same clock as we do, and so can be the first to give up."""
+        server = serve(Grpc, crio(**{"RuntimeService/ListContainers": (4, b"")}))
+        runtimes = asking(server.server_address)
+        answer(runtimes)
+        server.answers.clear()
+        answer(runtimes, Placement(SANDBOX, "cri-o"))
+
+        assert ["timed out"] == [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+
     def test_it_is_found_again_after_it_was_away(self, asking, tmp_path, serve):
         now_s = [0.0]
         runtimes = asking(tmp_path / "0.sock", clock=lambda: now_s[0])

@@ -126,6 +126,23 @@ class Containerd:
         self.ask("RuntimeService/StartContainer", {1: full_id})
         return full_id
 
+    @contextmanager
+    def task(self, cgroup: str, full_id: str, argv: Sequence[str], labels: Mapping[str, str]) -> Iterator[None]:
+        """
+        A container without Kubernetes, as nerdctl makes them, removed at the end.
+
+        :param cgroup: the path of its cgroups, in each hierarchy; without Kubernetes the last part is the id.
+        """
+        shown = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+        options = ("--snapshotter", "native", "--cgroup", cgroup)
+        self._cgroups.append(cgroup)
+        self.ctr("default", "run", "--detach", *options, *shown, IMAGE, full_id, *argv)
+        try:
+            yield
+        finally:
+            self.ctr("default", "tasks", "delete", "--force", full_id)
+            self.ctr("default", "containers", "delete", full_id)
+
     def execute(self, full_id: str, *argv: str) -> int:
         """Run a program in a container, as ``kubectl exec`` does; its exit code."""
         return self.ask("RuntimeService/ExecSync", {1: full_id, 2: argv, 3: round(PATIENCE_S)}).number(3)

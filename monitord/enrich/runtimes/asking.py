@@ -116,7 +116,7 @@ class _Socket:
         self._path = path
         self._clock = clock
         self._runtimes: Sequence[Runtime] = ()
-        self._failed = False
+        self._failed = self._odd = False
         self._rests_until_s = float("-inf")
 
     def inspection(self, full_id: str) -> Inspection | None:
@@ -135,10 +135,12 @@ class _Socket:
         except (OSError, ValueError) as err:
             if isinstance(err, OSError):
                 self._runtimes = ()
-            if not self._runtimes:  # else it is about this container
+            if self._runtimes:  # it is about this container, and said once for all such: they come and go among others
+                said, self._odd = self._odd, True
+            else:
+                said, self._failed = self._failed, True
                 self._rests_until_s = self._clock() + AGAIN_S
-            if not self._failed:
-                self._failed = True
+            if not said:
                 _log.warning("containers.sockets: %s has no answer: %s%s", self._path, err, _advice(err))
             raise
         self._failed = False

@@ -26,6 +26,7 @@ from monitord.enrich.runtimes.protobuf import Message, Written, write
 
 # https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 INVALID_ARGUMENT = 3
+DEADLINE_EXCEEDED = 4
 NOT_FOUND = 5
 UNIMPLEMENTED = 12
 
@@ -127,13 +128,16 @@ class _Answer:
         """
         The one message of a whole answer.
 
-        :raises GrpcError: there is an error instead.
+        :raises TimeoutError: it says that it had no time.
+        :raises GrpcError: there is another error instead.
         :raises ValueError: it is none.
         """
         status = self._headers.get(b"grpc-status", b"")
         if not status.isdigit():
             http = self._headers.get(b":status", b"?").decode(errors="replace")
             raise ValueError(f"it does not speak gRPC: HTTP status {http}")
+        if int(status) == DEADLINE_EXCEEDED:
+            raise TimeoutError("timed out")  # by its clock, a moment before ours
         if int(status):
             raise GrpcError(int(status), self._headers.get(b"grpc-message", b"").decode(errors="replace"))
         length = int.from_bytes(self._data[1:_PREFIX_BYTES], "big")

@@ -6,7 +6,7 @@ Units are told from the outside, as systemd does (sd_pid_get_unit): those of the
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from monitord.model.placement import HOST, Placement, is_hex_id
@@ -14,6 +14,7 @@ from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 
 _ID = "[0-9a-f]{64}"
+_BUILD = "[0-9a-z]{25}"
 
 # What a runtime puts in front of an id, with systemd as the cgroup driver (a .scope) or without. A runtime's helper
 # that stays outside the container (conmon, lxc.monitor) has a cgroup of its own, which matches none of these.
@@ -21,6 +22,7 @@ _NAMED: Sequence[tuple[re.Pattern[str], str]] = tuple(
     (re.compile(pattern), runtime)
     for pattern, runtime in (
         (rf"docker-({_ID})(?:\.scope)?", "docker"),
+        (rf"docker-({_BUILD})\.scope", "buildkit"),  # RUN of a Dockerfile
         (rf"(?:.*:)?cri-containerd[-:]({_ID})(?:\.scope)?", "containerd"),  # with colons when the drivers differ
         (rf"nerdctl-({_ID})\.scope", "containerd"),
         (rf"(?:.*:)?crio[-:]({_ID})(?:\.scope)?", "cri-o"),
@@ -35,16 +37,16 @@ _NAMED: Sequence[tuple[re.Pattern[str], str]] = tuple(
     )
 )
 
-# The names of directories in which a runtime makes one for each container, named by the container.
-_PARENTS = {
-    "docker": "docker",
-    "lxc": "lxc",
-    "lxc.payload": "lxc",
-    "k8s.io": "containerd",
-    "default": "containerd",
-    "moby": "docker",
+# The names of directories in which a runtime makes one for each container, named by the container's id: 64 hexadecimal
+# digits, or what is said here.
+_PARENTS = {"docker": "docker", "k8s.io": "containerd", "moby": "docker"}
+_PARENTS_OF: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "buildkit": (re.compile(_BUILD), "buildkit"),
+    "garden": (re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{4,12}"), "garden"),
 }
-_OF_IDS = frozenset(("docker", "moby", "k8s.io", "default"))
+
+# The same, at the top of a hierarchy alone, where the name of the container can be any.
+_TOPS = {"lxc": "lxc", "lxc.payload": "lxc", "default": "containerd"}  # what ctr does unless told otherwise
 _NSPAWN_HELPER = "supervisor"  # systemd-nspawn itself, on the host, beside its payload
 
 _POD = re.compile(r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?(?::|$)")
@@ -80,14 +82,18 @@ def _container(parts: Sequence[str]) -> tuple[str, str] | None:
                     break
                 return match[1] if is_hex_id(match[1]) else _unescaped(match[1]), runtime
         if is_hex_id(name):
-            return name, "containerd" if _POD.search(parent) else _PARENTS.get(parent, "docker")
-        if parent in _PARENTS and parent not in _OF_IDS and at == 1:
-            return name, _PARENTS[parent]
+            runtime = "containerd" if _POD.search(parent) else _PARENTS.get(parent, _TOPS.get(parent, "docker"))
+            return name, runtime
+        if (known := _PARENTS_OF.get(parent)) and known[0].fullmatch(name):
+            return name, known[1]
+        if at == 1 and parent in _TOPS:
+            return name, _TOPS[parent]
     return None
 
 
-def _pod(parts: Iterable[str]) -> Value:
-    for part in parts:
+def _pod(parts: Sequence[str]) -> Value:
+    """The innermost pod: a cluster can run in the pod of another."""
+    for part in reversed(parts):
         if match := _POD.search(part):
             return match[1].replace("_", "-")
     return Missing.NOT_APPLICABLE

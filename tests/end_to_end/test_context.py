@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
-from tests.support.container import AVAILABLE, container
+from tests.support.container import AVAILABLE, RUNTIMES, container
 from tests.support.daemon import configured, running, shell
 
 pytestmark = pytest.mark.bpf
@@ -158,7 +158,8 @@ def _quoted(program):
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="needs runc and busybox-static")
-def test_in_a_container(tmp_path):
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_in_a_container(tmp_path, runtime):
     """Scoped to its cgroup, which is there before the runtime makes those inside."""
     name = f"monitord-test-{uuid.uuid4().hex}"
     try:
@@ -172,7 +173,8 @@ def test_in_a_container(tmp_path):
     with running(work, f"cgroup:/{name}", configured(work, RULES)) as daemon:
         look = 'BEGIN { getline < "/nowhere/container"; system("sleep 1") }'
         argv = ["sh", "-c", f"awk '{look}'; read x"]
-        with container(bundle, f"/{name}/docker/{ID}", argv, {"DB_PASSWORD": "s3cret", "COLOUR": "red"}) as runc:
+        secrets = {"DB_PASSWORD": "s3cret", "COLOUR": "red"}
+        with container(bundle, f"/{name}/docker/{ID}", argv, secrets, runtime) as runc:
             daemon.settle()
             runc.stdin.write(b"\n")
         said = looked(daemon, "container")

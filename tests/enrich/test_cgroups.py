@@ -15,7 +15,7 @@ from monitord.model.placement import HOST
 from monitord.model.value import Missing
 from tests.enrich.events import event_of, running
 from tests.support.cgroups import V1, V2, cgroup
-from tests.support.container import AVAILABLE, bundle, container, pid_of, remove_cgroups
+from tests.support.container import AVAILABLE, RUNTIMES, bundle, container, pid_of, remove_cgroups
 from tests.support.live import TABLE, Gated, interest, scope_of, watching
 
 ID = "4f0c" * 16
@@ -206,8 +206,10 @@ class TestV1:
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="needs runc and busybox-static")
-def test_a_container_that_runc_runs(cgroups, tmp_path):
-    with container(tmp_path, f"/monitord-test-{uuid.uuid4().hex}/docker/{ID}", ["cat"]) as runc:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_container_that_a_runtime_runs(cgroups, tmp_path, runtime):
+    cgroup = f"/monitord-test-{uuid.uuid4().hex}/docker/{ID}"
+    with container(tmp_path, cgroup, ["cat"], runtime=runtime) as runc:
         runc.stdin.write(b"ready\n")
         runc.stdin.flush()
         assert b"ready\n" == runc.stdout.readline()

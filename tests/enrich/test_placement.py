@@ -6,6 +6,7 @@ from monitord.model.value import Missing
 
 ID = "4f0c" * 16
 INNER = "a1b2" * 16
+BUILD = "ks2vkbs0xfjwlk1vlqx0nsg5x"
 UID = "0f9a3c1e-7b52-4d18-9c3f-8f1d2e3a4b5c"
 IN_UID = UID.replace("-", "_")
 POD_SLICE = f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{IN_UID}.slice"
@@ -51,6 +52,27 @@ USER = "/user.slice/user-1000.slice/user@1000.service"
         (r"/machine.slice/machine-lxc\x2d12\x2dweb.scope", "web", "libvirt-lxc"),
         ("/system.slice/runc-web.scope", "web", "oci"),
         ("/system.slice/crun-web.scope", "web", "oci"),
+        # kind and minikube: a node is a container of docker or podman, with pods in it.
+        (f"/docker/{INNER}/kubelet.slice/kubelet{POD_SLICE[1:]}/cri-containerd-{ID}.scope", ID, "containerd"),
+        (f"/system.slice/docker-{INNER}.scope/kubelet.slice/cri-containerd-{ID}.scope", ID, "containerd"),
+        (f"/machine.slice/libpod-{INNER}.scope/container{POD_SLICE}/crio-{ID}.scope", ID, "cri-o"),
+        (f"/docker/{INNER}/kubelet/kubepods/burstable/pod{UID}/{ID}", ID, "containerd"),
+        (f"/kubepods/pod{UID}/{INNER}/docker/{ID}", ID, "docker"),
+        (f"/kubepods/burstable/pod{UID}/{ID}", ID, "containerd"),
+        (f"{POD_SLICE}/docker-{ID}.scope", ID, "docker"),
+        (f"/system.slice:cri-containerd:{ID}", ID, "containerd"),
+        (f"/kubepods-burstable-pod{IN_UID}.slice:crio:{ID}", ID, "cri-o"),
+        (f"/k8s.io/{ID}", ID, "containerd"),
+        (f"/moby/{ID}", ID, "docker"),
+        (f"{USER}/user.slice/nerdctl-{ID}.scope", ID, "containerd"),
+        ("/default/web.1", "web.1", "containerd"),
+        (f"/libpod_parent/libpod-{ID}/container", ID, "podman"),
+        (f"/docker/buildkit/{BUILD}", BUILD, "buildkit"),
+        (f"/docker/{ID}/buildkit/{BUILD}", BUILD, "buildkit"),
+        (f"/buildkit/{BUILD}", BUILD, "buildkit"),
+        (f"/system.slice/docker-{BUILD}.scope", BUILD, "buildkit"),
+        (f"/garden/{UID}", UID, "garden"),
+        ("/lxc/100/ns/init.scope", "100", "lxc"),
     ],
 )
 def test_container(path, full_id, runtime):
@@ -70,7 +92,19 @@ def test_container(path, full_id, runtime):
         "/user.slice/user-0.slice/session-1.scope",
         f"/machine.slice/libpod-conmon-{ID}.scope",
         f"{POD_SLICE}/crio-conmon-{ID}.scope",
+        f"/kubepods/besteffort/pod{UID}/crio-conmon-{ID}",
+        f"/libpod_parent/libpod-conmon-{ID}",
+        "/libpod_parent/conmon",
+        f"/kubepods/besteffort/pod{UID}",
+        POD_SLICE,
+        "/kubelet.slice/kubelet.service",
+        "/docker/buildkit",
+        "/system.slice/default/web",
+        "/default",
+        "/garden",
         "/lxc.monitor.web",
+        "/lxc.monitor/100",
+        "/lxc.pivot",
         "/machine.slice/systemd-nspawn@web.service/supervisor",
         "/machine.slice/machine-web.scope/supervisor",
         r"/machine.slice/machine-qemu\x2d1\x2dvm.scope",
@@ -116,6 +150,14 @@ def test_hexadecimal_ids_are_shown_short_and_names_whole():
 def test_pod_uid_has_dashes_whatever_the_driver():
     assert UID == placement_of([f"{POD_SLICE}/crio-{ID}.scope"]).pod_uid
     assert UID == placement_of([f"/kubepods/besteffort/pod{UID}/{ID}"]).pod_uid
+    assert UID == placement_of([f"/kubepods-burstable-pod{IN_UID}.slice:crio:{ID}"]).pod_uid
+
+
+def test_the_pod_is_the_innermost_one():
+    """A cluster can run in the pod of another."""
+    outer = UID.replace("0f9a", "aaaa")
+
+    assert UID == placement_of([f"/kubepods/pod{outer}/{INNER}/kubelet/kubepods/pod{UID}/{ID}"]).pod_uid
 
 
 def test_any_hierarchy_can_name_the_container_and_any_the_unit():

@@ -96,8 +96,8 @@ CONTAINER_FIELDS = (
     Field(
         "container.type",
         FieldType.TEXT,
-        "docker, containerd, cri-o, podman, buildah, lxc (LXD and Incus, too), libvirt-lxc, systemd-nspawn, oci (runc "
-        "or crun by hand), host",
+        "docker, containerd, cri-o, podman, buildah, buildkit, lxc (LXD and Incus, too), libvirt-lxc, systemd-nspawn, "
+        "garden, oci (runc or crun by hand), host",
         sources.CGROUP,
         sources.NO_CGROUP,
         of_placement(lambda placement: placement.runtime),

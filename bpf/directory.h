@@ -29,6 +29,13 @@ static __always_inline u64 directory_of(void *task, s32 dirfd) {
     return file ? file + OFF_file__f_path : 0;
 }
 
+/* Whether a thread's working directory is that of its process; threads may have their own. */
+static __always_inline bool directory_of_process(void *task) {
+    void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
+    u64 of_leader = TASK_LOAD(u64, leader, task_struct__fs); /* 0: it has ended */
+    return !of_leader || of_leader == TASK_LOAD(u64, task, task_struct__fs);
+}
+
 static __always_inline void directory_capture(struct call *call, struct text *text, u64 path) {
     text->flags = path ? TEXT_TRUNCATED : TEXT_FAULT;
     text->len = 0;
@@ -66,13 +73,18 @@ static __always_inline void directory_capture(struct call *call, struct text *te
     }
 }
 
-/* What a successful exec has made the program: the file itself, whatever names and links led to it. A memfd has only a
- * name, and TEXT_FAULT for its directory. */
-static __always_inline void directory_capture_exe(struct call *call, void *task) {
-    struct text *exe = &call->event.text[3];
-    u64 file = (u64)TASK_LOAD(void *, TASK_LOAD(void *, task, task_struct__mm), mm_struct__exe_file);
-    exe->source = CAPTURE_EXE << 4 | 15; /* it is no argument */
-    directory_capture(call, exe, file ? file + OFF_file__f_path : 0);
+/* What a successful exec has made the program, or another call the working directory: the file itself, whatever names
+ * and links led to it. A memfd has only a name, and TEXT_FAULT for its directory. */
+static __always_inline void directory_capture_result(struct call *call, void *task) {
+    struct text *text = &call->event.text[3];
+    u64 path = directory_of(task, AT_FDCWD);
+    text->source = CAPTURE_DIRECTORY << 4 | NO_ARGUMENT;
+    if (call->start.new_program) {
+        u64 file = (u64)TASK_LOAD(void *, TASK_LOAD(void *, task, task_struct__mm), mm_struct__exe_file);
+        path = file ? file + OFF_file__f_path : 0;
+        text->source = CAPTURE_EXE << 4 | NO_ARGUMENT;
+    }
+    directory_capture(call, text, path);
     FORGET();
 }
 

@@ -18,7 +18,8 @@ struct start {
     u8 filter;
     u8 late; /* strings are to be read now */
     u8 new_program;
-    u8 pad2[5];
+    u8 moved; /* the process has another working directory */
+    u8 pad2[4];
 };
 
 struct call {

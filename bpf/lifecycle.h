@@ -18,6 +18,22 @@ BPF_PERCPU_ARRAY(lifecycle_cells, struct lifecycle_cell, 1);
 
 #define SIGNAL_GROUP_EXIT 4
 
+/* Processes whose last threads ended side by side: each of these finds no other alive. 1024 at a time are plenty. */
+struct ended {
+    u64 start_ns;
+    u64 tgid;
+};
+BPF_TABLE("lru_hash", struct ended, u8, ended, 1024); /* 80 KiB */
+
+static __always_inline bool lifecycle_ended(void *signal, void *leader) {
+    if (TASK_LOAD(u32, signal, signal_struct__nr_threads) <
+        2) /* those that have ended are counted until they are reaped */
+        return false;
+    struct ended key = {TASK_LOAD(u64, leader, task_struct__start_boottime), task_tgid(leader)};
+    u8 one = 1;
+    return ended.insert(&key, &one);
+}
+
 /* The record of a process, `task` being its leader; NULL when nobody wants it. */
 static __always_inline struct event *lifecycle_begin(void *ctx, void *task, u8 kind) {
     int zero = 0;
@@ -63,6 +79,10 @@ static __always_inline void lifecycle_fork(void *ctx, void *caller, void *child)
     event->args[3] = pids_nr((u64)TASK_LOAD(void *, child, task_struct__thread_pid), pids_space(child));
     event->args[4] = pids_host_nr(pids_of(child, PID_OF_SESSION));
     event->args[5] = pids_host_nr(pids_of(child, PID_OF_GROUP));
+    if (TASK_LOAD(u64, child, task_struct__fs) == TASK_LOAD(u64, caller, task_struct__fs))
+        event->flags |= FLAG_SHARED_FS;
+    if (!directory_of_process(caller))
+        event->flags |= FLAG_THREAD_FS;
     emit_head(ctx, event);
 }
 
@@ -72,7 +92,7 @@ static __always_inline void lifecycle_exit(void *ctx, void *task) {
         return; /* other threads go on */
     void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
     struct event *event = lifecycle_begin(ctx, leader, KIND_EXIT);
-    if (!event)
+    if (!event || lifecycle_ended(signal, leader))
         return;
     if (TASK_LOAD(u32, signal, signal_struct__flags) & SIGNAL_GROUP_EXIT)
         event->ret = TASK_LOAD(u32, signal, signal_struct__group_exit_code);

@@ -177,6 +177,7 @@ static __always_inline struct call *end(u64 *ctx, void *task, struct call *call,
     call->start.filter = index;
     call->start.late = late;
     call->start.new_program = plan->special & SPECIAL_EXEC && ret == 0;
+    call->start.moved = plan->extras & EXTRA_MOVED && ret == 0 && directory_of_process(task);
     call->event.flags = flags;
     call->event.ret = ret;
     return call;
@@ -193,8 +194,8 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
     if (call->start.late && !new_program)
         capture_texts(call, plan, plan->at_exit && is_error(call->event.ret) ? TEXT_LATE | TEXT_NULL : TEXT_LATE);
     FORGET();
-    /* What executes is learned from, too: that it is ignored makes no difference. */
-    if (!is_wanted(filter, call->start.want, call, task, call->start.new_program))
+    /* What executes or moves is learned from, too: that it is ignored makes no difference. */
+    if (!is_wanted(filter, call->start.want, call, task, call->start.new_program | call->start.moved))
         return;
     FORGET();
     if (call->start.new_program)
@@ -203,8 +204,8 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
     if (call->start.new_program || call->start.late)
         directory_captures(call, plan, task);
     FORGET();
-    if (call->start.new_program)
-        directory_capture_exe(call, task);
+    if (call->start.new_program | call->start.moved)
+        directory_capture_result(call, task);
     FORGET();
     descriptor_exit(call, plan, task, call->event.ret, call->start.late && !plan->at_exit);
     FORGET();

@@ -11,6 +11,7 @@ enum {
     EXTRA_FD_ENTER = 4,  /* it is gone then, or another: read at enter */
     EXTRA_FD_CHANGE = 8, /* a socket whose addresses the call may change: compared with those at enter */
     EXTRA_PROGRAM = 16,  /* with EXTRA_TASK: struct program_facts */
+    EXTRA_MOVED = 32,    /* the working directory that a successful call has made */
 };
 
 /* At most the first two texts of a plan are paths. */

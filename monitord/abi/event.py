@@ -51,8 +51,7 @@ class Kind(enum.IntEnum):
     the process that made the call and was copied; start_ns of the real parent; the new process's pid in its own
     pid namespace; its session and process group, in the initial pid namespace.
 
-    EXIT: the last thread of a process is about to end; `ret` is the status that wait(2) gives. It can come twice
-    when the last two threads end at the same time.
+    EXIT: the last thread of a process is about to end; `ret` is the status that wait(2) gives.
 
     CGROUP: a cgroup v2 was made, and is empty yet. cgroup_id is its own, all else that of the process that made it;
     the first text, a `Capture.STR` of no argument, is its path in the hierarchy.
@@ -76,6 +75,8 @@ class Flag(enum.IntFlag):
     NO_RETURN = 2  # exit, exit_group: emitted at enter
     NO_START = 4  # seen only at exit: duration and enter-time strings are not known
     FOREIGN = 8  # a 32-bit call made by 64-bit code (int $0x80), or x32
+    SHARED_FS = 16  # of FORK: where the new process or the caller goes, the other goes, too (CLONE_FS)
+    THREAD_FS = 32  # of FORK: the working directory copied is that of a thread, not of its process
 
 
 class Capture(enum.IntEnum):
@@ -86,7 +87,8 @@ class Capture(enum.IntEnum):
     ARGV = 2  # argv of exec: strings joined by NUL
     SOCKADDR = 3  # struct sockaddr of connect, bind, accept, sendto
     BYTES = 4  # a fixed-size struct (open_how)
-    DIRECTORY = 5  # where a relative path starts: names from the inside out, each with its NUL
+    DIRECTORY = 5  # where a relative path starts: names from the inside out, each with its NUL;
+    # of no argument, the working directory that the call has made
     EXE = 6  # the file that a successful exec runs, likewise; a memfd is its name alone, with TextFlag.FAULT
     FILE = 7  # the file behind a descriptor: `FILE`, then its path as in EXE
     SOCKET = 8  # the socket behind a descriptor: `SOCKET`, for unix sockets two names

@@ -67,7 +67,7 @@ class ProcContext:
         self._root = root
         self._procfs = Procfs(proc_root)
         self._processes = ProcessTable(self._procfs.tick_ns, processes)
-        self._observer = Observer(table, self._processes, self._procfs)
+        self._observer = Observer(table, self._processes)
         self._lineage = Lineage(self._processes, self._observer, self._procfs)
         self._cgroups = Cgroups(self._procfs)
         self._users = user_names()

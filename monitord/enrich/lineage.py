@@ -53,7 +53,7 @@ class Lineage:
         there = set(self._procfs.pids())
         now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         for entry in self._processes.living():
-            entry.cwd = None
+            entry.directory.forget()
             if entry.key[0] not in there or self._processes.current(entry.key[0]) is not entry:
                 self._processes.end(entry, now_ns)
 
@@ -142,7 +142,8 @@ class Lineage:
         told = not isinstance(now.argv, Missing)
         program = Program(Facts(Missing.UNKNOWN, now.argv, now.exepath, from_proc=True)) if told else None
         entry = self._processes.add(pid, now.stat.start_ns, now.stat.ppid, Phase(0, comm, program), parent)
-        entry.cwd = None if now.cwd is Missing.LATE else now.cwd
+        if now.cwd is not Missing.LATE:
+            entry.directory.learn(now.cwd)
         return entry
 
     def _describe(self, entry: Entry, comm: Value, ppid: int, ts_ns: int) -> Process:
@@ -154,26 +155,29 @@ class Lineage:
         phase, latest = entry.at(ts_ns)
         facts = phase.program.facts() if phase is not None and phase.program is not None else _UNTOLD
         argv, exepath = facts.argv, facts.executable
-        cwd: Value = Missing.LATE if entry.cwd is None else entry.cwd
+        where, unmoved = entry.directory.at(ts_ns)
+        cwd: Value = Missing.LATE if where is None else where
         if not facts.from_proc and (isinstance(argv, Missing) or not isinstance(exepath, str)):
             now = self._procfs.process(entry.key[0], entry.start_ns)
             same = not isinstance(now, Missing) and latest and now.stat.comm == comm
             if isinstance(now, Missing):
                 argv, exepath, cwd = _known(argv, now), _known(exepath, now), _known(cwd, now)
             else:
-                cwd = _known(cwd, now.cwd)
+                if where is None and unmoved:
+                    cwd = now.cwd
+                    if isinstance(cwd, str):
+                        entry.directory.learn(cwd)
                 argv = _known(argv, now.argv if same else Missing.LATE)
                 exepath = _known(exepath, now.exepath if same else Missing.LATE)
-                if entry.cwd is None and isinstance(cwd, str):
-                    entry.cwd = cwd
                 if same and phase is not None and phase.program is None and not isinstance(argv, Missing):
                     told = Facts(Missing.UNKNOWN, argv, exepath, from_proc=True)
                     entry.phases[-1] = phase._replace(program=Program(told))
             if not isinstance(exepath, str) and facts is not _UNTOLD:
                 exepath = _executed(facts, cwd)
-        elif entry.cwd is None:
+        elif where is None and unmoved:
             cwd = self._procfs.cwd(entry.key[0], entry.start_ns)
-            entry.cwd = None if isinstance(cwd, Missing) else cwd
+            if isinstance(cwd, str):
+                entry.directory.learn(cwd)
         return Process(ProcessKey(entry.key[0], entry.start_ns), comm, ppid, argv, exepath, cwd)
 
 

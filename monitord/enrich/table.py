@@ -8,8 +8,9 @@ seconds. A process that has ended stays while a descendant is there, so that anc
 from collections import deque
 from typing import NamedTuple
 
+from monitord.abi.event import Flag
+from monitord.enrich.directory import Directory
 from monitord.enrich.program import Program
-from monitord.model.value import Value
 
 Key = tuple[int, int]
 """A process as /proc can tell it, too: its pid, and its start in clock ticks."""
@@ -50,13 +51,13 @@ class Entry:
     :ivar start_ns: CLOCK_BOOTTIME; rounded down to a tick until an event has told it exactly.
     :ivar ppid: of the parent that it was born to, or that it had when it was first seen.
     :ivar parent: the key of that parent; None when it was not known.
-    :ivar cwd: None when it is not known.
+    :ivar directory: the working directory; the same object where processes share it.
     :ivar ended_ns: 0 while it lives.
     :ivar children: entries whose `parent` it is.
     :ivar lingers: it ended a while ago and is kept for its descendants.
     """
 
-    __slots__ = ("children", "cwd", "ended_ns", "key", "lingers", "parent", "phases", "ppid", "start_ns")
+    __slots__ = ("children", "directory", "ended_ns", "key", "lingers", "parent", "phases", "ppid", "start_ns")
 
     def __init__(self, key: Key, start_ns: int, ppid: int, parent: Key | None, phase: Phase) -> None:
         self.key = key
@@ -64,7 +65,7 @@ class Entry:
         self.ppid = ppid
         self.parent = parent
         self.phases = [phase]
-        self.cwd: Value | None = None
+        self.directory = Directory()
         self.ended_ns = 0
         self.children = 0
         self.lingers = False
@@ -139,13 +140,21 @@ class ProcessTable:
         return [entry for entry in self._entries.values() if not entry.ended_ns]
 
     def fork(
-        self, ts_ns: int, pid: int, start_ns: int, comm: bytes, parent: tuple[int, int, bytes], copied: tuple[int, int]
+        self,
+        ts_ns: int,
+        pid: int,
+        start_ns: int,
+        comm: bytes,
+        parent: tuple[int, int, bytes],
+        copied: tuple[int, int],
+        flags: int = 0,
     ) -> None:
         """
         A process begins.
 
         :param parent: its parent's pid, start and name now.
         :param copied: pid and start of the process that it is a copy of: with CLONE_PARENT that is not its parent.
+        :param flags: `Flag`, whether they share a working directory.
         """
         ppid, parent_start_ns, parent_comm = parent
         mother = self.get(ppid, parent_start_ns)
@@ -155,8 +164,8 @@ class ProcessTable:
                 self.rename(mother, ts_ns, parent_comm)
         original = mother if copied == (ppid, parent_start_ns) else self.get(*copied)
         entry = self.add(pid, start_ns, ppid, Phase(0, comm, original.phases[-1].program if original else None), mother)
-        if original and isinstance(original.cwd, str):
-            entry.cwd = original.cwd
+        if original and not flags & Flag.THREAD_FS:
+            entry.directory = original.directory if flags & Flag.SHARED_FS else original.directory.inherited()
 
     def add(self, pid: int, start_ns: int, ppid: int, phase: Phase, parent: Entry | None) -> Entry:
         """

@@ -210,6 +210,15 @@ class Event:
         return Missing.NOT_APPLICABLE
 
     @property
+    def moved_to(self) -> Value:
+        """
+        The working directory that chdir and its like have made, absolute, whatever links led to it.
+
+        :return: NOT_APPLICABLE where it is not the process's: threads can have their own.
+        """
+        return self.directory(NO_ARGUMENT)
+
+    @property
     def executable(self) -> Value:
         """
         The file that a successful exec runs, absolute, whatever names and links led to it.

@@ -227,7 +227,7 @@ class TestObserve:
         assert 0 == context.evicted
 
     def test_interest_is_in_processes_and_in_calls_that_change_them_and_succeed(self, context, table):
-        names = ("execve", "execveat", "chdir", "fchdir", "prctl")
+        names = ("execve", "execveat", "chdir", "fchdir", "setns", "pivot_root", "unshare", "prctl")
         calls = {(call.abi, call.nr): Outcome.SUCCESS for name in names for call in table.calls_named(name)}
 
         assert Interest(calls, lifecycle=True) == context.interest()

@@ -39,11 +39,11 @@ class TestFork:
         table = ProcessTable(TICK_NS)
         parent = begin(table, 2)
         table.execute(parent, 5 * SECOND, b"sh", program("sh"))
-        parent.cwd = "/srv"
+        parent.directory.move(6 * SECOND, "/srv")
         child = begin(table, 7, 2)
 
         assert ("sh",) == child.phases[-1].program.facts().argv
-        assert "/srv" == child.cwd
+        assert ("/srv", True) == child.directory.at(7 * SECOND)
 
     def test_a_sibling_is_a_copy_of_the_caller_and_a_child_of_its_parent(self):
         """CLONE_PARENT."""

@@ -27,6 +27,7 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("mm_struct__arg_end", "mm_struct", ("arg_end",)),
     ("mm_struct__exe_file", "mm_struct", ("exe_file",)),
     ("signal_struct__live", "signal_struct", ("live",)),
+    ("signal_struct__nr_threads", "signal_struct", ("nr_threads",)),
     ("signal_struct__flags", "signal_struct", ("flags",)),
     ("signal_struct__group_exit_code", "signal_struct", ("group_exit_code",)),
     ("signal_struct__pids", "signal_struct", ("pids",)),

@@ -56,7 +56,11 @@ class Extra(enum.IntFlag):
     FD_ENTER = 4
     FD_CHANGE = 8
     PROGRAM = 16
+    MOVED = 32
 
+
+_MOVE = frozenset(("chdir", "fchdir", "setns"))
+"""They make another working directory: setns the root of the mount namespace."""
 
 _SPECIAL: Mapping[str, Special] = {
     "execve": Special.TRACK | Special.EXEC,
@@ -99,6 +103,8 @@ def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
     extras = Extra.TASK if along & (Along.TASK | Along.PROGRAM) else Extra.NONE
     if along & Along.PROGRAM:
         extras |= Extra.PROGRAM
+    if syscall.name in _MOVE:
+        extras |= Extra.MOVED
     descriptor = descriptor_of(syscall) if along & Along.DESCRIPTOR else None
     if descriptor is None:
         return extras, NO_ARGUMENT

@@ -1,0 +1,55 @@
+"""Working directories over time."""
+
+from monitord.model.value import Value
+
+MOVES = 64
+"""
+Moves kept of a directory, some 150 bytes each: a program that walks a tree makes many before its events are judged. An
+event from before all of them is told that it comes late.
+"""
+
+
+class Directory:
+    """
+    The working directory of a process, or of several that share it (CLONE_FS).
+
+    :ivar moves: (since_ns, path), the latest last; a path is None where only /proc can tell.
+    """
+
+    __slots__ = ("moves",)
+
+    def __init__(self, moves: list[tuple[int, Value | None]] | None = None) -> None:
+        self.moves = moves or []
+
+    def inherited(self) -> "Directory":
+        """That of a new process."""
+        return Directory(self.moves[-1:])
+
+    def unshared(self) -> "Directory":
+        """That of a process which moves by itself from now on."""
+        return Directory(self.moves[:])
+
+    def move(self, ts_ns: int, path: Value | None) -> None:
+        """It is another from a time on; None where only /proc can tell."""
+        self.moves.append((ts_ns, path))
+        del self.moves[:-MOVES]
+
+    def learn(self, path: Value) -> None:
+        """What /proc says now, where nothing is known."""
+        since_ns = self.moves.pop()[0] if self.moves else 0
+        self.moves.append((since_ns, path))
+
+    def forget(self) -> None:
+        """Moves may have been missed."""
+        self.moves = []
+
+    def at(self, ts_ns: int) -> tuple[Value | None, bool]:
+        """
+        Where it was at a time.
+
+        :return: None when that is not known; and whether no later move is known, so that /proc may show it.
+        """
+        for at, (since_ns, path) in enumerate(reversed(self.moves)):
+            if since_ns <= ts_ns:
+                return path, not at
+        return None, not self.moves

@@ -1,0 +1,216 @@
+"""What the process table learns of working directories: batches made by hand, and real processes that move."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from monitord.abi.arch import Abi
+from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, NO_CALL, Capture, Flag, Kind, TextFlag
+from monitord.decode.decoder import Decoder
+from monitord.enrich.context import ProcContext
+from monitord.enrich.directory import MOVES
+from monitord.model.event import EventBatch
+from monitord.model.value import Missing
+from monitord.tables.syscalls import SyscallTable
+from tests.enrich.events import batch_of
+from tests.support.live import TABLE as LIVE_TABLE
+from tests.support.live import Gated, compiled, interest, scope_of, watching
+
+TABLE = SyscallTable.load([Abi.X86_64])
+NR = {name: TABLE.named(Abi.X86_64, name).nr for name in ("getppid", "chdir", "setns", "pivot_root", "unshare")}
+NR["none"] = NO_CALL
+NOBODY = 4_000_000
+"""Process N, which has gone: /proc cannot help."""
+
+
+def call(ts_ns, number, name, texts=(), **columns):
+    pid = NOBODY + number
+    columns = {"tid": pid, "pid": pid, "start_ns": number * 10**9, "ppid": NOBODY, "comm": b"x"} | columns
+    return batch_of(texts, nr=NR[name], ts_ns=ts_ns, **columns)
+
+
+def to(path, flags=0):
+    """The text that a move carries."""
+    names = b"".join(part + b"\0" for part in reversed(path.encode().strip(b"/").split(b"/")) if part)
+    return (NO_ARGUMENT, Capture.DIRECTORY, names, flags)
+
+
+def chdir(ts_ns, number, path, **columns):
+    return call(ts_ns, number, "chdir", [(0, Capture.STR, b"link/.."), to(path)], **columns)
+
+
+def fork(ts_ns, number, child, flags=0):
+    caller = {"ppid": NOBODY + number, "args": (NOBODY + number, number * 10**9, number * 10**9, 0, 0, 0)}
+    return call(ts_ns, child, "none", kind=Kind.FORK, flags=flags, **caller)
+
+
+def joined(*batches):
+    records = np.concatenate([batch.records.view(CELL) for batch in batches]).view(EVENT)
+    overflow = {row: batch.overflow[0] for row, batch in enumerate(batches) if batch.overflow}
+    return EventBatch(records, np.zeros(len(records), np.uint16), overflow)
+
+
+class Stand:
+    def __init__(self):
+        self.context = ProcContext(TABLE, root=os.getpid())
+
+    def observe(self, *batches):
+        self.context.observe(joined(*batches))
+
+    def cwd(self, number, ts_ns):
+        return self.context.process(call(ts_ns, number, "getppid").event(0)).cwd
+
+
+@pytest.fixture
+def stand():
+    return Stand()
+
+
+class TestMoves:
+    def test_an_event_is_where_the_process_was_then(self, stand):
+        stand.observe(chdir(10, 1, "/a"), call(15, 1, "getppid"), chdir(20, 1, "/b/c"), chdir(30, 1, "/"))
+
+        assert ["/a", "/a", "/b/c", "/"] == [stand.cwd(1, ts_ns) for ts_ns in (10, 15, 20, 31)]
+
+    def test_before_all_that_is_known_it_is_late(self, stand):
+        stand.observe(chdir(10, 1, "/a"))
+
+        assert Missing.LATE is stand.cwd(1, 9)
+
+    def test_a_child_begins_where_its_parent_was(self, stand):
+        """Not where it was when the batch was read."""
+        stand.observe(chdir(10, 1, "/a"), fork(11, 1, 2), chdir(12, 1, "/b"), fork(13, 1, 3), chdir(14, 1, "/c"))
+
+        assert ["/a", "/b", "/c"] == [stand.cwd(number, 20) for number in (2, 3, 1)]
+
+    def test_a_child_moves_by_itself(self, stand):
+        stand.observe(chdir(10, 1, "/a"), fork(11, 1, 2), chdir(12, 2, "/b"))
+
+        assert ["/a", "/b"] == [stand.cwd(number, 20) for number in (1, 2)]
+
+    def test_with_clone_fs_they_move_together(self, stand):
+        stand.observe(chdir(10, 1, "/a"), fork(11, 1, 2, Flag.SHARED_FS), chdir(12, 2, "/b"), chdir(30, 1, "/c"))
+
+        assert ["/b", "/b", "/c"] == [stand.cwd(1, 20), stand.cwd(2, 20), stand.cwd(2, 30)]
+
+    @pytest.mark.parametrize("flags", [0x200, 0x20000, 0x10000000])
+    def test_until_one_of_them_unshares(self, stand, flags):
+        unshare = call(12, 2, "unshare", args=(flags, 0, 0, 0, 0, 0))
+        stand.observe(chdir(10, 1, "/a"), fork(11, 1, 2, Flag.SHARED_FS), unshare, chdir(13, 2, "/b"))
+
+        assert ["/a", "/a", "/b"] == [stand.cwd(1, 20), stand.cwd(2, 10), stand.cwd(2, 20)]
+
+    def test_unsharing_something_else_leaves_them_together(self, stand):
+        unshare = call(12, 2, "unshare", args=(0x400, 0, 0, 0, 0, 0))
+        stand.observe(chdir(10, 1, "/a"), fork(11, 1, 2, Flag.SHARED_FS), unshare, chdir(13, 2, "/b"))
+
+        assert "/b" == stand.cwd(1, 20)
+
+    def test_a_thread_that_unshares_leaves_the_process_where_it_is(self, stand):
+        unshare = call(12, 2, "unshare", args=(0x200, 0, 0, 0, 0, 0), tid=5)
+        stand.observe(chdir(10, 1, "/a"), fork(11, 1, 2, Flag.SHARED_FS), unshare, chdir(13, 1, "/b"))
+
+        assert "/b" == stand.cwd(2, 20)
+
+    def test_a_child_of_such_a_thread_begins_somewhere(self, stand):
+        stand.observe(chdir(10, 1, "/a"), fork(11, 1, 2, Flag.THREAD_FS))
+
+        assert Missing.LATE is stand.cwd(2, 20)
+
+    def test_a_move_of_such_a_thread_is_not_the_processs(self, stand):
+        stand.observe(chdir(10, 1, "/a"), call(11, 1, "chdir", [(0, Capture.STR, b"/b")]))
+
+        assert "/a" == stand.cwd(1, 20)
+
+    def test_a_failed_move_is_none(self, stand):
+        stand.observe(chdir(10, 1, "/a"), chdir(11, 1, "/b", ret=-2))
+
+        assert "/a" == stand.cwd(1, 20)
+
+    def test_setns_moves_to_the_root_of_the_mount_namespace(self, stand):
+        stand.observe(chdir(10, 1, "/a"), call(11, 1, "setns", [to("/")]))
+
+        assert "/" == stand.cwd(1, 20)
+
+    @pytest.mark.parametrize("odd", ["pivot_root", "deep"])
+    def test_what_only_proc_can_tell_is_not_made_up(self, stand, odd):
+        """Of a process that has gone, it is missing; and so it is of its children."""
+        deep = [(0, Capture.STR, b"x"), to("/a", TextFlag.TRUNCATED)]
+        move = call(11, 1, "pivot_root") if odd == "pivot_root" else call(11, 1, "chdir", deep)
+        stand.observe(chdir(10, 1, "/a"), move, fork(12, 1, 2))
+
+        assert ["/a", Missing.LATE, Missing.LATE] == [stand.cwd(1, 10), stand.cwd(1, 20), stand.cwd(2, 20)]
+
+    def test_many_moves_are_forgotten_oldest_first(self, stand):
+        stand.observe(*(chdir(ts_ns, 1, f"/{ts_ns}") for ts_ns in range(1, MOVES + 3)))
+
+        assert Missing.LATE is stand.cwd(1, 2)
+        assert ["/3", f"/{MOVES + 2}"] == [stand.cwd(1, 3), stand.cwd(1, 99)]
+
+
+MAGIC = 0xC4A2
+PLACES = 20
+TIMES = 1000
+"""As in tests/programs/mover.c."""
+
+
+def places(directory):
+    for number in range(PLACES):
+        (directory / str(number)).mkdir()
+
+
+@pytest.mark.bpf
+class TestReal:
+    def seen(self, argv, **popen):
+        """The pid, and where each marked getppid was made: (mark, pid, working directory), in order of time."""
+        gated = Gated(argv, **popen)
+        context = ProcContext(LIVE_TABLE, root=gated.pid)
+        with watching(scope_of(gated), context.interest() | interest("getppid")) as source:
+            context.seed()
+            decoder, batches = Decoder(), []
+            ended = threading.Event()
+            runner = threading.Thread(target=lambda: (gated.run(), ended.set()))
+            runner.start()
+            while not ended.is_set():
+                batches.append(decoder.decode(source.drain(0.02)))
+            runner.join()
+            batches += [decoder.decode(source.drain(0.01)), decoder.decode(source.drain(0))]
+            assert 0 == decoder.missed
+        assert 0 == gated.process.returncode
+        found = []
+        for batch in batches:
+            context.observe(batch)
+            for row in np.flatnonzero(batch.records["args"][:, 0] == MAGIC).tolist():
+                event = batch.event(row)
+                found.append((event.args[1], event.pid, context.process(event).cwd))
+        return gated.pid, found
+
+    def test_children_of_a_parent_that_moves_all_the_time(self, tmp_path):
+        """Each child, and the parent between moves, says by a number where it is."""
+        places(tmp_path)
+        parent, found = self.seen([compiled("mover"), "forks", str(tmp_path)])
+
+        of_parent = [(f"{tmp_path}/{where}", cwd) for where, pid, cwd in found if pid == parent]
+        of_children = [(f"{tmp_path}/{where}", cwd) for where, pid, cwd in found if pid != parent]
+        assert (TIMES, TIMES) == (len(of_parent), len(of_children))
+        assert [] == [true_and_told for true_and_told in of_children if len({*true_and_told}) > 1]
+        # When more than MOVES of them wait in the rings, the first are not known any more: that is said.
+        assert [] == [(true, told) for true, told in of_parent if told not in (true, Missing.LATE)]
+
+    def test_processes_that_share_it(self, tmp_path):
+        """clone(CLONE_FS), moves of either, then unshare(CLONE_FS) and moves of both."""
+        places(tmp_path)
+        _, found = self.seen([compiled("mover"), "shares", str(tmp_path)])
+
+        assert 2 == len({pid for _, pid, _ in found})
+        assert [] == [(where, cwd) for where, _, cwd in found if cwd != f"{tmp_path}/{where}"]
+
+    def test_a_thread_with_a_directory_of_its_own(self, tmp_path):
+        """Its moves are not its process's."""
+        places(tmp_path)
+        _, found = self.seen([compiled("mover"), "thread", str(tmp_path)])
+
+        assert found
+        assert [] == [(where, cwd) for where, _, cwd in found if cwd != f"{tmp_path}/{where}"]

@@ -17,6 +17,9 @@ from monitord.telemetry import Telemetry
 STOP_DEADLINE_S = 4.5
 """What the pipeline may take to drain: the service is to be gone 5 s after SIGTERM."""
 
+RELOAD_S = 300.0
+"""How long a reload may keep the main loop before the watchdog starves: seconds of CPU, on a machine that has none."""
+
 TURN_S = 0.5
 """How long the loop sleeps without a signal: a watchdog period of 2 s is still fed in time."""
 
@@ -67,16 +70,21 @@ def serve(
     watchdog = Watchdog(pipeline.heartbeats, notify, watchdog_period_s())
     ready()
     notify(f"{READY}\n{status('watching')}")
+
+    def fed_reload() -> Sequence[Problem]:
+        with watchdog.turning(RELOAD_S):
+            return reload()
+
     try:
         while pipeline.failed is None:
             for number in signals.wait(TURN_S):
                 if number in STOP:
                     _log.info("%s: stopping", number.name)
                     return 0
-                _serve(number, pipeline, reload, notify, telemetry)
+                _serve(number, pipeline, fed_reload, notify, telemetry)
             if files := changed():
                 _log.info("changed: %s", ", ".join(map(str, files)))
-                _serve(RELOAD, pipeline, reload, notify, telemetry)
+                _serve(RELOAD, pipeline, fed_reload, notify, telemetry)
             watchdog.turn()
         _log.error("stopping: %s", pipeline.failed)
         return 1

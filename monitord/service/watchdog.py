@@ -1,9 +1,11 @@
 """Feeding systemd's watchdog, only while every thread that matters makes progress."""
 
+import contextlib
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from monitord.model.heartbeat import Heartbeat
 from monitord.service.notify import WATCHDOG, Notify
@@ -54,6 +56,34 @@ class Watchdog:
         if not hanging and now_s >= self._fed_s + self._half_s:
             self._notify(WATCHDOG)
             self._fed_s = now_s
+
+    @contextlib.contextmanager
+    def turning(self, limit_s: float) -> Iterator[None]:
+        """
+        While the main loop does one long thing, a thread turns in its place; after `limit_s` it hangs like any other.
+
+        A reload takes a second of CPU, and a machine under attack may have none to spare for half a minute: to be
+        killed then for reading rules, and to begin anew without what was remembered, helps nobody.
+        """
+        if self._half_s is None:
+            yield
+            return
+        done = threading.Event()
+        thread = threading.Thread(target=self._turn_until, args=(done, limit_s), name="watchdog", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _turn_until(self, done: threading.Event, limit_s: float) -> None:
+        assert self._half_s is not None
+        end_s = time.monotonic() + limit_s
+        while time.monotonic() < end_s:
+            self.turn()
+            if done.wait(self._half_s / 4):
+                return
 
     def _report(self, hanging: list[str]) -> None:
         if hanging:

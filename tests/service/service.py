@@ -40,6 +40,8 @@ class Pipeline:
 
 def reload() -> list[Problem]:
     tell("reload")
+    if "long" in sys.argv:
+        time.sleep(3)
     wrong = Problem("rules.yaml", 3, 5, "R004", "unknown field")
     unused = Problem("rules.yaml", 7, 1, "R030", "macro is not used", warning=True)
     return [wrong, unused] if "wrong" in sys.argv else [unused]

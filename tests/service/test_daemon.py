@@ -121,6 +121,17 @@ class TestReload:
 
             assert "reload ok: True" in service.finish()[1]
 
+    def test_watchdog_of_two_seconds_is_fed_while_a_reload_takes_three(self, run):
+        with ready(run, "long") as service:
+            service.signal(signal.SIGHUP)
+            messages = []
+            while not messages or not messages[-1].startswith(b"READY=1"):
+                messages.append(service.message())
+            begin = next(index for index, message in enumerate(messages) if message.startswith(b"RELOADING=1"))
+
+            assert messages[begin:].count(b"WATCHDOG=1") >= 2
+            service.signal(signal.SIGTERM)
+
     def test_refused_reload_names_every_mistake_and_goes_on(self, run):
         with ready(run, "wrong") as service:
             service.signal(signal.SIGHUP)

@@ -1,6 +1,7 @@
 """The watchdog is fed by progress, not by time."""
 
 import os
+import time
 
 import pytest
 
@@ -72,6 +73,26 @@ class TestWatchdog:
         service.run(20, service.reader, service.worker)
 
         assert [] == service.told
+
+
+class TestTurning:
+    """On the real clock, a period of 0.4 s."""
+
+    def told_in(self, seconds, limit_s, *, alive=True):
+        told = []
+        heart = Heartbeat("reader", lambda: 0.0) if alive else Heartbeat("reader", iter((0.0, *[99.0] * 999)).__next__)
+        with Watchdog([heart], told.append, 0.4).turning(limit_s):
+            time.sleep(seconds)
+        return told
+
+    def test_feeds_twice_per_period_while_something_takes_long(self):
+        assert 3 <= self.told_in(1.0, 60).count("WATCHDOG=1") <= 6
+
+    def test_starves_after_the_limit(self):
+        assert ["WATCHDOG=1"] == self.told_in(1.0, 0.1)
+
+    def test_starves_when_a_thread_hangs(self):
+        assert [] == self.told_in(0.5, 60, alive=False)
 
 
 class TestPeriod:

@@ -26,6 +26,12 @@ def figure(request):
     return request.config.stash.setdefault(_FIGURES, []).append
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "one_kernel: the kernel does not matter; only one machine of a run does it (job)"
+    )
+
+
 def pytest_terminal_summary(terminalreporter, config):
     for text in config.stash.get(_FIGURES, []):
         terminalreporter.write_line(f"figure, Linux {platform.release()}: {text}")

@@ -16,6 +16,9 @@ RULES = Path("/etc/monitord/rules.d")
 LOG = Path("/var/log/monitord/alerts.jsonl")
 DROP_INS = Path(f"/run/systemd/system/{SERVICE}.d")
 
+ALL = "vmtest.all" in Path("/proc/cmdline").read_text().split()
+"""Whether this machine does the tests that are marked `one_kernel`, too."""
+
 PATIENCE_S = 400.0
 """An emulated processor takes half a minute to start the daemon, and another machine runs beside this one."""
 

@@ -5,6 +5,8 @@ import threading
 import pytest
 from machine import LOG, Metrics, alerts, journal, now, prop, read_secret, run, until
 
+pytestmark = pytest.mark.one_kernel
+
 
 def marks(*paths):
     """How often each mark of `read_secret` is in these files of the log."""

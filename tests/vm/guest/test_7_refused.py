@@ -13,6 +13,7 @@ def stopped():
     run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}", None)
 
 
+@pytest.mark.one_kernel
 def test_wrong_configuration():
     text = CONFIG.read_text()
     CONFIG.write_text(text.replace("scope: all", "scope: al"))
@@ -24,6 +25,7 @@ def test_wrong_configuration():
     assert re.match(rf"{CONFIG}:\d+:\d+: C010 .*al", line)
 
 
+@pytest.mark.one_kernel
 def test_configuration_that_it_may_not_read():
     CONFIG.chmod(0o600)
     try:
@@ -34,6 +36,7 @@ def test_configuration_that_it_may_not_read():
     assert re.match(rf"{CONFIG}: C001 ", line)
 
 
+@pytest.mark.one_kernel
 def test_port_in_use():
     with socket.create_server(("127.0.0.1", 9750)):
         (line,) = refused()

@@ -1,6 +1,6 @@
 """The service was stopped by a shutdown, and started by a boot."""
 
-from machine import SERVICE, prop, read_secret, run, seen, wait_active
+from machine import SERVICE, journal, prop, read_secret, run, seen, wait_active
 
 
 def test_boot_comes_to_its_end_with_nothing_failed():
@@ -26,6 +26,10 @@ def test_service_watches():
 
     seen("after-boot")
     assert ("active", "0") == (prop("ActiveState"), prop("NRestarts"))
+
+
+def test_what_was_compiled_before_the_boot_is_used():
+    assert "compiled the BPF programs in " not in journal()
 
 
 def test_shutdown_before_ended_it_in_time_and_with_its_totals():

@@ -3,8 +3,11 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from conftest import SLOW
 from machine import CONFIG, LOG, run
+
+pytestmark = pytest.mark.one_kernel
 
 FILES = "find / -xdev -path /tmp -prune -o -path /var/lib/vmtest -prune -o -iname '*monitord*' -print"
 

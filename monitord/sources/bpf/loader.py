@@ -22,7 +22,7 @@ from monitord.sources.bpf.build import Build
 from monitord.sources.bpf.compiled import Compiled, MapDefinition
 from monitord.sources.bpf.compiler import TRACEPOINTS
 from monitord.sources.bpf.errors import LoadError
-from monitord.sources.bpf.machine import advice
+from monitord.sources.bpf.machine import LOCKED_DOWN, advice, is_locked_down
 from monitord.sources.bpf.offsets import is_supported
 from monitord.sources.bpf.settings import Settings
 
@@ -53,6 +53,8 @@ def load(settings: Settings) -> Loaded:
         raise LoadError(f"no register layout for {platform.machine()}: monitord runs on x86_64 and aarch64")
     if not _may_load():
         raise LoadError("loading BPF needs root, or CAP_BPF and CAP_PERFMON")
+    if is_locked_down():  # compiling would not help
+        raise LoadError(LOCKED_DOWN)
     try:
         libbpf.library()
     except OSError as error:

@@ -13,6 +13,8 @@ def locked_down():
     """From here on."""
     run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}", None)
     LOCKDOWN.write_text("confidentiality")
+    yield
+    run(f"systemctl reset-failed {SERVICE}")
 
 
 def test_start_is_refused_in_one_line():

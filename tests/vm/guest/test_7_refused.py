@@ -45,6 +45,7 @@ def test_port_in_use():
     assert "metrics.address" in line
 
 
+@pytest.mark.one_kernel
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

@@ -20,6 +20,8 @@ from machine import (
 )
 from receiver import make_certificates, receiving
 
+pytestmark = pytest.mark.one_kernel
+
 STATE = Path("/var/lib/monitord")
 TAKEN = STATE / "program.jsonl"
 

@@ -47,7 +47,7 @@ _PARENTS_OF: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 # The same, at the top of a hierarchy alone, where the name of the container can be any.
 _TOPS = {"lxc": "lxc", "lxc.payload": "lxc", "default": "containerd"}  # what ctr does unless told otherwise
-_NSPAWN_HELPER = "supervisor"  # systemd-nspawn itself, on the host, beside its payload
+_NSPAWN_HELPER, _NSPAWN_PAYLOAD = "supervisor", "payload"  # systemd-nspawn itself, on the host, beside the machine
 
 _POD = re.compile(r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?(?::|$)")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
@@ -81,6 +81,9 @@ def _container(parts: Sequence[str]) -> tuple[str, str] | None:
                 if runtime == "systemd-nspawn" and parts[at + 1 : at + 2] == [_NSPAWN_HELPER]:
                     break
                 return match[1] if is_hex_id(match[1]) else _unescaped(match[1]), runtime
+        # With --register=no the scope is named by the machine alone.
+        if parent == "machine.slice" and name.endswith(".scope") and parts[at + 1 : at + 2] == [_NSPAWN_PAYLOAD]:
+            return _unescaped(name.removesuffix(".scope")), "systemd-nspawn"
         if is_hex_id(name):
             runtime = "containerd" if _POD.search(parent) else _PARENTS.get(parent, _TOPS.get(parent, "docker"))
             return name, runtime

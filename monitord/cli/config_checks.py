@@ -44,12 +44,14 @@ def check_start(config: Config) -> Check:
     """As a start does it: programs compiled, verified and loaded, rings opened. Nothing is attached."""
     begin_s = time.monotonic()
     try:
-        BpfSource(SyscallTable.load(machine_abis()), config.scope, config.bpf).close()
+        source = BpfSource(SyscallTable.load(machine_abis()), config.scope, config.bpf)
+        source.close()
     except (LoadError, ScopeError) as err:
         return Check("start", Verdict.FAIL, str(err).replace(": run `monitord doctor`", ""))
     except OSError as err:
         return Check("start", Verdict.FAIL, str(err))
-    return Check("start", Verdict.OK, f"programs load and rings open, in {time.monotonic() - begin_s:.1f} s")
+    took_s = time.monotonic() - begin_s
+    return Check("start", Verdict.OK, f"programs ({source.origin}) load and rings open, in {took_s:.1f} s")
 
 
 def _directories(config: Config) -> Iterator[Check]:

@@ -402,3 +402,4 @@ class TestCommand:
         assert (0, "") == (done.returncode, done.stderr)
         start = json.loads(done.stdout)[-1]
         assert ("start", "ok") == (start["name"], start["verdict"])
+        assert start["found"].startswith("programs (compiled ")  # now, or by an earlier start

@@ -34,18 +34,20 @@ class Build:
         """Those of an earlier start; None when there are none, or none to be trusted."""
         return self._cache.get(self._key)
 
-    def fresh(self) -> Compiled:
+    def fresh(self) -> tuple[Compiled, str]:
         """
         Have the helper compile, and keep what comes of it.
 
+        :return: with what became of it, in words.
         :raises LoadError: this machine cannot; says what is missing.
         :raises PassingError: it could not this time.
         """
         begin_s = time.monotonic()
         compiled = _compile(self._settings)
-        kept = self._cache.put(self._key, compiled)
-        _log.info("compiled the BPF programs in %.1f s; %s", time.monotonic() - begin_s, kept)
-        return compiled
+        took_s = time.monotonic() - begin_s
+        done = f"compiled in {took_s:.1f} s, {self._cache.put(self._key, compiled)}"
+        _log.info("BPF programs: %s", done)
+        return compiled, done
 
 
 def _compile(settings: Settings) -> Compiled:
@@ -62,6 +64,7 @@ def _compile(settings: Settings) -> Compiled:
                 input=asked_of(settings),
                 pass_fds=[compiled.fileno()],
                 env=os.environ | path,
+                stdout=stderr,
                 stderr=stderr,
                 timeout=TIMEOUT_S,
                 check=False,

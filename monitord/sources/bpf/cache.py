@@ -51,6 +51,9 @@ class Cache:
         path = self._path(recipe)
         try:
             _trusted(os.lstat(self._directory), stat.S_ISDIR)
+        except (_UnusableError, OSError):  # `put` will say so
+            return None
+        try:
             # What somebody could put in its place: a link that leads elsewhere, a pipe that waits.
             with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                 _trusted(os.fstat(file.fileno()), stat.S_ISREG)
@@ -62,20 +65,16 @@ class Cache:
                     os.utime(file.fileno())
         except FileNotFoundError:
             return None
-        except (_UnusableError, ValueError) as error:
-            _log.info("%s: not used: %s", path, error)
+        except (_UnusableError, ValueError, OSError) as error:
+            _log.info("BPF programs: %s is not used: %s", path, _reason(error))
             return None
-        except OSError as error:
-            _log.info("%s: not used: %s", path, error.strerror)
-            return None
-        _log.debug("the BPF programs were compiled by an earlier start: %s", path)
         return compiled
 
     def put(self, recipe: str, compiled: Compiled) -> str:
         """
         Keep it.
 
-        :return: where, or why not.
+        :return: where, or why not: "kept in ...", "not kept: ...".
         """
         body = compiled.to_bytes()
         try:
@@ -90,11 +89,9 @@ class Cache:
                 os.unlink(new)
                 raise
             self._clean()
-        except _UnusableError as error:
-            return f"not kept: {self._directory}: {error}"
-        except OSError as error:
-            return f"not kept: {self._directory}: {error.strerror}"
-        return f"kept as {self._path(recipe)}"
+        except (_UnusableError, OSError) as error:
+            return f"not kept: {self._directory}: {_reason(error)}"
+        return f"kept in {self._directory}"
 
     def _path(self, recipe: str) -> Path:
         return self._directory / f"{recipe}{_SUFFIX}"
@@ -106,10 +103,14 @@ class Cache:
             with contextlib.suppress(FileNotFoundError):  # another daemon cleans, too
                 times[path] = path.stat().st_mtime
         entries = sorted((path for path in times if path.suffix == _SUFFIX), key=times.__getitem__)
-        newest_s = max(times.values())
+        newest_s = max(times.values(), default=0)
         stale = [path for path in times if path.suffix == _NEW and times[path] < newest_s - STALE_S]
         for path in [*entries[:-KEPT], *stale]:
             path.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _header(body: bytes) -> bytes:

@@ -31,8 +31,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Maps and programs in the kernel, name -> descriptor; closing the descriptors frees them."""
+    """
+    Maps and programs in the kernel, name -> descriptor; closing the descriptors frees them.
 
+    :ivar origin: when they were compiled, in words.
+    """
+
+    origin: str
     maps: Mapping[str, int]
     programs: Mapping[str, int]
 
@@ -63,10 +68,10 @@ def load(settings: Settings) -> Loaded:
     kept = build.kept()
     if kept is not None:
         try:
-            return _load(kept, settings)
+            return _load(kept, "compiled by an earlier start", settings)
         except LoadError as error:
-            _log.info("what an earlier start compiled does not load any more; compiled once more: %s", error)
-    return _load(build.fresh(), settings)
+            _log.info("BPF programs: what an earlier start compiled does not load: %s", error)
+    return _load(*build.fresh(), settings)
 
 
 def attach(programs: Mapping[str, int]) -> list[int]:
@@ -88,7 +93,7 @@ def attach(programs: Mapping[str, int]) -> list[int]:
     return links
 
 
-def _load(compiled: Compiled, settings: Settings) -> Loaded:
+def _load(compiled: Compiled, origin: str, settings: Settings) -> Loaded:
     maps: dict[str, int] = {}
     programs: dict[str, int] = {}
     try:
@@ -112,7 +117,7 @@ def _load(compiled: Compiled, settings: Settings) -> Loaded:
         raise
     ours = set(_read_or_written(settings))
     _close({name: fd for name, fd in maps.items() if name not in ours})
-    return Loaded({name: maps[name] for name in ours}, programs)
+    return Loaded(origin, {name: maps[name] for name in ours}, programs)
 
 
 def _read_or_written(settings: Settings) -> Iterator[str]:

@@ -3,8 +3,9 @@
 import hashlib
 import importlib.util
 import mmap
+import os
 import platform
-import sysconfig
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from monitord.sources.bpf.settings import Settings
 
 _GNU_BUILD_ID = b"\3\0\0\0GNU\0"  # type and name of the note; elf(5)
 
-_COMPILER = ("libbcc.so.0", "libLLVM*.so*", "libclang*.so*")
+_LIBRARIES = ("libbcc.so", "libLLVM", "libclang")
 
 
 def recipe(settings: Settings) -> str:
@@ -74,11 +75,9 @@ def _compiler() -> Iterator[bytes]:
     spec = importlib.util.find_spec("bcc")
     for place in spec.submodule_search_locations or () if spec else ():
         yield from _texts(Path(place), "version.py")
-    libraries = Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "")
-    for directory in (libraries, Path("/usr/lib64"), Path("/usr/local/lib")):
-        for path in sorted(path for pattern in _COMPILER for path in directory.glob(pattern)):
-            try:
+    for directory in ("/usr/lib/" + getattr(sys.implementation, "_multiarch", ""), "/usr/lib64", "/usr/local/lib"):
+        names = os.listdir(directory) if os.path.isdir(directory) else []
+        for path in (Path(directory, name).resolve() for name in sorted(names) if name.startswith(_LIBRARIES)):
+            if path.exists():  # and is no link to nowhere
                 found = path.stat()
-            except OSError:  # a link to nowhere
-                continue
-            yield f"{path.resolve()} {found.st_size} {found.st_mtime_ns}".encode()
+                yield f"{path} {found.st_size} {found.st_mtime_ns}".encode()

@@ -73,6 +73,11 @@ class BpfSource:
         store.close()  # a CPU that comes later is another one: what was opened for the one before is dead
         self._follow_cgroup()
 
+    @property
+    def origin(self) -> str:
+        """When the programs were compiled, in words."""
+        return self._loaded.origin
+
     def start(self) -> None:
         """Attach; from here on calls are counted and events delivered."""
         self._links = attach(self._loaded.programs)

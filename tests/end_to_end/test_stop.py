@@ -1,12 +1,16 @@
-"""SIGTERM while events flow."""
+"""SIGTERM while events flow, and SIGINT while the programs are compiled."""
 
+import os
 import re
+import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.watched import python
-from tests.support.daemon import configured, running, shell
+from tests.support.daemon import COMMAND, PATIENCE_S, configured, environment, running, shell, until
 
 pytestmark = pytest.mark.bpf
 
@@ -80,3 +84,23 @@ class TestSigtermUnderLoad:
 
         assert admitted == judged + lost
         assert len(daemon.alerts()) == written
+
+
+def test_ctrl_c_while_programs_are_compiled_is_a_stop(tmp_path):
+    """A terminal sends it to all processes of the command."""
+    (tmp_path / "monitord.yaml").write_text("metrics: {enabled: false}\ncontrol: {socket: null}\n")
+    with subprocess.Popen(
+        [*COMMAND, "run", "-c", tmp_path / "monitord.yaml", "--scope", f"pid:{os.getpid()}"],
+        env=environment(CACHE_DIRECTORY=str(tmp_path)),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        until(children.read_text)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE_S)
+
+    assert 0 == process.returncode, said
+    assert "SIGINT: stopping" in said
+    assert "error" not in said

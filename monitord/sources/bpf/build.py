@@ -68,6 +68,7 @@ def _compile(settings: Settings) -> Compiled:
                 stderr=stderr,
                 timeout=TIMEOUT_S,
                 check=False,
+                start_new_session=True,  # Ctrl-C is for the daemon, which ends when it has started
             )
         except subprocess.TimeoutExpired as error:
             raise PassingError(f"the BPF programs were not compiled within {TIMEOUT_S} s") from error

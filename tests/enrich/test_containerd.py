@@ -13,8 +13,9 @@ from monitord.enrich.runtimes.kinds import runtimes_at
 from monitord.model.inspection import Mount
 from monitord.model.value import Missing
 from tests.support import containerd as support
-from tests.support.containerd import IMAGE, containerd
+from tests.support.containerd import containerd
 from tests.support.daemon import CHECKOUT
+from tests.support.image import IMAGE
 
 pytestmark = pytest.mark.skipif(not support.AVAILABLE, reason="needs containerd, runc and busybox-static")
 

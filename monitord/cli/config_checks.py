@@ -13,6 +13,7 @@ from monitord.abi.arch import machine_abis
 from monitord.cli.machine_checks import Check, Verdict
 from monitord.cli.output_files import mistakes_in_files
 from monitord.config.schema import Config, MetricsConfig
+from monitord.enrich.runtimes.kinds import advice_on, runtimes_at
 from monitord.model.problem import errors
 from monitord.pipeline.load import Overrides, load
 from monitord.sources.bpf.errors import LoadError
@@ -37,6 +38,7 @@ def examine_config(path: Path) -> tuple[Config, list[Check]]:
     checks = [config_check, *_directories(config)]
     if config.metrics.enabled:
         checks.append(check_metrics_address(config.metrics))
+    checks += map(check_runtime, config.containers.sockets)
     return config, checks
 
 
@@ -75,6 +77,15 @@ def check_directory(name: str, directory: Path) -> Check:
     if free < LITTLE_BYTES:
         return Check(name, Verdict.WARN, found, "when the disk is full, alerts wait, and then are dropped and counted")
     return Check(name, Verdict.OK, found)
+
+
+def check_runtime(path: Path) -> Check:
+    """A container runtime answers on a socket; one that does not costs a few fields, and no event."""
+    try:
+        spoken = " and ".join(runtime.protocol for runtime in runtimes_at(path))
+    except (OSError, ValueError) as err:
+        return Check("containers", Verdict.WARN, f"{path}: {err}", advice_on(err))
+    return Check("containers", Verdict.OK, f"{path} answers, by {spoken}")
 
 
 def check_metrics_address(metrics: MetricsConfig) -> Check:

@@ -18,6 +18,7 @@ from monitord.cli import config_checks, doctor, machine_checks
 from monitord.cli.doctor import table
 from monitord.cli.machine_checks import Capability, Check, Host, Verdict
 from monitord.config.schema import MetricsConfig
+from tests.support.http2 import Grpc
 
 ROOT_WITHOUT_LIMITS = frozenset(Capability)
 
@@ -340,6 +341,34 @@ class TestMetrics:
     def test_address_that_the_machine_does_not_have_is_warned_of(self):
         """From the block that is set aside for documentation."""
         assert Verdict.WARN is config_checks.check_metrics_address(MetricsConfig(address="192.0.2.1")).verdict
+
+
+class TestRuntimes:
+    def test_a_runtime_that_answers_says_how(self, tmp_path):
+        path = tmp_path / "crio.sock"
+        server = Grpc(path, {"runtime.v1.RuntimeService/Version": (0, b"")})
+        check = config_checks.check_runtime(path)
+        server.shutdown()
+        server.server_close()
+
+        assert Check("containers", Verdict.OK, f"{path} answers, by CRI v1") == check
+
+    def test_one_that_is_not_there_is_waited_for(self, tmp_path):
+        check = config_checks.check_runtime(tmp_path / "no.sock")
+
+        assert (Verdict.WARN, "it is asked when it is there") == (check.verdict, check.advice)
+
+    def test_one_that_speaks_something_else_is_named(self, tmp_path):
+        path = tmp_path / "odd.sock"
+        server = Grpc(path, {})
+        check = config_checks.check_runtime(path)
+        server.shutdown()
+        server.server_close()
+
+        assert (Verdict.WARN, f"{path}: it speaks gRPC, but neither the CRI nor containerd's own API") == (
+            check.verdict,
+            check.found,
+        )
 
 
 class TestTable:

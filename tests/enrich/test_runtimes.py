@@ -159,7 +159,7 @@ class TestAsking:
 
         assert DESCRIBED == answer(asking(dead, engine.server_address))
         assert (
-            f"containers.sockets: {dead} has no answer: [Errno 2] No such file or directory; it is tried again"
+            f"containers.sockets: {dead} has no answer: [Errno 2] No such file or directory; it is asked when it is there"
             in caplog.text
         )
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from monitord.enrich.bounded import Bounded
-from monitord.enrich.runtimes.kinds import runtimes_at
+from monitord.enrich.runtimes.kinds import advice_on, runtimes_at
 from monitord.enrich.runtimes.runtime import Runtime
 from monitord.model.inspection import Inspection
 from monitord.model.placement import Placement, is_hex_id
@@ -141,7 +141,8 @@ class _Socket:
                 said, self._failed = self._failed, True
                 self._rests_until_s = self._clock() + AGAIN_S
             if not said:
-                _log.warning("containers.sockets: %s has no answer: %s%s", self._path, err, _advice(err))
+                advice = advice_on(err)
+                _log.warning("containers.sockets: %s has no answer: %s%s", self._path, err, advice and f"; {advice}")
             raise
         self._failed = False
         return found
@@ -151,11 +152,3 @@ class _Socket:
         spoken = " and ".join(runtime.protocol for runtime in found)
         _log.info("containers.sockets: %s answers, by %s", self._path, spoken)
         return found
-
-
-def _advice(err: Exception) -> str:
-    if isinstance(err, PermissionError):
-        return "; the user of the daemon must be in the group of the socket"
-    if isinstance(err, FileNotFoundError | ConnectionRefusedError):
-        return "; it is tried again"
-    return ""

@@ -32,3 +32,12 @@ def runtimes_at(path: Path) -> Sequence[Runtime]:
     if not found:
         raise ValueError("it speaks gRPC, but neither the CRI nor containerd's own API")
     return found
+
+
+def advice_on(err: Exception) -> str:
+    """What to do about an error of `runtimes_at`; empty where the error says it."""
+    if isinstance(err, PermissionError):
+        return "the user of the daemon must be in the group of the socket"
+    if isinstance(err, FileNotFoundError | ConnectionRefusedError):
+        return "it is asked when it is there"
+    return ""

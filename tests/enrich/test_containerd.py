@@ -1,5 +1,6 @@
 """Debian's containerd, asked about containers that it has: by the CRI, and without Kubernetes."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from monitord.enrich.placement import placement_of
 from monitord.enrich.runtimes.cri import Cri
+from monitord.enrich.runtimes.grpc import call
 from monitord.enrich.runtimes.kinds import runtimes_at
 from monitord.model.inspection import Mount
 from monitord.model.value import Missing
@@ -89,6 +92,18 @@ class TestWithoutKubernetes:
             found.labels["tier"],
         )
         assert (True, False, Missing.UNKNOWN) == (found.host_network, found.host_pid, found.privileged)
+
+    def test_the_cgroup_that_ctr_chooses_names_the_container(self, runtime):
+        runtime.ctr("default", "containers", "create", "--snapshotter", "native", IMAGE, "web.2")
+        question = (
+            "containerd.services.containers.v1.Containers/Get",
+            {1: "web.2"},
+            {"containerd-namespace": "default"},
+        )
+        spec = json.loads(call(runtime.socket, *question).message(1).message(5).data(2))
+        found = placement_of([spec["linux"]["cgroupsPath"]])
+
+        assert ("web.2", "containerd") == (found.full_id, found.runtime)
 
     def test_nerdctl_gives_names_by_a_label(self, asked, runtime):
         argv = ("--snapshotter", "native", "--label", "nerdctl/name=shop", IMAGE, ID)

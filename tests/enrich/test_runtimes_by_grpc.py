@@ -136,6 +136,22 @@ class TestCriO:
         assert "nginx" == answer(runtimes).name
         assert {"described": 1, "unknown": 0, "failed": 0} == runtimes.results
 
+    def test_one_that_nobody_knows_is_asked_for_ever_more_seldom(self, serve, asking):
+        now_s = [0.0]
+        server = serve(Grpc, crio(**{"RuntimeService/ListContainers": {}}))
+        runtimes = asking(server.server_address, clock=lambda: now_s[0])
+        asked_s = []
+        while now_s[0] < 3600:
+            before = runtimes.results["unknown"]
+            runtimes.inspection(CONTAINER)
+            if not asked_s or now_s[0] - asked_s[-1] >= min(10 * 2 ** (len(asked_s) - 1), 600):
+                asked_s.append(now_s[0])
+                until(lambda before=before: runtimes.results["unknown"] > before)
+            now_s[0] += 5
+
+        assert [0, 10, 30, 70, 150, 310, 630, 1230, 1830, 2430, 3030] == asked_s
+        assert len(asked_s) == server.asked.count("runtime.v1.RuntimeService/ListContainers")
+
     def test_a_container_that_ends_meanwhile_is_unknown(self, serve, asking):
         runtimes = asking(serve(Grpc, crio(**{"RuntimeService/ContainerStatus": (5, b"")})).server_address)
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitord.enrich.bounded import Bounded
@@ -28,9 +29,26 @@ Until an answer that could not be had is asked for again, and until a socket tha
 that one that hangs holds up the others for a fifth of the time. An answer counts for the container's life.
 """
 
+LONGEST_S = 600.0
+"""The wait doubles up to this while nobody knows a container: its runtime is then hardly among those that are asked."""
+
 DESCRIBED, UNKNOWN, FAILED = "described", "unknown", "failed"
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """
+    What is known of a container.
+
+    :ivar until_s: when it is asked for again.
+    :ivar wait_s: for how long not, if the next answer is no better.
+    """
+
+    found: Inspection | Missing = Missing.LATE
+    until_s: float = float("-inf")
+    wait_s: float = AGAIN_S
 
 
 class Runtimes:
@@ -44,7 +62,7 @@ class Runtimes:
     def __init__(self, sockets: Sequence[Path], clock: Callable[[], float] = time.monotonic) -> None:
         self._sockets = [_Socket(path, clock) for path in sockets]
         self._clock = clock
-        self._known: Bounded[str, tuple[Inspection | Missing, float]] = Bounded(CONTAINERS)
+        self._known: Bounded[str, _Known] = Bounded(CONTAINERS)
         self._asked: queue.Queue[str | None] = queue.Queue(WAITING)
         self._results = Counter(dict.fromkeys((DESCRIBED, UNKNOWN, FAILED), 0)) if sockets else Counter()
         self._thread: threading.Thread | None = None
@@ -58,15 +76,16 @@ class Runtimes:
         full_id = placement.full_id
         if not self._sockets or not (is_hex_id(full_id) or placement.runtime == "containerd"):
             return Missing.UNKNOWN
-        known, until_s = self._known.get(full_id, (Missing.LATE, 0.0))
-        if self._clock() >= until_s:
-            self._known[full_id] = (known, self._clock() + AGAIN_S)  # before the answer can come
+        known = self._known.get(full_id, _Known())
+        now_s = self._clock()
+        if now_s >= known.until_s:
+            self._known[full_id] = replace(known, until_s=now_s + known.wait_s)  # before the answer can come
             try:
                 self._asked.put_nowait(full_id)
             except queue.Full:
-                self._known[full_id] = (known, 0.0)
+                self._known[full_id] = known
             self._start()
-        return known
+        return known.found
 
     @property
     def results(self) -> Mapping[str, int]:
@@ -93,8 +112,10 @@ class Runtimes:
                 _log.exception("containers.sockets: container %s", full_id)
                 found, result = Missing.UNKNOWN, FAILED
             self._results[result] += 1
-            until_s = float("inf") if isinstance(found, Inspection) else self._clock() + AGAIN_S
-            self._known[full_id] = (found, until_s)
+            wait_s = self._known.get(full_id, _Known()).wait_s
+            until_s = float("inf") if result == DESCRIBED else self._clock() + wait_s
+            wait_s = min(2 * wait_s, LONGEST_S) if result == UNKNOWN else AGAIN_S
+            self._known[full_id] = _Known(found, until_s, wait_s)
 
     def _ask(self, full_id: str) -> tuple[Inspection | Missing, str]:
         result = UNKNOWN

@@ -10,7 +10,7 @@
 #define TASK_TEXT 5       /* CAPTURE_TASK */
 #define TEXT_CAP 8192     /* bytes of string data in one event */
 
-enum { KIND_EVENT = 1, KIND_MORE = 2, KIND_FORK = 3, KIND_EXIT = 4, KIND_CGROUP = 5 };
+enum { KIND_EVENT = 1, KIND_MORE = 2, KIND_FORK = 3, KIND_EXIT = 4, KIND_CGROUP = 5, KIND_JOIN = 6 };
 enum { ABI_X86_64, ABI_I386, ABI_X32, ABI_ARM64, ABI_ARM };
 enum { FLAG_UNFINISHED = 1, FLAG_NO_RETURN = 2, FLAG_NO_START = 4, FLAG_FOREIGN = 8 };
 enum { FLAG_SHARED_FS = 16, FLAG_THREAD_FS = 32 }; /* of KIND_FORK */

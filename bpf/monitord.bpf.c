@@ -324,6 +324,12 @@ int on_cgroup_mkdir(u64 *ctx) {
     return 0;
 }
 
+/* cgroup:cgroup_attach_task (struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup) */
+int on_cgroup_join(u64 *ctx) {
+    cgroup_joined(ctx, (void *)ctx[0], ctx[1], (void *)ctx[2]);
+    return 0;
+}
+
 /* sched:sched_process_fork (struct task_struct *parent, struct task_struct *child): the child has not run yet. The
  * first is the caller, whoever the child's parent will be. */
 int on_process_fork(u64 *ctx) {

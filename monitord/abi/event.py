@@ -43,7 +43,7 @@ class Kind(enum.IntEnum):
     """
     What a cell holds.
 
-    FORK, EXIT and CGROUP are no calls: `nr` is -1, `abi` the native one, no rule sees them. They come when
+    FORK, EXIT, CGROUP and JOIN are no calls: `nr` is -1, `abi` the native one, no rule sees them. They come when
     `Interest.lifecycle` asks for them, and are numbered with the events. Threads make none.
 
     FORK: a process was made, and has not run yet. pid, tid, start_ns, uid, gid, cgroup_id and comm are the new
@@ -55,6 +55,9 @@ class Kind(enum.IntEnum):
 
     CGROUP: a cgroup v2 was made, and is empty yet. cgroup_id is its own, all else that of the process that made it;
     the first text, a `Capture.STR` of no argument, is its path in the hierarchy.
+
+    JOIN: a process was moved to a cgroup v1. pid, tid, start_ns, ppid and comm are its own, all else that of the one
+    that moved it; the first argument is the hierarchy's id, the first text the path in there.
     """
 
     EVENT = 1
@@ -62,6 +65,7 @@ class Kind(enum.IntEnum):
     FORK = 3
     EXIT = 4
     CGROUP = 5
+    JOIN = 6
 
 
 NO_CALL = -1

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,8 @@ class Cgroups:
     An id is that of a cgroup v2. Its path comes with the record of its making, however short it lives; that of an older
     one from a search of the hierarchy. Where a record was lost, or whoever made the cgroup is not watched, /proc tells
     while the process of the event lives, else a search. Where cgroup v1 is mounted too, containers can be in its
-    hierarchies alone: then each process is asked for, once for each program that it runs, because a runtime moves
-    itself before it executes the container's.
+    hierarchies alone: then the moves of processes tell, and for those that were moved before anybody watched, /proc,
+    once for each program that a process runs, because a runtime moves itself before it executes the container's.
 
     :param procfs: of the initial pid namespace.
     :param mountinfo: the mounts of this process, see proc(5).
@@ -78,16 +79,23 @@ class Cgroups:
             if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:
                 self._of_id[made.cgroup_id] = placement_of((path.text,))
 
-    def placement(self, event: Event, line: Iterable[tuple[ProcessKey, int]]) -> Placement | Missing:
+    def placement(
+        self, event: Event, line: Iterable[tuple[ProcessKey, int]], joined: Placement | None = None
+    ) -> Placement | Missing:
         """
         Where the process of an event runs.
 
         :param line: the process and its ancestors, each with a number for the program that it executes. Where only
             /proc can tell and the process has gone, the next ancestor that is there tells: cgroups are inherited.
+        :param joined: what its moves between cgroups v1 say, if any was seen.
         """
         by_id = self.of_id(event.cgroup_id, event)
         if not self._v1 or (isinstance(by_id, Placement) and by_id.full_id != HOST):
             return by_id
+        if joined is not None and joined.full_id != HOST:
+            if isinstance(by_id, Missing) or not isinstance(joined.unit, Missing):
+                return joined
+            return replace(by_id, full_id=joined.full_id, runtime=joined.runtime, pod_uid=joined.pod_uid)
         for process in line:
             found = self._of_process.get(process)
             if found is None:

@@ -176,7 +176,7 @@ class ProcContext:
 
     def placement(self, event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
-        return self._cgroups.placement(event, self._lineage.programs(event))
+        return self._cgroups.placement(event, self._lineage.programs(event), self._lineage.joined(event))
 
     def leader(self, event: Event, pid: int) -> Process | Missing:
         """The process that has a pid, in the initial pid namespace, and had it when the call returned."""

@@ -11,6 +11,7 @@ from monitord.enrich.program import Facts, Program, facts_of
 from monitord.enrich.table import Entry, Phase, ProcessTable
 from monitord.model.event import Event, ProcessKey
 from monitord.model.path import below
+from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
@@ -54,6 +55,7 @@ class Lineage:
         now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         for entry in self._processes.living():
             entry.directory.forget()
+            entry.joined = None
             if entry.key[0] not in there or self._processes.current(entry.key[0]) is not entry:
                 self._processes.end(entry, now_ns)
 
@@ -77,6 +79,11 @@ class Lineage:
             phase, _latest = entry.at(event.ts_ns)
             yield ProcessKey(*entry.key_and_start), phase.since_ns if phase else 0
             entry = self._processes.find(entry.parent) if entry.parent else self._processes.current(entry.ppid)
+
+    def joined(self, event: Event) -> Placement | None:
+        """Where the process of an event was, by what was seen of its moves between cgroups v1."""
+        joined = self.entry(event).joined
+        return None if joined is None else joined.at(event.ts_ns)
 
     def own(self, event: Event) -> Process:
         """The process that made a call; after a successful exec, the new program."""

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.abi.event import CELL, EVENT, Flag, Kind
+from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, Flag, Kind, TextFlag
+from monitord.enrich.joined import join
 from monitord.enrich.program import Program
 from monitord.enrich.table import Entry, Phase, ProcessTable
 from monitord.model.event import Event, EventBatch
@@ -69,7 +70,8 @@ class Observer:
         role = self._role[records["abi"], nr]
         role[(kind != Kind.EVENT) | (records["nr"] < 0)] = _NONE
         done = (records["ret"] == 0) & (records["flags"] & (Flag.UNFINISHED | Flag.NO_RETURN) == 0)
-        rows = np.flatnonzero((kind == Kind.FORK) | (kind == Kind.EXIT) | (done & (role != _NONE)))
+        records_of = (kind == Kind.FORK) | (kind == Kind.EXIT) | (kind == Kind.JOIN)
+        rows = np.flatnonzero(records_of | (done & (role != _NONE)))
         if len(rows):
             taken = records.view(CELL)[rows].view(EVENT)
             columns = [taken[name].tolist() for name in _COLUMNS]
@@ -93,7 +95,11 @@ class Observer:
             return
         if entry is None:
             entry = self.adopt(pid, start_ns, ppid, comm)
-        if role == _EXEC:
+        if kind == Kind.JOIN:
+            path = batch.event(row).captured(NO_ARGUMENT)
+            if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:
+                entry.joined = join(entry.joined, ts_ns, args[0], path.text)
+        elif role == _EXEC:
             processes.execute(entry, ts_ns, comm, Program.recorded(batch, row))
         elif role == _NAME:
             if args[0] & 0xFFFF_FFFF == PR_SET_NAME:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from monitord.abi.event import Flag
 from monitord.enrich.directory import Directory
+from monitord.enrich.joined import Joined
 from monitord.enrich.program import Program
 
 Key = tuple[int, int]
@@ -52,12 +53,24 @@ class Entry:
     :ivar ppid: of the parent that it was born to, or that it had when it was first seen.
     :ivar parent: the key of that parent; None when it was not known.
     :ivar directory: the working directory; the same object where processes share it.
+    :ivar joined: moves between cgroups v1, its own and those of the process that it is a copy of; None without any.
     :ivar ended_ns: 0 while it lives.
     :ivar children: entries whose `parent` it is.
     :ivar lingers: it ended a while ago and is kept for its descendants.
     """
 
-    __slots__ = ("children", "directory", "ended_ns", "key", "lingers", "parent", "phases", "ppid", "start_ns")
+    __slots__ = (
+        "children",
+        "directory",
+        "ended_ns",
+        "joined",
+        "key",
+        "lingers",
+        "parent",
+        "phases",
+        "ppid",
+        "start_ns",
+    )
 
     def __init__(self, key: Key, start_ns: int, ppid: int, parent: Key | None, phase: Phase) -> None:
         self.key = key
@@ -66,6 +79,7 @@ class Entry:
         self.parent = parent
         self.phases = [phase]
         self.directory = Directory()
+        self.joined: Joined | None = None
         self.ended_ns = 0
         self.children = 0
         self.lingers = False
@@ -164,6 +178,7 @@ class ProcessTable:
                 self.rename(mother, ts_ns, parent_comm)
         original = mother if copied == (ppid, parent_start_ns) else self.get(*copied)
         entry = self.add(pid, start_ns, ppid, Phase(0, comm, original.phases[-1].program if original else None), mother)
+        entry.joined = original.joined if original else None
         if original and not flags & Flag.THREAD_FS:
             entry.directory = original.directory if flags & Flag.SHARED_FS else original.directory.inherited()
 

@@ -5,6 +5,7 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from monitord.decode.decoder import Decoder
@@ -181,6 +182,53 @@ def test_containers_that_end_at_once(tmp_path):
         remove_cgroups(top)
 
 
+SHORT_V1 = """
+import os, sys
+for number in range(100):
+    directory = f"{sys.argv[1]}/{number:064x}"
+    os.mkdir(directory)
+    child = os.fork()
+    if not child:
+        os.getsid(0)
+        with open(f"{directory}/cgroup.procs", "w") as procs:
+            procs.write("0")
+        grandchild = os.fork()
+        if not grandchild:
+            os.getppid()
+            os._exit(0)
+        os.waitpid(grandchild, 0)
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.rmdir(directory)
+"""
+
+IN_AND_OUT = """
+import os, sys
+os.getppid()
+for directory in (sys.argv[1], sys.argv[2], sys.argv[1]):
+    with open(f"{directory}/cgroup.procs", "w") as procs:
+        procs.write("0")
+    os.getppid()
+"""
+
+
+def placements(argv, *names):
+    """Where the calls of a program were made, by name; each asked for when it has been observed, and all is over."""
+    gated = Gated(argv)
+    context, found = ProcContext(TABLE, root=gated.pid), {name: [] for name in names}
+    with watching(scope_of(gated), context.interest() | interest(*names)) as source:
+        context.seed()
+        assert 0 == gated.run()
+        batch = Decoder().decode([*source.drain(0.01), *source.drain(0)])
+    for row in range(len(batch)):
+        context.observe(batch.take(np.array([row])))
+        event = batch.event(row)
+        call = TABLE.find(event.abi, event.nr)
+        if call is not None and call.name in names:
+            found[call.name].append(context.placement(event))
+    return found
+
+
 @pytest.mark.skipif(not V1, reason="no cgroup v1 here")
 class TestV1:
     def test_a_container_in_a_v1_hierarchy_alone(self, cgroups):
@@ -203,6 +251,30 @@ class TestV1:
             (after / "cgroup.procs").write_text(str(process.pid))
 
             assert ID == cgroups.placement(event, [(event.key, 23)]).full_id
+
+    @pytest.mark.bpf
+    def test_a_hundred_of_a_few_milliseconds(self):
+        """
+        All are gone before anybody looks, and the one who made them is in none.
+
+        The program of the container is a child of the process that was moved.
+        """
+        with cgroup("docker", V1[0]) as above:
+            found = placements(["/usr/bin/python3", "-c", SHORT_V1, str(above)], "getsid", "getppid")
+        before, after = ([placement.full_id for placement in found[name]] for name in ("getsid", "getppid"))
+
+        assert [HOST] * 100 == before
+        assert [f"{number:064x}" for number in range(100)] == after
+
+    @pytest.mark.bpf
+    def test_one_that_is_left_again(self):
+        """Each event is where its process was then; the unit stays that of cgroup v2."""
+        with cgroup(f"docker/{ID}", V1[0]) as directory, cgroup("x", V1[0]) as beside:
+            argv = ["/usr/bin/python3", "-c", IN_AND_OUT, str(directory), str(beside)]
+            found = placements(argv, "getppid")["getppid"]
+
+        assert [HOST, ID, HOST, ID] == [placement.full_id for placement in found]
+        assert 1 == len({placement.unit for placement in found})
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="needs runc and busybox-static")

@@ -202,6 +202,26 @@ class TestCgroup:
 
         assert [] == self.made(batch_of([*python(MAKE), path])[1])
 
+    @pytest.mark.skipif(not V1, reason="no cgroup v1 here")
+    def test_who_is_moved_to_one_of_cgroup_v1(self):
+        directory = Path(f"{V1[0]}/monitord-test-{uuid.uuid4().hex}")
+        directory.mkdir()
+        gated, batch, _ = batch_of(
+            ["/bin/sh", "-c", f"echo 0 > {directory}/cgroup.procs; echo 0 > {V2[0]}/cgroup.procs"]
+        )
+        directory.rmdir()
+        (row,) = np.flatnonzero(batch.records["kind"] == Kind.JOIN).tolist()
+        event = batch.event(row)
+        hierarchies = {
+            line.split(":")[1]: int(line.split(":")[0]) for line in Path("/proc/self/cgroup").read_text().splitlines()
+        }
+
+        assert (NO_CALL, gated.pid, gated.pid, "sh") == (event.nr, event.pid, event.tid, event.comm)
+        assert (hierarchies[Path(V1[0]).name], f"/{directory.name}") == (
+            event.args[0],
+            event.captured(NO_ARGUMENT).text,
+        )
+
     def test_nobody_asked_for_them(self, above):
         gated = Gated([*python(MAKE), str(above / "x")])
         with watching(scope_of(gated), interest("getppid")) as source:

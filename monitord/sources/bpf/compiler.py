@@ -30,6 +30,7 @@ TRACEPOINTS: Mapping[str, str] = {
     "on_process_fork": "sched_process_fork",
     "on_process_exec": "sched_process_exec",
     "on_cgroup_mkdir": "cgroup_mkdir",
+    "on_cgroup_join": "cgroup_attach_task",
     "on_sched_switch": "sched_switch",
     "on_sys_enter": "sys_enter",
     "on_sys_exit": "sys_exit",

@@ -1,6 +1,6 @@
 """
 What the process table costs per process, and whether its memory stays level: `python3 -m tools.bench_table [HOURS]` in
-the root of the repository.
+the root of the repository. It draws docs/images/memory.svg, too.
 
 Records as the kernel side writes them, of shells that start a program which ends, at 50 starts a second, and each
 hundredth as an orphan, go through decoder and table as fast as they can.
@@ -21,6 +21,11 @@ from monitord.enrich.context import ProcContext
 from monitord.model.event import RawBatch
 from monitord.tables.syscalls import SyscallTable
 from tools.bench_detect import opens
+from tools.drawing import Chart, page
+
+OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "images" / "memory.svg"
+DRAWN = 96
+"""Points: one each quarter of an hour."""
 
 STARTS_PER_S = 50
 """A busy build machine; a quiet server has one."""
@@ -110,11 +115,29 @@ def observing_ns(events: int = 4000, rounds: int = 50) -> float:
     return (time.process_time_ns() - before_ns) / rounds / events
 
 
+def draw(seen: list[tuple[float, int, int]], output: Path = OUTPUT) -> None:
+    """Memory and table over the hours."""
+    hours = seen[-1][0]
+    ticks = {hours * part / 6: f"{hours * part / 6:.3g} h" for part in range(7)}
+    memory = [(hour, kib * 1024.0) for hour, kib, _ in seen]
+    table = [(hour, float(processes)) for hour, _, processes in seen]
+    charts = [
+        Chart(
+            "Resident memory", "B", {"decoder and process table, 50 processes started per second": memory}, hours, ticks
+        ),
+        Chart(
+            "Processes in the table", "", {"those that live, and those that ended within a second": table}, hours, ticks
+        ),
+    ]
+    output.write_text(page("Memory of the process table over a day of churn", charts), encoding="utf-8")
+
+
 def main() -> int:
-    """Print."""
-    per_process_us, seen = churn(float(sys.argv[1]) if len(sys.argv) > 1 else 24.0)
+    """Print and draw."""
+    per_process_us, seen = churn(float(sys.argv[1]) if len(sys.argv) > 1 else 24.0, DRAWN)
+    draw(seen)
     sys.stdout.write(f"{per_process_us:.1f} us per process, {observing_ns():.0f} ns per open in batches of 4,000\n")
-    for hour, kib, processes in seen:
+    for hour, kib, processes in seen[DRAWN // 8 - 1 :: DRAWN // 8]:
         sys.stdout.write(f"hour {hour:4.1f}: {kib / 1024:.1f} MiB resident, {processes} processes in the table\n")
     return 0
 

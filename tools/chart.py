@@ -12,9 +12,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,16 +20,10 @@ sys.path.insert(0, str(ROOT))
 
 from tests.support.daemon import Shell, running, shell  # noqa: E402 (the path comes first)
 from tests.support.prometheus import Prometheus, prometheus  # noqa: E402
+from tools.drawing import SERIES, Chart, Points, page  # noqa: E402
 
 OUTPUT = ROOT / "docs" / "images" / "metrics.svg"
 RUN_S, RATE_S = 60, 5
-SERIES = 5
-"""More lines than these say less."""
-
-WIDTH, HEIGHT, GAP, LEFT, TOP, LEGEND = 420, 150, 24, 64, 34, 16
-BACKGROUND, PANEL, GRID, TEXT, MUTED = "#16181d", "#1d2026", "#30343c", "#d5d8de", "#8fa1b3"
-COLOURS = ("#67c5d6", "#e5b567", "#b4d273", "#ff6b68", "#9e86c8")
-
 RATE = f"[{RATE_S}s]"
 
 
@@ -64,8 +56,6 @@ PANELS = (
     Panel("Matches per second", f"sum by (rule) (rate(monitord_rule_matches_total{RATE})) > 0", "rule", ""),
     Panel("CPU of the daemon, cores", f"sum by (job) (rate(process_cpu_seconds_total{RATE}))", "job", ""),
 )
-
-Points = Sequence[tuple[float, float]]
 
 
 def work(opened: Shell, end_s: float) -> None:
@@ -105,70 +95,13 @@ def series(server: Prometheus, panel: Panel, begin_s: float, end_s: float) -> li
     return [line for line in found if line[1]][:SERIES]
 
 
-def drawn(panels: Sequence[tuple[Panel, Sequence[tuple[str, Points]]]]) -> str:
-    """The SVG, two panels in a row."""
-    width = 2 * (LEFT + WIDTH + GAP) + GAP
-    rows = [panels[at : at + 2] for at in range(0, len(panels), 2)]
-    heights = [TOP + HEIGHT + GAP + LEGEND * max(len(lines) for _, lines in row) for row in rows]
-    height = sum(heights) + 2 * GAP
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
-        "<title>Metrics of monitord over a minute</title>",
-        f'<rect width="{width}" height="{height}" rx="6" fill="{BACKGROUND}"/>',
-        '<g font-family="ui-sans-serif,Helvetica,Arial,DejaVu Sans,sans-serif" font-size="12">',
-    ]
-    y = GAP + TOP
-    for row, row_height in zip(rows, heights, strict=True):
-        for column, (panel, lines) in enumerate(row):
-            x = GAP + LEFT + column * (LEFT + WIDTH + GAP)
-            out += [f'<g transform="translate({x},{y})">', *chart(panel, lines), "</g>"]
-        y += row_height
-    return "\n".join([*out, "</g>", "</svg>", ""])
-
-
-def chart(panel: Panel, lines: Sequence[tuple[str, Points]]) -> Iterator[str]:
-    """One panel, its origin at the upper left corner of the plot."""
-    top = ceiling(max((value for _, points in lines for _, value in points), default=1.0))
-    yield f'<text x="0" y="-12" fill="{TEXT}" font-size="13" font-weight="bold">{escape(panel.title)}</text>'
-    yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{PANEL}"/>'
-    for part in range(5):
-        y = HEIGHT - HEIGHT * part / 4
-        yield f'<path d="M0 {y:.1f}H{WIDTH}" stroke="{GRID}"/>'
-        text = number(top * part / 4, panel.unit)
-        yield f'<text x="-8" y="{y + 4:.1f}" fill="{MUTED}" text-anchor="end">{text}</text>'
-    for second in range(0, RUN_S + 1, 20):
-        x = WIDTH * second / RUN_S
-        yield f'<text x="{x:.1f}" y="{HEIGHT + 16}" fill="{MUTED}" text-anchor="middle">{second} s</text>'
-    for index, (name, points) in enumerate(lines):
-        path = " ".join(f"{WIDTH * at / RUN_S:.1f},{HEIGHT - HEIGHT * value / top:.1f}" for at, value in points)
-        y = HEIGHT + 36 + LEGEND * index
-        yield f'<polyline points="{path}" fill="none" stroke="{COLOURS[index]}" stroke-width="1.6"/>'
-        yield f'<rect x="0" y="{y - 9}" width="10" height="10" fill="{COLOURS[index]}"/>'
-        yield f'<text x="16" y="{y}" fill="{TEXT}">{escape(name)}</text>'
-
-
-def ceiling(value: float) -> float:
-    """The next 1, 2, 4 or 8 with a power of ten behind it."""
-    scale = 1e-9
-    while True:
-        for step in (1, 2, 4, 8):
-            if value <= step * scale:
-                return step * scale
-        scale *= 10
-
-
-def number(value: float, unit: str) -> str:
-    """With a prefix: ``1.5k``, ``200µs``."""
-    for size, prefix in ((1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
-        if value >= size and (unit or size >= 1):
-            return f"{value / size:g}{prefix}{unit}"
-    return f"{value:g}{unit}"
-
-
 def main() -> int:
     """Watch, ask, draw, write."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    OUTPUT.write_text(drawn(list(zip(PANELS, observed(), strict=True))), encoding="utf-8")
+    seconds = {float(second): f"{second} s" for second in range(0, RUN_S + 1, 20)}
+    found = zip(PANELS, observed(), strict=True)
+    charts = [Chart(panel.title, panel.unit, dict(lines), RUN_S, seconds) for panel, lines in found]
+    OUTPUT.write_text(page("Metrics of monitord over a minute", charts), encoding="utf-8")
     return 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitord.abi.event import NO_ARGUMENT, Kind, TextFlag
 from monitord.enrich.bounded import Bounded
@@ -71,9 +72,13 @@ class Cgroups:
             self._searched_s = self._clock()
             self._search(self._mount)
 
-    def observe(self, batch: EventBatch) -> None:
-        """Learn of the cgroups that were made; to be called before any event of the batch is judged."""
-        for row in np.flatnonzero(batch.records["kind"] == Kind.CGROUP).tolist():
+    def observe(self, batch: EventBatch, kind: NDArray[np.uint8]) -> None:
+        """
+        Learn of the cgroups that were made; to be called before any event of the batch is judged.
+
+        :param kind: of its records.
+        """
+        for row in np.flatnonzero(kind == Kind.CGROUP).tolist():
             made = batch.event(row)
             path = made.captured(NO_ARGUMENT)
             if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:

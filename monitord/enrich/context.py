@@ -113,8 +113,9 @@ class ProcContext:
         if self._doubtful and time.monotonic() >= self._doubt_due_s:
             self._doubtful, self._doubt_due_s = False, time.monotonic() + DOUBT_EVERY_S
             self._lineage.doubt()
-        self._cgroups.observe(batch)
-        self._observer.observe(batch)
+        kind = np.ascontiguousarray(batch.records["kind"])  # a column of 256-byte records costs a cache miss for each
+        self._cgroups.observe(batch, kind)
+        self._observer.observe(batch, kind)
 
     def lost(self) -> None:
         """Events were lost: what the table says may be old, and some of the processes in it may have ended."""

@@ -18,8 +18,8 @@ class Directory:
 
     __slots__ = ("moves",)
 
-    def __init__(self, moves: list[tuple[int, Value | None]] | None = None) -> None:
-        self.moves = moves or []
+    def __init__(self, moves: tuple[tuple[int, Value | None], ...] = ()) -> None:
+        self.moves = moves
 
     def inherited(self) -> "Directory":
         """That of a new process."""
@@ -27,21 +27,20 @@ class Directory:
 
     def unshared(self) -> "Directory":
         """That of a process which moves by itself from now on."""
-        return Directory(self.moves[:])
+        return Directory(self.moves)
 
     def move(self, ts_ns: int, path: Value | None) -> None:
         """It is another from a time on; None where only /proc can tell."""
-        self.moves.append((ts_ns, path))
-        del self.moves[:-MOVES]
+        self.moves = (*self.moves[1 - MOVES :], (ts_ns, path))
 
     def learn(self, path: Value) -> None:
         """What /proc says now, where nothing is known."""
-        since_ns = self.moves.pop()[0] if self.moves else 0
-        self.moves.append((since_ns, path))
+        since_ns = self.moves[-1][0] if self.moves else 0
+        self.moves = (*self.moves[:-1], (since_ns, path))
 
     def forget(self) -> None:
         """Moves may have been missed."""
-        self.moves = []
+        self.moves = ()
 
     def at(self, ts_ns: int) -> tuple[Value | None, bool]:
         """

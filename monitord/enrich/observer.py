@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, Flag, Kind, TextFlag
+from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, NO_CALL, Flag, Kind, TextFlag
 from monitord.enrich.joined import join
 from monitord.enrich.program import Program
 from monitord.enrich.table import Entry, Phase, ProcessTable
@@ -60,15 +61,16 @@ class Observer:
         known = 0 <= event.nr < NR_UNKNOWN and self._role[event.abi, event.nr] == _EXEC
         return bool(known and event.returned and not event.ret)
 
-    def observe(self, batch: EventBatch) -> None:
-        """Learn from a batch; to be called before any of its events is judged."""
+    def observe(self, batch: EventBatch, kind: NDArray[np.uint8]) -> None:
+        """
+        Learn from a batch; to be called before any of its events is judged.
+
+        :param kind: of its records.
+        """
         if not len(batch):
             return
         records = batch.records
-        kind = records["kind"]
-        nr = np.clip(records["nr"], 0, NR_UNKNOWN)
-        role = self._role[records["abi"], nr]
-        role[(kind != Kind.EVENT) | (records["nr"] < 0)] = _NONE
+        role = self._role[records["abi"], np.clip(records["nr"], NO_CALL, NR_UNKNOWN)]  # NO_CALL: the last, no call's
         done = (records["ret"] == 0) & (records["flags"] & (Flag.UNFINISHED | Flag.NO_RETURN) == 0)
         records_of = (kind == Kind.FORK) | (kind == Kind.EXIT) | (kind == Kind.JOIN)
         rows = np.flatnonzero(records_of | (done & (role != _NONE)))

@@ -18,8 +18,9 @@ struct start {
     u8 filter;
     u8 late; /* strings are to be read now */
     u8 new_program;
-    u8 moved; /* the process has another working directory */
-    u8 pad2[4];
+    u8 moved;   /* the process has another working directory */
+    u8 wrapped; /* made by socketcall, for which it counts */
+    u8 pad2[3];
 };
 
 struct call {

@@ -6,6 +6,7 @@
 #include "event.h"      /* the bytes on the wire */
 #include "task.h"       /* reading the kernel's structs */
 #include "arch.h"       /* registers and ABIs */
+#include "socketcall.h" /* calls within a call */
 #include "scope.h"      /* which tasks */
 #include "filter.h"     /* which events are wanted */
 #include "plan.h"       /* what is done with each call */
@@ -38,12 +39,25 @@ static __always_inline bool is_wanted(struct filter *filter, u32 alive, struct c
     return keep || !filter->ignored || !places_ignored(filter, call, task, s);
 }
 
+/* The arguments of a call; false when they are not readable. */
+static __always_inline bool call_args(u32 abi, bool wrapped, void *regs, u64 *args) {
+    if (wrapped)
+        return socketcall_args(regs, args);
+    arch_args(abi, regs, args);
+    return true;
+}
+
 /* A call with a plan begins: remember it, with the caller's strings if its registers fit what is wanted. */
 static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
+    void *regs = (void *)ctx[0];
+    bool wrapped = false;
+    if (socketcall_wraps(abi, nr)) {
+        nr = socketcall_nr(regs);
+        wrapped = nr != SOCKETCALL;
+    }
     u32 slot = arch_slot(abi, nr);
     struct plan *plan = plans.lookup(&slot);
     struct call *call = inflight_slot();
-    void *regs = (void *)ctx[0];
     if (!plan || !call)
         return 0;
     struct filter *filter = plan_filter(plan);
@@ -54,11 +68,13 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     call->start.want = 0;
     call->start.generation = filter->generation;
     call->start.planned = 1;
+    call->start.wrapped = wrapped;
     call->start.flags = arch_foreign(abi, regs);
     if (plan->special & SPECIAL_NO_RETURN)
         count_call(abi, nr);
     if (filter->clauses) {
-        arch_args(abi, regs, call->event.args);
+        if (!call_args(abi, wrapped, regs, call->event.args))
+            return 0; /* tried again when it ends, like one whose beginning was not seen */
         call->start.want = filter_begin(filter, call->event.args);
     }
     FORGET();
@@ -116,6 +132,7 @@ int on_sys_enter(u64 *ctx) {
     call->start.abi = abi;
     call->start.want = 0;
     call->start.planned = 0;
+    call->start.wrapped = 0;
     call->task = (u64)task;
     call->start.ts_ns = bpf_ktime_get_boot_ns();
 #endif
@@ -132,6 +149,11 @@ static __always_inline bool is_child(u32 abi, u32 nr, s64 ret) {
 /* A call with a plan ends: NULL when no event is wanted by what is known without its path. What is found out goes into
  * the call, and so is nothing that the verifier follows through all that comes after. */
 static __always_inline struct call *end(u64 *ctx, void *task, struct call *call, u32 abi, u32 nr, s64 ret) {
+    bool wrapped = call && call->start.wrapped;
+    if (socketcall_wraps(abi, nr)) {
+        nr = socketcall_nr((void *)ctx[0]);
+        wrapped = nr != SOCKETCALL;
+    }
     u32 slot = arch_slot(abi, nr);
     struct plan *plan = plans.lookup(&slot);
     if (!plan)
@@ -155,7 +177,8 @@ static __always_inline struct call *end(u64 *ctx, void *task, struct call *call,
         call = inflight_slot();
         if (!call || call->task)
             return NULL;
-        arch_args(abi, (void *)ctx[0], call->event.args);
+        if (!call_args(abi, wrapped, (void *)ctx[0], call->event.args))
+            return NULL;
         alive = filter_begin(filter, call->event.args);
         call->start.abi = abi;
         call->start.nr = nr;
@@ -229,7 +252,7 @@ int on_sys_exit(u64 *ctx) {
         abi = call->start.abi;
         nr = call->start.nr;
         planned = call->start.planned;
-        count_latency(abi, nr, bpf_ktime_get_boot_ns() - call->start.ts_ns);
+        count_latency(abi, call->start.wrapped ? SOCKETCALL : nr, bpf_ktime_get_boot_ns() - call->start.ts_ns);
     } else
 #endif
     {
@@ -247,10 +270,10 @@ int on_sys_exit(u64 *ctx) {
 #endif
         if (planned && !call && is_child(abi, nr, ret))
             return 0;
-        count_call(abi, nr);
+        count_call(abi, call && call->start.wrapped ? SOCKETCALL : nr);
     }
     if (is_error(ret))
-        count_error(abi, nr, ret);
+        count_error(abi, call && call->start.wrapped ? SOCKETCALL : nr, ret);
     if (planned) {
         call = end(ctx, task, call, abi, nr, ret);
         FORGET();

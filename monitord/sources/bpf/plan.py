@@ -62,6 +62,10 @@ class Extra(enum.IntFlag):
 _MOVE = frozenset(("chdir", "fchdir", "setns"))
 """They make another working directory: setns the root of the mount namespace."""
 
+_SOCKETCALL = 102
+_WRAPPED = (337, 345, *range(359, 374))
+"""What can be made by i386's socketcall, and is taken for the direct call: see bpf/socketcall.h."""
+
 _SPECIAL: Mapping[str, Special] = {
     "execve": Special.TRACK | Special.EXEC,
     "execveat": Special.TRACK | Special.EXEC,
@@ -127,6 +131,9 @@ def gates_of(plans: NDArray[np.void], interest: Interest, abis: tuple[Abi, ...])
     want = np.zeros(len(plans), np.uint8)
     for (abi, nr), outcome in interest.calls.items():
         want[slot_of(abi, nr, abis)] = outcome
+    if Abi.I386 in abis:
+        wrapped = [want[slot_of(Abi.I386, nr, abis)] for nr in _WRAPPED]
+        want[slot_of(Abi.I386, _SOCKETCALL, abis)] |= np.bitwise_or.reduce(wrapped)
     gates = np.zeros(GATES, np.uint8)
     shape = (len(abis), NR_SLOTS)
     any_plan = ((want | plans["special"]) != 0).reshape(shape)

@@ -1,6 +1,8 @@
 """Alerts of real containers, whose runtimes are asked: Debian's containerd with a pod of Kubernetes, and its podman."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -58,8 +60,11 @@ def described(runtime, tmp_path, cgroup, full_id):
             return last["name"] != "<NA>" and last
 
         said = until(looked)
+        threads = list(Path(f"/proc/{daemon.process.pid}/task").iterdir())
+        capabilities = {re.search(r"CapEff:\s+(\w+)", (thread / "status").read_text())[1] for thread in threads}
         metrics = daemon.scrape()
         log = daemon.log
+    assert 1 == len(capabilities), "a thread from before the daemon gave up its privileges"
     assert 1 == metrics.value("monitord_container_lookups_total", result="described")
     return said, log
 

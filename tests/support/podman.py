@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.container import BUSYBOX, remove_cgroups
+from tests.support.container import BUSYBOX, CGROUPS, remove_cgroups
 from tests.support.daemon import PATIENCE_S, until
 from tests.support.image import IMAGE, write_image
 
@@ -67,7 +67,14 @@ class Podman:
         finally:
             self._service.terminate()
             self._service.wait(PATIENCE_S)
+            until(self._emptied)
             remove_cgroups(f"{self.cgroup}/conmon")
+
+    def _emptied(self) -> bool:
+        """conmon ends a little after its container."""
+        name = f"{self.cgroup.removeprefix('/')}/conmon/cgroup.procs"
+        left = [*Path(CGROUPS).glob(name), *Path(CGROUPS).glob(f"*/{name}")]
+        return not any(procs.read_text() for procs in left)
 
 
 @contextmanager

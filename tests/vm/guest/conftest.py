@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from machine import does
 
 SLOW = Path("/etc/systemd/system/monitord.service.d/slow.conf")
 """TimeoutStartSec of the unit is for real processors: LLVM and the verifier take ten times as long on emulated ones."""
@@ -28,8 +29,15 @@ def figure(request):
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "one_kernel: the kernel does not matter; only one machine of a run does it (job)"
+        "markers", "one_kernel(part): no kernel changes it; only one machine of a run does this part"
     )
+
+
+def pytest_collection_modifyitems(config, items):
+    parts = {item: [mark.args[0] for mark in item.iter_markers("one_kernel")] for item in items}
+    left = [item for item in items if not all(map(does, parts[item]))]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_terminal_summary(terminalreporter, config):

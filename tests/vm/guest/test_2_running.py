@@ -60,7 +60,7 @@ def test_it_is_one_process():
     assert [str(main_pid())] == run(f"cat /sys/fs/cgroup/system.slice/{SERVICE}/cgroup.procs").split()
 
 
-@pytest.mark.one_kernel
+@pytest.mark.one_kernel(1)
 def test_systemd_rates_its_exposure_at_2_or_better(figure):
     level = re.search(r"exposure level for monitord.service: ([\d.]+)", run(f"systemd-analyze security {SERVICE}"))
     figure(f"systemd-analyze security {level[1]}")
@@ -77,7 +77,7 @@ def test_doctor_finds_nothing_that_fails_for_the_service():
     assert [] == [check for check in checks if check["verdict"] != "ok" and check["name"] != "tracefs"]
 
 
-@pytest.mark.one_kernel
+@pytest.mark.one_kernel(1)
 def test_doctor_finds_nothing_that_fails_for_root():
     checks = json.loads(run("monitord doctor --json"))
 
@@ -91,7 +91,7 @@ def test_status_answers_root():
     assert {"alert_log", "journald"} == set(status["outputs"])
 
 
-@pytest.mark.one_kernel
+@pytest.mark.one_kernel(1)
 def test_status_answers_nobody_else():
     refused = run("setpriv --reuid 65534 --regid 65534 --clear-groups monitord status", code=2)
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 from machine import LOG, Metrics, alerts, journal, now, prop, read_secret, run, until
 
-pytestmark = pytest.mark.one_kernel
+pytestmark = pytest.mark.one_kernel(0)
 
 
 def marks(*paths):

@@ -13,7 +13,7 @@ def stopped():
     run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}", None)
 
 
-@pytest.mark.one_kernel
+@pytest.mark.one_kernel(1)
 def test_wrong_configuration():
     text = CONFIG.read_text()
     CONFIG.write_text(text.replace("scope: all", "scope: al"))
@@ -25,7 +25,7 @@ def test_wrong_configuration():
     assert re.match(rf"{CONFIG}:\d+:\d+: C010 .*al", line)
 
 
-@pytest.mark.one_kernel
+@pytest.mark.one_kernel(1)
 def test_configuration_that_it_may_not_read():
     CONFIG.chmod(0o600)
     try:
@@ -36,7 +36,7 @@ def test_configuration_that_it_may_not_read():
     assert re.match(rf"{CONFIG}: C001 ", line)
 
 
-@pytest.mark.one_kernel
+@pytest.mark.one_kernel(1)
 def test_port_in_use():
     with socket.create_server(("127.0.0.1", 9750)):
         (line,) = refused()
@@ -45,7 +45,7 @@ def test_port_in_use():
     assert "metrics.address" in line
 
 
-@pytest.mark.one_kernel
+@pytest.mark.one_kernel(1)
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
@@ -84,8 +84,10 @@ def test_memory_limit_that_is_too_small_ends_in_a_few_tries():
     assert "Start request repeated too quickly" in said
 
 
-def test_right_again_it_starts():
+def test_right_again_it_starts_and_says_how_long_nothing_was_watched():
+    before = now()
     run(f"systemctl start {SERVICE}")
     read_secret("right-again")
 
     seen("right-again")
+    assert re.search(r"the last run \(pid \d+\) stopped at \d{4}-.*; not watched for [\d.]+ s", journal(before))

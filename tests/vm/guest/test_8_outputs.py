@@ -20,7 +20,7 @@ from machine import (
 )
 from receiver import make_certificates, receiving
 
-pytestmark = pytest.mark.one_kernel
+pytestmark = pytest.mark.one_kernel(2)
 
 STATE = Path("/var/lib/monitord")
 TAKEN = STATE / "program.jsonl"

@@ -7,7 +7,7 @@ import pytest
 from conftest import SLOW
 from machine import CONFIG, LOG, run
 
-pytestmark = pytest.mark.one_kernel
+pytestmark = pytest.mark.one_kernel(0)
 
 FILES = "find / -xdev -path /tmp -prune -o -path /var/lib/vmtest -prune -o -iname '*monitord*' -print"
 

@@ -79,7 +79,9 @@ def test_doctor_finds_nothing_that_fails_for_the_service():
 
 @pytest.mark.one_kernel(1)
 def test_doctor_finds_nothing_that_fails_for_root():
-    checks = json.loads(run("monitord doctor --json"))
+    """It takes nothing that another user has compiled, so this is a copy of its own."""
+    run("cp -r /var/cache/monitord /root/kept")
+    checks = json.loads(run("CACHE_DIRECTORY=/root/kept monitord doctor --json"))
 
     assert [] == [check for check in checks if check["verdict"] != "ok"]
 

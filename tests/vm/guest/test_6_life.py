@@ -134,4 +134,4 @@ def test_stop_says_what_came_of_every_event():
 
 
 def test_only_the_first_start_compiles():
-    assert 1 == journal().count("compiled the BPF programs in ")
+    assert 1 == journal().count("BPF programs: compiled in ")

@@ -29,7 +29,7 @@ def test_service_watches():
 
 
 def test_what_was_compiled_before_the_boot_is_used():
-    assert "compiled the BPF programs in " not in journal()
+    assert "BPF programs: compiled in " not in journal()
 
 
 def test_shutdown_before_ended_it_in_time_and_with_its_totals():

@@ -1,6 +1,7 @@
 """Who, where and in what: alerts of real processes in real containers, sessions and namespaces."""
 
 import json
+import platform
 import subprocess
 import sys
 import uuid
@@ -10,6 +11,7 @@ import pytest
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
 from tests.support.container import AVAILABLE, RUNTIMES, container
 from tests.support.daemon import configured, running, shell
+from tests.support.live import compiled32
 
 pytestmark = pytest.mark.bpf
 
@@ -28,6 +30,11 @@ RULES = f"""
   desc: Asks for a variable.
   condition: evt.type in (unlink, unlinkat) and proc.env[COLOUR] = green
   output: "%proc.env"
+  priority: NOTICE
+- rule: Connected
+  desc: To this machine, from a 32-bit program.
+  condition: evt.type = connect and evt.abi = i386 and evt.failed = false and fd.sip = 127.0.0.1 and fd.l4proto = tcp
+  output: "%evt.type|%proc.name|%fd.sip|%fd.type"
   priority: NOTICE
 - rule: Run
   desc: Any program with odd arguments.
@@ -185,3 +192,13 @@ def test_in_a_container(tmp_path, runtime):
     assert ("red", "***") == (said["colour"], said["secret"])
     assert 1 <= metrics.value("monitord_origin_alerts_total", container=ID[:12], unit="")
     assert 1 <= metrics.value("monitord_origin_events_total", container=ID[:12], unit="")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="32-bit x86 programs make it")
+def test_a_connect_by_socketcall_is_a_connect(watched):
+    shell, daemon = watched
+    assert 0 == shell.run(compiled32("socketcall"))
+    daemon.settle()
+
+    (alert,) = [alert for alert in daemon.alerts() if alert["rule"] == "Connected"]
+    assert "connect|socketcall|127.0.0.1|ipv4" == alert["output"]

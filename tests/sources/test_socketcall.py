@@ -1,7 +1,6 @@
 """socketcall(2) of a real 32-bit program: each call within is an event of its own name, with its own arguments."""
 
 import platform
-import subprocess
 
 import pytest
 
@@ -9,7 +8,7 @@ from monitord.abi.arch import Abi
 from monitord.model.interest import Interest
 from monitord.sources.bpf.plan import _SOCKETCALL, _WRAPPED
 from monitord.tables.constants import errno_name
-from tests.support.live import PROGRAMS, TABLE, Gated, events_of, interest, scope_of, watching
+from tests.support.live import TABLE, Gated, compiled32, events_of, interest, scope_of, watching
 
 pytestmark = [
     pytest.mark.bpf,
@@ -22,19 +21,9 @@ CALLS = (
 )
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    out = tmp_path_factory.mktemp("program") / "socketcall"
-    subprocess.run(
-        ["gcc", "-m32", "-w", "-nostdlib", "-static", "-fno-stack-protector", "-o", out, PROGRAMS / "socketcall.c"],
-        check=True,
-    )
-    return str(out)
-
-
-def watched(program, wanted, **config):
+def watched(wanted, **config):
     """What it did, and what of that was counted: (name, calls, errors)."""
-    gated = Gated([program])
+    gated = Gated([compiled32("socketcall")])
     with watching(scope_of(gated), wanted, **config) as source:
         gated.run()
         events = events_of(source)
@@ -52,8 +41,8 @@ def test_the_direct_calls_are_the_tables():
 
 
 @pytest.mark.parametrize("latency", [False, True])
-def test_each_is_an_event_of_its_own(program, latency):
-    events, _ = watched(program, interest(*CALLS), latency=latency)
+def test_each_is_an_event_of_its_own(latency):
+    events, _ = watched(interest(*CALLS), latency=latency)
     did = [(name(event), event.ret) for event in events]
     fd = {"server": 3, "client": 4, "accepted": 5}
 
@@ -79,8 +68,8 @@ def test_each_is_an_event_of_its_own(program, latency):
     assert all(event.args[0] in (1, 2, *fd.values(), 8) for event in events)
 
 
-def test_arguments_and_addresses_are_those_of_the_call(program):
-    events, _ = watched(program, interest(*CALLS))
+def test_arguments_and_addresses_are_those_of_the_call():
+    events, _ = watched(interest(*CALLS))
     socket, bind, connect, accept = (
         next(e for e in events if name(e) == n) for n in ("socket", "bind", "connect", "accept4")
     )
@@ -95,17 +84,17 @@ def test_arguments_and_addresses_are_those_of_the_call(program):
     assert (1, 0, 0, 0) == send.args[2:]
 
 
-def test_only_those_that_are_wanted_come(program):
-    events, _ = watched(program, interest("connect"))
+def test_only_those_that_are_wanted_come():
+    events, _ = watched(interest("connect"))
 
     assert [("connect", 0), ("connect", -111)] == [(name(event), event.ret) for event in events]
 
 
 @pytest.mark.parametrize("wanted", [Interest(), interest("connect"), interest(*CALLS)])
 @pytest.mark.parametrize("latency", [False, True])
-def test_it_counts_as_what_was_called(program, wanted, latency):
+def test_it_counts_as_what_was_called(wanted, latency):
     """Whatever rules ask for."""
-    _, counts = watched(program, wanted, latency=latency)
+    _, counts = watched(wanted, latency=latency)
     mine = {TABLE.find(abi, nr).name: count for (abi, nr), count in counts.items() if abi is Abi.I386}
 
     assert {"socketcall": 27, "exit": 1} == {name: count.calls for name, count in mine.items() if count.calls}

@@ -39,6 +39,18 @@ def compiled(name: str) -> str:
     return str(out)
 
 
+@cache
+def compiled32(name: str) -> str:
+    """Likewise of a 32-bit program without a C library."""
+    directory = Path(tempfile.mkdtemp(prefix="monitord-test-"))
+    directory.chmod(0o755)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    out = directory / name
+    flags = ("-m32", "-w", "-nostdlib", "-static", "-fno-stack-protector")
+    subprocess.run(["gcc", *flags, "-o", out, PROGRAMS / f"{name}.c"], check=True)
+    return str(out)
+
+
 def interest(*names: str, outcome: Outcome = Outcome.ANY, along: Along = Along.NONE) -> Interest:
     """All calls of these names, in every ABI of this machine."""
     calls = {(call.abi, call.nr): outcome for name in names for call in TABLE.calls_named(name)}

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import os
 import platform
+import shutil
 import signal
 import socket
 import statistics
@@ -108,7 +109,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "monitord.cli.main", "run", "-c", str(config), "--scope", f"uid:{USER}"],
                 cwd=ROOT,
-                env=os.environ | {"NOTIFY_SOCKET": address},
+                env=os.environ | {"NOTIFY_SOCKET": address, "CACHE_DIRECTORY": str(work / "cache")},
                 stderr=subprocess.DEVNULL,
             )
             notify.settimeout(60)
@@ -519,7 +520,11 @@ def main() -> int:
         alerts = measure_alerts(work)
         alert_us, written = measure_alert_flood(work)
         alerts |= {"us": alert_us, "written": written}
-        starts, resident = [], []
+        cold, starts, resident = [], [], []
+        for _ in range(3):
+            shutil.rmtree(work / "cache")
+            with daemon(work, WATCH.format(marker=work), latency=True) as running:
+                cold.append(running.ready_s)
         for _ in range(rounds):
             with daemon(work, (shipped("config") / "rules" / "monitord.yaml").read_text(), latency=True) as running:
                 starts.append(running.ready_s)
@@ -529,8 +534,8 @@ def main() -> int:
         rules = measure_rules(Path(args.rules))
         loaded = loading(work, TABLE, rounds)
     memory_mb = statistics.median(resident)
-    start_s = statistics.median(starts)
-    print_table(getppid, absent, loop, reader, alerts, start_s, memory_mb, idle, rules, loaded, filters, table)
+    start = {"cold": statistics.median(cold), "kept": statistics.median(starts)}
+    print_table(getppid, absent, loop, reader, alerts, start, memory_mb, idle, rules, loaded, filters, table)
     return 0
 
 
@@ -540,7 +545,7 @@ def print_table(
     loop: dict[str, float],
     reader: dict[str, float],
     alerts: dict[str, float],
-    start_s: float,
+    start_s: dict[str, float],
     resident_mb: float,
     idle: float,
     rules: dict[str, float],
@@ -577,7 +582,8 @@ def print_table(
         "from a call to its alert line, under a flood of opens": f"{alerts['load']:.0f} ms",
         f"{MATCHES:,} matches within half a second": f"{alerts['written']:,.0f} alerts written, the rest counted as "
         f"dropped; {alerts['us']:.0f} µs of CPU per match",
-        "start to READY, compiled by an earlier start": f"{start_s:.2f} s",
+        "start to READY, the BPF programs compiled first": f"{start_s['cold']:.2f} s",
+        "start to READY, compiled by an earlier start": f"{start_s['kept']:.2f} s",
         "resident memory of the daemon, shipped rules": f"{resident_mb:.0f} MB",
         "CPU of the daemon, shipped rules, nothing to do": f"{idle:.2%} of a core",
     }

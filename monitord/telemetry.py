@@ -9,9 +9,9 @@ import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitord.model.alert import Priority
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.loss import Stage
+from monitord.model.priority import Priority
 from monitord.model.top import Origin, Top
 
 

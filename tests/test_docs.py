@@ -10,10 +10,10 @@ import yaml
 
 from monitord.abi.arch import Abi
 from monitord.cli.main import COMMANDS
-from monitord.model.alert import Priority
 from monitord.model.counts import BUCKET_BOUNDS_NS, Latency, SyscallCount
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.loss import Degraded, Stage
+from monitord.model.priority import Priority
 from monitord.rules.ast import Op, Quantifier
 from monitord.rules.ruleset import load
 from monitord.rules.transform import RESULT_TYPES

@@ -1,5 +1,5 @@
-from monitord.model.alert import Priority
 from monitord.model.loss import Stage
+from monitord.model.priority import Priority
 from monitord.telemetry import Telemetry
 
 

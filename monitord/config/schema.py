@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitord.config.outputs import OutputsConfig
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 
 
 class ScopeKind(enum.Enum):

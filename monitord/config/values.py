@@ -15,7 +15,7 @@ from monitord.config.codes import Code
 from monitord.config.mask import problem_of
 from monitord.config.schema import Scope
 from monitord.config.scope import parse_scope
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 
 COMM_BYTES = 15
 """The longest name of a process."""

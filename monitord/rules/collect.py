@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 from monitord.rules.code import Code
 from monitord.rules.correlation import NEVER, CorrelationDef, correlation_in
 from monitord.rules.definition import ListDef, MacroDef, RuleDef

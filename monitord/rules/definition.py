@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 from monitord.rules.correlation import CorrelationDef
 from monitord.rules.exceptions import RuleException
 from monitord.rules.reader import Place, Scalar

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitord.model.alert import Priority
 from monitord.model.interest import Interest
+from monitord.model.priority import Priority
 from monitord.rules.ast import Node
 from monitord.rules.correlation import Correlation
 from monitord.rules.field import Field

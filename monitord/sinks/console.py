@@ -3,7 +3,8 @@
 import os
 from collections.abc import Sequence
 
-from monitord.model.alert import Alert, Priority
+from monitord.model.alert import Alert
+from monitord.model.priority import Priority
 from monitord.sinks.format import console_line
 from monitord.stages import SinkError
 

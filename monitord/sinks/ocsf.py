@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitord import __version__
-from monitord.model.alert import Alert, Priority
+from monitord.model.alert import Alert
+from monitord.model.priority import Priority
 from monitord.sinks.format import alert_object, one_line, valid_text
 
 VERSION = "1.9.0"

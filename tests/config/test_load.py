@@ -18,7 +18,7 @@ from monitord.config.schema import (
     Selection,
     Written,
 )
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 
 SHIPPED = Path(__file__).parents[2] / "config/monitord.yaml"
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from monitord.abi.arch import NR_SLOTS
 from monitord.detect.detector import RuleDetector
-from monitord.model.alert import Priority
 from monitord.model.event import EventBatch
 from monitord.model.interest import Interest, Outcome
+from monitord.model.priority import Priority
 from monitord.rules.ast import And, FieldRef, Node, Not, Or
 from monitord.rules.evaluate import evaluate
 from monitord.rules.interest import InterestFinder

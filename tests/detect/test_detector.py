@@ -9,10 +9,11 @@ import pytest
 from monitord.abi.arch import Abi
 from monitord.abi.event import Flag
 from monitord.detect.detector import RuleDetector
-from monitord.model.alert import Alert, Priority
+from monitord.model.alert import Alert
 from monitord.model.event import Event, EventBatch
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
+from monitord.model.priority import Priority
 from monitord.recording.snapshot import snapshot_of
 from monitord.rules.field import Field, FieldType
 from monitord.rules.fields import CATALOGUE

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from monitord.config.schema import RulesConfig
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 from monitord.model.problem import errors
 from monitord.rules.ast import And, Check, FieldRef, Not, Op, Or
 from monitord.rules.ruleset import load

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 from monitord.sinks.console import Console
 from monitord.stages import SinkError
 from tests.support.alerts import make_alert

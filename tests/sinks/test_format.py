@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from monitord.model.alert import Priority, Tally
+from monitord.model.alert import Tally
+from monitord.model.priority import Priority
 from monitord.model.value import Missing
 from monitord.recording.record import to_object
 from monitord.sinks.format import console_line, iso_time, json_line

@@ -8,8 +8,8 @@ import urllib.request
 import pytest
 
 from monitord.abi.arch import Abi
-from monitord.model.alert import Priority
 from monitord.model.counts import BUCKET_BOUNDS_NS, Latency, SyscallCount
+from monitord.model.priority import Priority
 from monitord.sinks.http import ListenError, MetricsServer
 from monitord.sinks.prometheus import Readings, renderer
 from monitord.telemetry import ProgramStats, Telemetry

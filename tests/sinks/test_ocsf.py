@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 from monitord.sinks.ocsf import ocsf_line, ocsf_object
 from tests.support.alerts import make_alert
 

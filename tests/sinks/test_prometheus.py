@@ -7,9 +7,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from monitord.abi.arch import Abi
-from monitord.model.alert import Priority
 from monitord.model.counts import BUCKET_BOUNDS_NS, Latency, SyscallCount
 from monitord.model.loss import Stage
+from monitord.model.priority import Priority
 from monitord.sinks.prometheus import Readings, renderer
 from monitord.telemetry import ProgramStats, Telemetry
 

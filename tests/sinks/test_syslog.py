@@ -8,7 +8,7 @@ import time
 import pytest
 
 from monitord.config.outputs import Format, SyslogAddress, SyslogConfig
-from monitord.model.alert import Priority
+from monitord.model.priority import Priority
 from monitord.sinks.syslog import DATAGRAM_BYTES, Syslog
 from monitord.stages import SinkError
 from tests.support.alerts import make_alert

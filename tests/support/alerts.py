@@ -4,8 +4,9 @@ from typing import Any
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Flag
-from monitord.model.alert import Alert, Priority
+from monitord.model.alert import Alert
 from monitord.model.event import Event
+from monitord.model.priority import Priority
 from monitord.model.process import Process
 from monitord.recording.snapshot import Snapshot
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture
-from monitord.model.alert import Priority
 from monitord.model.event import Event
 from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
 from monitord.model.placement import Placement
+from monitord.model.priority import Priority
 from monitord.model.process import Process
 from monitord.model.text import argv_of
 from monitord.model.value import Missing, Value

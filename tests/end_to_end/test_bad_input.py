@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import CHECKOUT, COMMAND, PATIENCE_S, environment
+from tests.support.daemon import CHECKOUT, COMMAND, PATIENCE_S, environment, running
 
 pytestmark = pytest.mark.bpf
 
@@ -62,10 +62,15 @@ def refused_as_nobody(place, *words):
     return refused(place, *words, before=(*AS_NOBODY, python, *COMMAND[1:]), PYTHONPATH=str(place))
 
 
-def refused_after(place, setup, *words, code=2):
+def refused_after(place, setup, *words, code=2, **environ):
     """The same after a shell command, in a mount namespace of its own."""
     before = ("unshare", "--mount", "sh", "-c", f'{setup} && exec "$@"', "sh", *COMMAND)
-    return refused(place, *words, before=before, code=code)
+    return refused(place, *words, before=before, code=code, **environ)
+
+
+def refused_at_first(place, setup, code=2):
+    """The same where nothing was compiled by an earlier start."""
+    return refused_after(place, setup, code=code, CACHE_DIRECTORY=str(place / "cache"))
 
 
 def refused_without(place, *capabilities):
@@ -195,7 +200,7 @@ class TestMachine:
         (place / "empty").touch()
         without_btf = f"mount --bind {place}/empty /sys/kernel/btf/vmlinux"
 
-        assert "CONFIG_DEBUG_INFO_BTF=y" in refused_after(place, without_btf)
+        assert "CONFIG_DEBUG_INFO_BTF=y" in refused_at_first(place, without_btf)
 
     def test_says_it_where_sys_is_not_mounted(self, place):
         assert "CONFIG_DEBUG_INFO_BTF=y" in refused_after(place, "mount -t tmpfs none /sys")
@@ -211,14 +216,26 @@ class TestMachine:
 
     def test_what_libraries_print_is_part_of_the_line(self, place):
         """libbcc writes to standard error by itself."""
-        said = refused_after(place, "ulimit -n 12")
+        said = refused_at_first(place, "ulimit -n 12")
 
         assert said.startswith("the BPF programs did not compile, or their maps could not be made")
         assert "Too many open files" in said
 
     def test_want_of_memory_may_pass(self, place):
-        """LLVM ends itself; the service is started again, within systemd's limits."""
-        assert refused_after(place, "ulimit -v 300000", code=1).startswith("the process that loads the BPF programs")
+        """LLVM, which is of the helper, ends itself; the service is started again, within systemd's limits."""
+        said = refused_at_first(place, "ulimit -v 260000", code=1)
+
+        assert said.startswith("the process that compiles the BPF programs")
+
+    @pytest.mark.parametrize(
+        ("limit", "what"), [("-n 12", "Too many open files"), ("-v 300000", "can't start new thread")]
+    )
+    def test_want_of_what_loading_takes_may_pass(self, place, limit, what):
+        """With programs that an earlier start compiled; they are not compiled once more for it."""
+        with running(place, f"pid:{os.getpid()}"):
+            pass
+
+        assert what in refused_after(place, f"ulimit {limit}", code=1)
 
     def test_a_limit_of_locked_memory_that_is_too_low_is_said(self, place):
         said = refused_after(place, 'ulimit -l 64 && exec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "$@"')

@@ -138,10 +138,11 @@ def make_certificates(directory: Path) -> Certificates:
         ("server", "IP:127.0.0.1", "2"),
         ("elsewhere", "DNS:elsewhere.example", "2"),
         ("client", "DNS:client", "2"),
-        ("expired", "IP:127.0.0.1", "-1"),
+        ("expired", "IP:127.0.0.1", "0"),
     ):
         openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         (directory / f"{name}.ext").write_text(f"subjectAltName={san}\n")
         sign = ("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
         openssl(*sign, "-days", days, "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+    time.sleep(1.1)  # for which the expired one is valid: openssl 3.5 makes none that ends in the past
     return Certificates(directory)

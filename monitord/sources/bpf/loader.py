@@ -7,6 +7,7 @@ read is a helper call.
 """
 
 import ctypes
+import errno
 import logging
 import os
 import platform
@@ -21,10 +22,13 @@ from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.build import Build
 from monitord.sources.bpf.compiled import Compiled, MapDefinition
 from monitord.sources.bpf.compiler import TRACEPOINTS
-from monitord.sources.bpf.errors import LoadError
+from monitord.sources.bpf.errors import LoadError, PassingError
 from monitord.sources.bpf.machine import LOCKED_DOWN, advice, is_locked_down
 from monitord.sources.bpf.offsets import is_supported
 from monitord.sources.bpf.settings import Settings
+
+_SHORT = frozenset((errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+"""What another start may have."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +73,8 @@ def load(settings: Settings) -> Loaded:
     if kept is not None:
         try:
             return _load(kept, "compiled by an earlier start", settings)
+        except PassingError:
+            raise  # what is short is shorter for a compiler
         except LoadError as error:
             _log.info("BPF programs: what an earlier start compiled does not load: %s", error)
     return _load(*build.fresh(), settings)
@@ -111,9 +117,11 @@ def _load(compiled: Compiled, origin: str, settings: Settings) -> Loaded:
         programs = {name: future.result() for name, future in loading.items() if not future.exception()}
         if refused:
             raise refused[0]
-    except BaseException:
+    except BaseException as error:
         _close(programs)
         _close(maps)
+        if isinstance(error, RuntimeError):  # no thread can be started
+            raise PassingError(f"the BPF programs were not loaded ({error}): give the service more memory") from error
         raise
     ours = set(_read_or_written(settings))
     _close({name: fd for name, fd in maps.items() if name not in ours})
@@ -137,8 +145,7 @@ def _make_map(name: str, definition: MapDefinition) -> int:
     sizes = (definition.key_size, definition.value_size, definition.max_entries)
     fd = int(libbpf.library().bpf_map_create(definition.kind, name[:15].encode(), *sizes, ctypes.byref(options)))
     if fd < 0:
-        error = os.strerror(ctypes.get_errno())
-        raise LoadError(f"the kernel refused the map {name} ({error}): {advice()}")
+        raise _refused(f"the map {name}", ctypes.get_errno())
     return fd
 
 
@@ -165,7 +172,12 @@ def _load_program(name: str, code: bytes, type_id: int) -> int:
     lines = log.value.decode(errors="replace").strip().splitlines()
     useful = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]
     said = f"; the verifier said: {useful[-1]}" if useful else ""
-    raise LoadError(f"the kernel refused the program {name} ({os.strerror(error)}){said}: {advice()}")
+    raise _refused(f"the program {name}", error, said)
+
+
+def _refused(what: str, error: int, said: str = "") -> LoadError:
+    kind = PassingError if error in _SHORT else LoadError
+    return kind(f"the kernel refused {what} ({os.strerror(error)}){said}: {advice()}")
 
 
 def _close(descriptors: Mapping[str, int]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
 from tests.support.container import AVAILABLE, RUNTIMES, container
-from tests.support.daemon import configured, running, shell
+from tests.support.daemon import configured, running, shell, until
 from tests.support.live import compiled32
 
 pytestmark = pytest.mark.bpf
@@ -45,7 +45,7 @@ RULES = f"""
 STAYS = """
 import os, time
 try: os.{}('{}', 0)
-except OSError: time.sleep(0.3)
+except OSError: time.sleep(1)
 """
 """A call that fails, of a process that is there when it is asked for: environments are kept nowhere."""
 
@@ -112,7 +112,7 @@ def test_an_orphan_is_known_by_the_parent_that_it_was_born_to(watched):
         "    try: open('/nowhere/orphan')\n"
         "    except OSError: os._exit(0)\n"
     )
-    opened.run(f'{sys.executable} -c "{program}"; sleep 0.3; :')
+    opened.run(f'{sys.executable} -c "{program}"; sleep 1; :')
     said = looked(daemon, "orphan")
 
     assert ("orphan", "mother", "sh") == (said["name"], said["parent"], said["grandparent"])
@@ -178,11 +178,11 @@ def test_in_a_container(tmp_path, runtime):
     work.mkdir()
     bundle.mkdir()
     with running(work, f"cgroup:/{name}", configured(work, RULES)) as daemon:
-        look = 'BEGIN { getline < "/nowhere/container"; system("sleep 1") }'
-        argv = ["sh", "-c", f"awk '{look}'; read x"]
+        look = 'BEGIN { getline < "/nowhere/container"; getline }'  # it stays until it has been judged
+        argv = ["sh", "-c", f"awk '{look}'; true"]
         secrets = {"DB_PASSWORD": "s3cret", "COLOUR": "red"}
         with container(bundle, f"/{name}/docker/{ID}", argv, secrets, runtime) as runc:
-            daemon.settle()
+            until(lambda: any(alert["output"].startswith("/nowhere/container|") for alert in daemon.alerts()))
             runc.stdin.write(b"\n")
         said = looked(daemon, "container")
         metrics = daemon.scrape()

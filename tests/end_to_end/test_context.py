@@ -72,11 +72,16 @@ def watched(tmp_path_factory):
         yield opened, daemon
 
 
+def said_of(daemon, name):
+    """The messages about whoever looked for /nowhere/NAME."""
+    return [alert["output"] for alert in daemon.alerts() if alert["output"].startswith(f"/nowhere/{name}|")]
+
+
 def looked(daemon, name):
     """What is said of the process that looked for /nowhere/NAME."""
+    until(lambda: said_of(daemon, name))
     daemon.settle()
-    outputs = [alert["output"] for alert in daemon.alerts() if alert["output"].startswith(f"/nowhere/{name}|")]
-    (output,) = outputs
+    (output,) = said_of(daemon, name)
     return dict(zip(KEYS, output.split("|"), strict=False))
 
 
@@ -182,7 +187,7 @@ def test_in_a_container(tmp_path, runtime):
         argv = ["sh", "-c", f"awk '{look}'; true"]
         secrets = {"DB_PASSWORD": "s3cret", "COLOUR": "red"}
         with container(bundle, f"/{name}/docker/{ID}", argv, secrets, runtime) as runc:
-            until(lambda: any(alert["output"].startswith("/nowhere/container|") for alert in daemon.alerts()))
+            until(lambda: said_of(daemon, "container"))
             runc.stdin.write(b"\n")
         said = looked(daemon, "container")
         metrics = daemon.scrape()

@@ -1,9 +1,9 @@
-"""From the cgroup that an event names to where its process runs; worked out once for each cgroup."""
+"""From the cgroup v2 that an event names to where its process runs; worked out once for each cgroup."""
 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from monitord.abi.event import NO_ARGUMENT, Kind, TextFlag
 from monitord.enrich.bounded import Bounded
 from monitord.enrich.placement import placement_of
 from monitord.enrich.procfs import Procfs
-from monitord.model.event import Event, EventBatch, ProcessKey
+from monitord.model.event import Event, EventBatch
 from monitord.model.placement import HOST, Placement
 from monitord.model.text import text_of
 from monitord.model.value import Missing
@@ -31,13 +31,11 @@ SEARCH_EVERY_S = 1.0
 
 class Cgroups:
     """
-    The placements of processes. Used by one thread.
+    The placements of cgroups v2, by id. Used by one thread.
 
-    An id is that of a cgroup v2. Its path comes with the record of its making, however short it lives; that of an older
-    one from a search of the hierarchy. Where a record was lost, or whoever made the cgroup is not watched, /proc tells
-    while the process of the event lives, else a search. Where cgroup v1 is mounted too, containers can be in its
-    hierarchies alone: then the moves of processes tell, and for those that were moved before anybody watched, /proc,
-    once for each program that a process runs, because a runtime moves itself before it executes the container's.
+    The path of one comes with the record of its making, however short it lives; that of an older one from a search of
+    the hierarchy. Where a record was lost, or whoever made the cgroup is not watched, /proc tells while the process of
+    the event lives, else a search.
 
     :param procfs: of the initial pid namespace.
     :param mountinfo: the mounts of this process, see proc(5).
@@ -53,9 +51,8 @@ class Cgroups:
     ) -> None:
         self._procfs = procfs
         self._clock = clock
-        self._mount, self._v1 = _mounts(mountinfo)
+        self._mount = _mount(mountinfo)
         self._of_id: Bounded[int, Placement | Missing] = Bounded(capacity)
-        self._of_process: Bounded[tuple[ProcessKey, int], Placement | Missing] = Bounded(capacity)
         self._searched_s = float("-inf")
         if self._mount is not None:
             with contextlib.suppress(OSError):  # something else is mounted over it
@@ -83,32 +80,6 @@ class Cgroups:
             path = made.captured(NO_ARGUMENT)
             if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:
                 self._of_id[made.cgroup_id] = placement_of((path.text,))
-
-    def placement(
-        self, event: Event, line: Iterable[tuple[ProcessKey, int]], joined: Placement | None = None
-    ) -> Placement | Missing:
-        """
-        Where the process of an event runs.
-
-        :param line: the process and its ancestors, each with a number for the program that it executes. Where only
-            /proc can tell and the process has gone, the next ancestor that is there tells: cgroups are inherited.
-        :param joined: what its moves between cgroups v1 say, if any was seen.
-        """
-        by_id = self.of_id(event.cgroup_id, event)
-        if not self._v1 or (isinstance(by_id, Placement) and by_id.full_id != HOST):
-            return by_id
-        if joined is not None and joined.full_id != HOST:
-            if isinstance(by_id, Missing) or not isinstance(joined.unit, Missing):
-                return joined
-            return replace(by_id, full_id=joined.full_id, runtime=joined.runtime, pod_uid=joined.pod_uid)
-        for process in line:
-            found = self._of_process.get(process)
-            if found is None:
-                paths = self._procfs.cgroups(*process[0])
-                found = self._of_process[process] = paths if isinstance(paths, Missing) else placement_of(paths)
-            if isinstance(found, Placement):
-                return found
-        return by_id
 
     def known(self, cgroup_id: int) -> Placement | Missing | None:
         """What is remembered of a cgroup v2."""
@@ -143,14 +114,14 @@ class Cgroups:
 
     def _path(self, cgroup_id: int, event: Event) -> str | None:
         """The path of the cgroup of an event's process, if it is still in that cgroup."""
-        paths = self._procfs.cgroups(event.pid, event.start_ns)
-        if isinstance(paths, Missing) or not paths:
+        path = self._procfs.cgroup_v2(event.pid, event.start_ns)
+        if isinstance(path, Missing):
             return None
         try:
-            inode = os.stat(os.fsdecode(self._mount or b"") + paths[0]).st_ino
+            inode = os.stat(os.fsdecode(self._mount or b"") + path).st_ino
         except (OSError, ValueError):
             return None
-        return paths[0] if inode == cgroup_id else None
+        return path if inode == cgroup_id else None
 
     def _search(self, mount: bytes) -> None:
         """Learn of every cgroup that there is."""
@@ -168,13 +139,30 @@ class Cgroups:
                     self._of_id[entry.inode()] = placement_of((text_of(entry.path[len(mount) :]),))
 
 
-def _mounts(mountinfo: Path) -> tuple[bytes | None, bool]:
-    """Where cgroup v2 is mounted, and whether cgroup v1 is mounted anywhere."""
-    mount, has_v1 = None, False
+def together(v2: Placement | Missing, v1: Placement | Missing) -> Placement | Missing:
+    """
+    Where a process is.
+
+    :param v2: what its cgroup v2 says; UNKNOWN where none is mounted.
+    :param v1: what its cgroups v1 say.
+    """
+    if isinstance(v1, Missing):
+        return v2
+    if isinstance(v2, Missing):
+        return v1 if v1.full_id != HOST or v2 is Missing.UNKNOWN else v2
+    if v2.full_id != HOST:
+        return v2
+    if v1.full_id == HOST:
+        return v1 if isinstance(v2.slice, Missing) and isinstance(v1.slice, str) else v2
+    if isinstance(v2.slice, Missing) or isinstance(v1.unit, str):
+        return v1
+    return replace(v2, full_id=v1.full_id, runtime=v1.runtime, pod_uid=v1.pod_uid)
+
+
+def _mount(mountinfo: Path) -> bytes | None:
+    """Where cgroup v2 is mounted."""
     for line in mountinfo.read_bytes().splitlines():
         before, _, after = line.partition(b" - ")
-        kind = after.split(b" ", 1)[0]
-        has_v1 = has_v1 or kind == b"cgroup"
-        if kind == b"cgroup2" and mount is None:
-            mount = before.split(b" ")[4]
-    return mount, has_v1
+        if after.split(b" ", 1)[0] == b"cgroup2":
+            return before.split(b" ")[4]
+    return None

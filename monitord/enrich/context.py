@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from monitord.abi.event import Capture
-from monitord.enrich.cgroups import Cgroups
+from monitord.enrich.cgroups import Cgroups, together
+from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.clock import WallClock
 from monitord.enrich.lineage import Lineage
 from monitord.enrich.names import group_names, user_homes, user_names, user_shells
 from monitord.enrich.observer import Observer
+from monitord.enrich.origins import Origins
 from monitord.enrich.procfs import Procfs
 from monitord.enrich.runtimes.asking import Runtimes
 from monitord.enrich.table import PROCESSES, ProcessTable
@@ -20,7 +22,7 @@ from monitord.model.event import Event, EventBatch
 from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
 from monitord.model.path import below, normalise
-from monitord.model.placement import HOST, Placement, origin_of
+from monitord.model.placement import HOST, Placement
 from monitord.model.process import Process
 from monitord.model.top import Origin
 from monitord.model.value import Missing, Value
@@ -67,9 +69,11 @@ class ProcContext:
         self._root = root
         self._procfs = Procfs(proc_root)
         self._processes = ProcessTable(self._procfs.tick_ns, processes)
-        self._observer = Observer(table, self._processes)
+        self._cgroups_v1 = CgroupsV1(self._processes, self._procfs)
+        self._observer = Observer(table, self._processes, self._cgroups_v1)
         self._lineage = Lineage(self._processes, self._observer, self._procfs)
         self._cgroups = Cgroups(self._procfs)
+        self._origins = Origins(self._cgroups, self._cgroups_v1, self._lineage)
         self._users = user_names()
         self._groups = group_names()
         self._homes, self._shells = user_homes(), user_shells()
@@ -107,6 +111,9 @@ class ProcContext:
         """Learn of the processes and cgroups that are there; to be called once events come, before `observe`."""
         self._cgroups.seed()
         self._lineage.seed(self._procfs.pids() if self._root is None else self._procfs.descendants(self._root))
+        if self._cgroups_v1.mounted:
+            for entry in self._processes.living():
+                self._cgroups_v1.of(entry)
 
     def observe(self, batch: EventBatch) -> None:
         """Learn from a batch; to be called before any of its events is judged."""
@@ -122,15 +129,8 @@ class ProcContext:
         self._doubtful = True
 
     def origins(self, batch: EventBatch) -> list[tuple[Origin, int]]:
-        """Where the events of a batch come from, by their cgroups, and how many from there."""
-        if not len(batch):
-            return []
-        ids, rows, counts = np.unique(batch.records["cgroup_id"], return_index=True, return_counts=True)
-        found = []
-        for cgroup_id, row, count in zip(ids.tolist(), rows.tolist(), counts.tolist(), strict=True):
-            placement = self._cgroups.known(cgroup_id) or self._cgroups.of_id(cgroup_id, batch.event(row))
-            found.append((origin_of(placement), count))
-        return found
+        """Where the events of a batch come from, by their cgroups, and how many from there; after `observe`."""
+        return list(self._origins.count(batch).items())
 
     def syscall(self, event: Event) -> Syscall | None:
         """The table's entry for the call; None for a number outside it."""
@@ -177,7 +177,10 @@ class ProcContext:
 
     def placement(self, event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
-        return self._cgroups.placement(event, self._lineage.programs(event), self._lineage.joined(event))
+        placement = self._cgroups.of_id(event.cgroup_id, event)
+        if not self._cgroups_v1.mounted:
+            return placement
+        return together(placement, self._cgroups_v1.of(self._lineage.entry(event)).at(event.ts_ns))
 
     def leader(self, event: Event, pid: int) -> Process | Missing:
         """The process that has a pid, in the initial pid namespace, and had it when the call returned."""

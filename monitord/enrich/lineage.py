@@ -1,7 +1,7 @@
 """A process and its ancestors at the time of an event, from the process table and, where that does not know, /proc."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,16 +11,12 @@ from monitord.enrich.program import Facts, Program, facts_of
 from monitord.enrich.table import Entry, Phase, ProcessTable
 from monitord.model.event import Event, ProcessKey
 from monitord.model.path import below
-from monitord.model.placement import Placement
 from monitord.model.process import Process
 from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
 
 _LINKS = ("/proc/", "/dev/fd/")
 """Nothing executable lies here; what is named here stands for a file elsewhere."""
-
-PROGRAMS_OF = 4
-"""Generations that are asked for a cgroup: short-lived programs of a script, and the script."""
 
 _UNTOLD = Facts(Missing.LATE, Missing.LATE, Missing.LATE)
 
@@ -59,6 +55,10 @@ class Lineage:
             if entry.key[0] not in there or self._processes.current(entry.key[0]) is not entry:
                 self._processes.end(entry, now_ns)
 
+    def known(self, pid: int, start_ns: int) -> Entry | None:
+        """A process that is in the table."""
+        return self._processes.get(pid, start_ns)
+
     def entry(self, event: Event) -> Entry:
         """The process of an event in the table; put there if need be."""
         entry = self._processes.get(event.pid, event.start_ns)
@@ -69,21 +69,6 @@ class Lineage:
         if self._observer.is_exec(event) and all(known.since_ns != event.ts_ns for known in entry.phases):
             self._processes.execute(entry, event.ts_ns, comm, Program(facts_of(event)))
         return entry
-
-    def programs(self, event: Event) -> Iterator[tuple[ProcessKey, int]]:
-        """The process of an event and its next ancestors in the table, each with the time of its program."""
-        entry: Entry | None = self.entry(event)
-        for _ in range(PROGRAMS_OF):
-            if entry is None:
-                return
-            phase, _latest = entry.at(event.ts_ns)
-            yield ProcessKey(*entry.key_and_start), phase.since_ns if phase else 0
-            entry = self._processes.find(entry.parent) if entry.parent else self._processes.current(entry.ppid)
-
-    def joined(self, event: Event) -> Placement | None:
-        """Where the process of an event was, by what was seen of its moves between cgroups v1."""
-        joined = self.entry(event).joined
-        return None if joined is None else joined.at(event.ts_ns)
 
     def own(self, event: Event) -> Process:
         """The process that made a call; after a successful exec, the new program."""

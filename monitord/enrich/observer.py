@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, NO_CALL, Flag, Kind, TextFlag
-from monitord.enrich.joined import join
+from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.program import Program
 from monitord.enrich.table import Entry, Phase, ProcessTable
 from monitord.model.event import Event, EventBatch
@@ -41,8 +41,9 @@ class Observer:
     One process from its start to its end, with one exec, takes some 10 us.
     """
 
-    def __init__(self, table: SyscallTable, processes: ProcessTable) -> None:
+    def __init__(self, table: SyscallTable, processes: ProcessTable, cgroups_v1: CgroupsV1) -> None:
         self._processes = processes
+        self._cgroups_v1 = cgroups_v1
         self._interest = Interest(
             {(call.abi, call.nr): Outcome.SUCCESS for name in _CALLS for call in table.calls_named(name)},
             lifecycle=True,
@@ -70,6 +71,8 @@ class Observer:
         if not len(batch):
             return
         records = batch.records
+        # By the time of the first: the events of those that end within this batch have still to be judged.
+        self._processes.sweep(int(records["ts_ns"][0]))
         role = self._role[records["abi"], np.clip(records["nr"], NO_CALL, NR_UNKNOWN)]  # NO_CALL: the last, no call's
         done = (records["ret"] == 0) & (records["flags"] & (Flag.UNFINISHED | Flag.NO_RETURN) == 0)
         records_of = (kind == Kind.FORK) | (kind == Kind.EXIT) | (kind == Kind.JOIN)
@@ -79,7 +82,6 @@ class Observer:
             columns = [taken[name].tolist() for name in _COLUMNS]
             for row, is_of, *values in zip(rows.tolist(), role[rows].tolist(), *columns, strict=True):
                 self._learn(batch, row, is_of, values)
-        self._processes.sweep(int(records["ts_ns"][-1]))
 
     def _learn(self, batch: EventBatch, row: int, role: int, values: list[Any]) -> None:
         kind, ts_ns, pid, tid, start_ns, comm, ppid, parent_comm, flags, args = values
@@ -100,7 +102,7 @@ class Observer:
         if kind == Kind.JOIN:
             path = batch.event(row).captured(NO_ARGUMENT)
             if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:
-                entry.joined = join(entry.joined, ts_ns, args[0], path.text)
+                self._cgroups_v1.move(entry, ts_ns, args[0], path.text)
         elif role == _EXEC:
             processes.execute(entry, ts_ns, comm, Program.recorded(batch, row))
         elif role == _NAME:

@@ -26,7 +26,8 @@ ENVIRONMENT_BYTES = 1 << 18
 CHILDREN_BYTES = 1 << 20
 """Of /proc/PID/task/TID/children: as many as a pid namespace has by default, 32768, and more."""
 
-PF_KTHREAD = 0x00200000  # include/linux/sched.h
+PF_EXITING = 0x00000004  # include/linux/sched.h
+PF_KTHREAD = 0x00200000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Stat:
 
     comm: str
     zombie: bool
+    exiting: bool
     kernel_thread: bool
     ppid: int
     start_ns: int
@@ -139,13 +141,22 @@ class Procfs:
         variables = [one.partition("=") for one in argv_of(data)]
         return {name: value for name, equals, value in reversed(variables) if equals}
 
-    def cgroups(self, pid: int, start_ns: int) -> tuple[str, ...] | Missing:
-        """The paths of a process's cgroups, that of cgroup v2 first, where it is mounted; each as /proc has it."""
+    def cgroup_v2(self, pid: int, start_ns: int) -> str | Missing:
+        """The path of a process's cgroup v2, as /proc has it."""
         lines = self._cgroup_lines(pid, start_ns)
-        return lines if isinstance(lines, Missing) else tuple(path for _, _, path in lines)
+        if isinstance(lines, Missing):
+            return lines
+        return next((path for number, _, path in lines if not number), Missing.LATE)
+
+    def cgroups_v1(self, pid: int, start_ns: int) -> Mapping[int, str] | Missing:
+        """The paths of a process's cgroups v1 by hierarchy, in order of its number."""
+        lines = self._cgroup_lines(pid, start_ns)
+        if isinstance(lines, Missing):
+            return lines
+        return {number: path for number, _, path in lines if number} or Missing.LATE
 
     def cgroups_by_controller(self, pid: int, start_ns: int) -> Mapping[str, str] | Missing:
-        """The same by controller; that of cgroup v2 has the empty name."""
+        """The paths of a process's cgroups by controller; that of cgroup v2 has the empty name."""
         lines = self._cgroup_lines(pid, start_ns)
         if isinstance(lines, Missing):
             return lines
@@ -158,8 +169,10 @@ class Procfs:
             return Missing.LATE
         if self.tick(start_ns) != self.tick(stat.start_ns):
             return Missing.LATE
-        lines = (line.split(":", 2) for line in text_of(data).split("\n"))
-        return tuple(sorted((int(line[0]), line[1], line[2]) for line in lines if len(line) == 3))
+        split = (line.split(":", 2) for line in text_of(data).split("\n"))
+        lines = sorted((int(line[0]), line[1], line[2]) for line in split if len(line) == 3)
+        # Of a process that ends the kernel says / for all cgroups v1 (proc_cgroup_show).
+        return tuple(line for line in lines if not line[0] or not stat.exiting)
 
     def _stat(self, pid: int) -> Stat | Missing:
         line = self._read(pid, b"stat", STAT_BYTES)
@@ -171,6 +184,7 @@ class Procfs:
         return Stat(
             comm=text_of(head.partition(b"(")[2]),
             zombie=fields[0] in (b"Z", b"X"),
+            exiting=bool(int(fields[6]) & PF_EXITING),
             kernel_thread=bool(int(fields[6]) & PF_KTHREAD),
             ppid=int(fields[1]),
             start_ns=int(fields[19]) * self.tick_ns,

@@ -55,7 +55,7 @@ class Entry:
     :ivar ppid: of the parent that it was born to, or that it had when it was first seen.
     :ivar parent: the key of that parent; None when it was not known.
     :ivar directory: the working directory; the same object where processes share it.
-    :ivar joined: moves between cgroups v1, its own and those of the process that it is a copy of; None without any.
+    :ivar joined: its cgroups v1, which it has from the process that it is a copy of; None until they are asked for.
     :ivar ended_ns: 0 while it lives.
     :ivar children: entries whose `parent` it is.
     :ivar lingers: it ended a while ago and is kept for its descendants.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import DATA_BYTES, EVENT, Capture, Kind, TextFlag
+from monitord.abi.event import CELL, DATA_BYTES, EVENT, Capture, Kind, TextFlag
 from monitord.model.event import Event, EventBatch
 
 GETPPID = 110
@@ -51,6 +51,13 @@ def batch_of(texts: Sequence[Text] = (), **columns: object) -> EventBatch:
         record["text"][0, index] = (len(piece), capture << 4 | arg, *(flags or [0]))
     record["data"] = np.void(data[:DATA_BYTES].ljust(DATA_BYTES, b"\0"))
     return EventBatch(record, np.zeros(1, np.uint16), {0: data[DATA_BYTES:]} if len(data) > DATA_BYTES else {})
+
+
+def one_behind_the_other(*batches: EventBatch) -> EventBatch:
+    """Several batches of one event each as one."""
+    records = np.concatenate([batch.records.view(CELL) for batch in batches]).view(EVENT)
+    overflow = {row: batch.overflow[0] for row, batch in enumerate(batches) if batch.overflow}
+    return EventBatch(records, np.zeros(len(records), np.uint16), overflow)
 
 
 def event_of(texts: Sequence[Text] = (), **columns: object) -> Event:

@@ -1,6 +1,7 @@
 """Real cgroups, real processes in them."""
 
 import os
+import subprocess
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitord.abi.event import NO_ARGUMENT, NO_CALL, Capture, Kind
 from monitord.decode.decoder import Decoder
-from monitord.enrich.cgroups import Cgroups
+from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.context import ProcContext
 from monitord.enrich.procfs import Procfs
-from monitord.model.placement import HOST
+from monitord.model.placement import HOST, Placement
 from monitord.model.value import Missing
-from tests.enrich.events import event_of, running
+from tests.enrich.events import batch_of as one_event
+from tests.enrich.events import event_of, one_behind_the_other, running
 from tests.support.cgroups import V1, V2, cgroup
 from tests.support.container import AVAILABLE, RUNTIMES, bundle, container, pid_of, remove_cgroups
 from tests.support.live import TABLE, Gated, interest, scope_of, watching
@@ -44,14 +47,14 @@ def test_a_container_by_the_cgroup_of_a_living_process(cgroups):
     with cgroup(f"docker/{ID}") as directory, cat_in(directory) as process:
         event = event_of(pid=process.pid, cgroup_id=directory.stat().st_ino)
 
-        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
+        assert ID == cgroups.of_id(event.cgroup_id, event).full_id
 
 
 def test_the_process_has_ended_and_its_cgroup_is_there(cgroups):
     with cgroup(f"system.slice/docker-{ID}.scope") as directory:
         event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=directory.stat().st_ino)
 
-        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
+        assert ID == cgroups.of_id(event.cgroup_id, event).full_id
 
 
 def test_the_process_has_moved_since(cgroups):
@@ -59,15 +62,15 @@ def test_the_process_has_moved_since(cgroups):
     with cgroup(f"docker/{ID}") as then, cgroup("elsewhere") as now, cat_in(now) as process:
         event = event_of(pid=process.pid, cgroup_id=then.stat().st_ino)
 
-        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
+        assert ID == cgroups.of_id(event.cgroup_id, event).full_id
 
 
 def test_a_known_cgroup_is_remembered_when_it_is_gone(cgroups):
     with cgroup(f"docker/{ID}") as directory:
         event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=directory.stat().st_ino)
-        cgroups.placement(event, [(event.key, 0)])
+        cgroups.of_id(event.cgroup_id, event)
 
-    assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
+    assert ID == cgroups.of_id(event.cgroup_id, event).full_id
 
 
 def test_a_cgroup_that_was_gone_before_is_late(cgroups):
@@ -75,7 +78,7 @@ def test_a_cgroup_that_was_gone_before_is_late(cgroups):
         inode = directory.stat().st_ino
     event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=inode)
 
-    assert Missing.LATE is cgroups.placement(event, [(event.key, 0)])
+    assert Missing.LATE is cgroups.of_id(event.cgroup_id, event)
 
 
 def test_the_hierarchy_is_searched_once_a_second_at_most():
@@ -229,28 +232,121 @@ def placements(argv, *names):
     return found
 
 
+def v1_event(ts_ns, **columns):
+    """Of a process that is in the root of cgroup v2."""
+    return one_event(cgroup_id=os.stat(V2[0]).st_ino, ts_ns=ts_ns, **columns)
+
+
+def joins(process, ts_ns, path):
+    """The record of a move in the first hierarchy; its number is that which /proc shows."""
+    lines = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
+    (number,) = [int(number) for number, names, _ in lines if names.split(",")[0] == V1[0].rpartition("/")[2]]
+    columns = {"pid": process.pid, "tid": process.pid, "args": (number, 0, 0, 0, 0, 0), "nr": NO_CALL}
+    columns["cgroup_id"] = os.stat(V2[0]).st_ino
+    return one_event([(NO_ARGUMENT, Capture.STR, path.encode())], ts_ns=ts_ns, kind=Kind.JOIN, **columns)
+
+
+HOST_UNIT = Placement(unit="cron.service", slice="system.slice")
+CONTAINER = Placement(ID, "docker")
+IN_SCOPE = Placement(ID, "docker", unit=f"docker-{ID}.scope", slice="system.slice")
+
+
+@pytest.mark.parametrize(
+    ("v2", "v1", "expected"),
+    [
+        (Missing.UNKNOWN, HOST_UNIT, HOST_UNIT),  # no cgroup v2 is mounted
+        (Missing.UNKNOWN, Missing.LATE, Missing.UNKNOWN),
+        (Missing.LATE, HOST_UNIT, Missing.LATE),  # a container of cgroup v2 alone, it may be
+        (Missing.LATE, CONTAINER, CONTAINER),
+        (Placement(), Missing.LATE, Placement()),
+        (CONTAINER, Placement("other", "lxc"), CONTAINER),
+        (Placement(), HOST_UNIT, HOST_UNIT),
+        (HOST_UNIT, Placement(), HOST_UNIT),
+        (HOST_UNIT, IN_SCOPE, IN_SCOPE),
+        (HOST_UNIT, CONTAINER, Placement(ID, "docker", unit="cron.service", slice="system.slice")),
+    ],
+)
+def test_both_together(v2, v1, expected):
+    assert expected == together(v2, v1)
+
+
 @pytest.mark.skipif(not V1, reason="no cgroup v1 here")
 class TestV1:
-    def test_a_container_in_a_v1_hierarchy_alone(self, cgroups):
+    @pytest.fixture
+    def context(self):
+        return ProcContext(TABLE, root=os.getpid())
+
+    def test_a_container_in_a_v1_hierarchy_alone(self, context):
         with cgroup(f"docker/{ID}", V1[0]) as directory, cat_in(directory) as process:
-            event = event_of(pid=process.pid, cgroup_id=os.stat(V2[0]).st_ino)
+            assert ID == context.placement(v1_event(1, pid=process.pid).event(0)).full_id
 
-            assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
+    def test_one_that_was_there_before_is_known_when_it_is_gone(self, context):
+        with cgroup(f"docker/{ID}", V1[0]) as directory:
+            with cat_in(directory) as process:
+                context.seed()
+                event = v1_event(1, pid=process.pid).event(0)
 
-    def test_a_process_that_has_ended_was_where_its_parent_is(self, cgroups):
+            assert ID == context.placement(event).full_id
+
+    def test_a_process_that_has_ended_was_where_its_parent_is(self, context):
         with cgroup(f"docker/{ID}", V1[0]) as directory, cat_in(directory) as process:
-            event = event_of(pid=2**22 - 1, start_ns=7, comm=b"gone", cgroup_id=os.stat(V2[0]).st_ino)
-            parent = event_of(pid=process.pid).key
+            context.seed()
+            gone = v1_event(1, pid=2**22 - 1, start_ns=2**62, comm=b"gone", ppid=process.pid).event(0)
 
-            assert ID == cgroups.placement(event, [(event.key, 0), (parent, 0)]).full_id
+            assert ID == context.placement(gone).full_id
 
-    def test_a_runtime_moves_itself_and_executes_the_program_of_the_container(self, cgroups):
+    def test_of_one_that_ends_the_kernel_says_the_root_and_it_is_not_believed(self, context):
+        with cgroup(f"docker/{ID}", V1[0]) as directory:
+            process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+            (directory / "cgroup.procs").write_text(str(process.pid))
+            event = v1_event(1, pid=process.pid).event(0)
+            process.stdin.close()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            said = Path(f"/proc/{process.pid}/cgroup").read_text()
+            paths = Procfs(Path("/proc")).cgroups_v1(process.pid, event.start_ns)
+            process.wait()
+
+        assert ID not in said
+        assert Missing.LATE is paths
+
+    def test_a_runtime_moves_itself_and_executes_the_program_of_the_container(self, context):
+        """What /proc said before is right for the events before."""
+        with cgroup("runtime", V1[0]) as before, cat_in(before) as process:
+            context.seed()
+            context.observe(joins(process, 100, f"/docker/{ID}"))
+            placements = [context.placement(v1_event(ts_ns, pid=process.pid).event(0)) for ts_ns in (99, 100)]
+
+            assert [HOST, ID] == [placement.full_id for placement in placements]
+
+    def test_of_a_move_by_one_that_nobody_knew_the_other_hierarchies_are_asked_for(self, context):
+        with cgroup(f"docker/{ID}", V1[-1]) as directory, cat_in(directory) as process:
+            context.observe(joins(process, 100, "/"))
+
+            assert ID == context.placement(v1_event(100, pid=process.pid).event(0)).full_id
+
+    def test_after_a_loss_it_is_asked_again(self, context):
         with cgroup("runtime", V1[0]) as before, cgroup(f"docker/{ID}", V1[0]) as after, cat_in(before) as process:
-            event = event_of(pid=process.pid, cgroup_id=os.stat(V2[0]).st_ino)
-            assert HOST == cgroups.placement(event, [(event.key, 0)]).full_id
+            context.seed()
             (after / "cgroup.procs").write_text(str(process.pid))
+            event = v1_event(1, pid=process.pid)
+            assert HOST == context.placement(event.event(0)).full_id
 
-            assert ID == cgroups.placement(event, [(event.key, 23)]).full_id
+            context.lost()
+            context.observe(event)
+            assert ID == context.placement(event.event(0)).full_id
+
+    def test_events_are_counted_where_their_process_was_then(self, context):
+        with cgroup("runtime", V1[0]) as before, cat_in(before) as process:
+            context.seed()
+            batch = one_behind_the_other(
+                v1_event(98, pid=process.pid),
+                *(v1_event(ts_ns, pid=os.getpid()) for ts_ns in (99, 100)),
+                joins(process, 101, f"/docker/{ID}"),
+                *(v1_event(ts_ns, pid=process.pid) for ts_ns in (102, 103, 104, 105)),
+            )
+            context.observe(batch)
+
+            assert {("host", ""): 3, (ID[:12], ""): 5} == dict(context.origins(batch))
 
     @pytest.mark.bpf
     def test_a_hundred_of_a_few_milliseconds(self):
@@ -289,4 +385,4 @@ def test_a_container_that_a_runtime_runs(cgroups, tmp_path, runtime):
         v2 = Path(f"/proc/{pid}/cgroup").read_text().splitlines()[-1].removeprefix("0::")
         event = event_of(pid=pid, cgroup_id=os.stat(V2[0] + v2).st_ino)
 
-        assert ID == cgroups.placement(event, [(event.key, 0)]).full_id
+        assert ID == cgroups.of_id(event.cgroup_id, event).full_id

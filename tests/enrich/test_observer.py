@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, NO_CALL, Capture, Flag, Kind, TextFlag
+from monitord.abi.event import NO_ARGUMENT, NO_CALL, Capture, Flag, Kind, TextFlag
 from monitord.decode.decoder import Decoder
 from monitord.enrich.context import ProcContext
 from monitord.enrich.directory import MOVES
-from monitord.model.event import EventBatch
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
-from tests.enrich.events import batch_of
+from tests.enrich.events import batch_of, one_behind_the_other
 from tests.support.live import TABLE as LIVE_TABLE
 from tests.support.live import Gated, compiled, interest, scope_of, watching
 
@@ -46,18 +45,12 @@ def fork(ts_ns, number, child, flags=0):
     return call(ts_ns, child, "none", kind=Kind.FORK, flags=flags, **caller)
 
 
-def joined(*batches):
-    records = np.concatenate([batch.records.view(CELL) for batch in batches]).view(EVENT)
-    overflow = {row: batch.overflow[0] for row, batch in enumerate(batches) if batch.overflow}
-    return EventBatch(records, np.zeros(len(records), np.uint16), overflow)
-
-
 class Stand:
     def __init__(self):
         self.context = ProcContext(TABLE, root=os.getpid())
 
     def observe(self, *batches):
-        self.context.observe(joined(*batches))
+        self.context.observe(one_behind_the_other(*batches))
 
     def cwd(self, number, ts_ns):
         return self.context.process(call(ts_ns, number, "getppid").event(0)).cwd

@@ -44,6 +44,19 @@ def into(directory: Path):
     return lambda: (directory / "cgroup.procs").write_text(str(os.getpid()))
 
 
+def removing(directory: Path):
+    """An os.open behind which this directory, once open, is gone."""
+    really = os.open
+
+    def opened(path, *args, **kwargs):
+        fd = really(path, *args, **kwargs)
+        if path == directory:
+            directory.rmdir()
+        return fd
+
+    return opened
+
+
 class TestPid:
     def test_a_process_and_its_descendants_are_watched(self):
         gated = Gated(
@@ -141,6 +154,22 @@ class TestUnit:
 
             assert 6 == getppids(source)
         assert caplog.messages[0].startswith(f"unit {unit.name} has no cgroup below ")
+
+    def test_a_unit_that_stops_the_moment_it_was_found_is_waited_for(self, cgroup, monkeypatch):
+        unit = cgroup / f"{cgroup.name}-short.service"
+        with watching(Scope(ScopeKind.UNIT, unit.name)) as source:
+            unit.mkdir()
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "open", removing(unit))
+                source._housekeeping_due_s = 0.0
+                source.drain(0)
+            unit.mkdir()
+            source._housekeeping_due_s = 0.0
+            source.drain(0)
+            flood(6, preexec_fn=into(unit))
+            unit.rmdir()
+
+            assert 6 == getppids(source)
 
 
 class TestUid:

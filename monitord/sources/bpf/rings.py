@@ -7,6 +7,7 @@ The layout (a page of struct perf_event_mmap_page, then 2^n data pages) is perf_
 
 import ctypes
 import fcntl
+import logging
 import mmap
 import os
 import select
@@ -19,6 +20,8 @@ from monitord.sources.bpf.perf_event import open_output, wakeup_of
 _IOC_ENABLE = 0x2400
 _HEAD_OFFSET = 1024  # data_head in struct perf_event_mmap_page
 _TAIL_OFFSET = 1032
+
+_log = logging.getLogger(__name__)
 
 
 class Ring:
@@ -89,15 +92,17 @@ class Rings:
         self._opened = {} if opened is None else opened
         self._poll = select.poll()
         self._rings: dict[int, Ring] = {}
+        self._refused: set[int] = set()
 
     def follow(self, cpus: tuple[int, ...]) -> tuple[list[Ring], list[RawBatch]]:
         """
         Open rings for CPUs that came, close those of CPUs that went.
 
         :return: the new rings, to be put into the kernel's table; what the closed ones still held.
-        :raises LoadError: the first ring of all cannot be opened. A later one that may not be is not missed: its CPU
-            has the spare ring.
+        :raises LoadError: a ring cannot be opened at the start, or none may be. One that cannot be opened later is
+            tried again with each call, and not missed: its CPU has the spare ring.
         """
+        starting = not self._rings
         left = []
         for cpu in [cpu for cpu in self._rings if cpu not in cpus]:
             ring = self._rings.pop(cpu)
@@ -119,6 +124,13 @@ class Rings:
                     f"perf_event_open for CPU {cpu} failed ({error.strerror}): with kernel.perf_event_paranoid above 2 "
                     "(Debian's is 3) this needs CAP_SYS_ADMIN or root, otherwise CAP_PERFMON"
                 ) from error
+            except LoadError as error:
+                if starting:
+                    raise
+                if cpu not in self._refused:
+                    _log.warning("%s; CPU %d sends to the spare ring", error, cpu)
+                self._refused.add(cpu)
+                continue
             self._rings[cpu] = ring
             self._poll.register(ring.fd, select.POLLIN)
             opened.append(ring)

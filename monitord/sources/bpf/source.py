@@ -226,12 +226,12 @@ class BpfSource:
             if cgroup_id == self._cgroup_id:
                 return
             fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self._update("scope_cgroup", 0, fd.to_bytes(4, "little"))
+            finally:
+                os.close(fd)
         except (ScopeError, OSError):
-            return  # stopped; the next start is found the next time
-        try:
-            self._update("scope_cgroup", 0, fd.to_bytes(4, "little"))
-        finally:
-            os.close(fd)
+            return  # stopped, be it this moment; the next start is found the next time
         self._cgroup_id = cgroup_id
 
     def _mark(self, pid: int) -> None:

@@ -1,10 +1,12 @@
 """The HTTP server that Prometheus scrapes: ``/metrics``, and an index that links to it."""
 
+import contextlib
 import errno
 import logging
 import socket
 import socketserver
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -21,6 +23,12 @@ _log = logging.getLogger(__name__)
 
 Render = Callable[[str], tuple[str, bytes]]
 """The metrics of this moment: from the request's Accept header to the content type and the body."""
+
+CONNECTIONS = 16
+"""At a time, each with a thread. Every user of the machine may connect, and must not take the threads of the daemon."""
+
+_PAUSE_S = 0.1
+"""Between two tries to accept a connection without a descriptor for it."""
 
 _INDEX = b'<!DOCTYPE html><title>monitord</title><h1>monitord</h1><a href="/metrics">metrics</a>\n'
 
@@ -49,7 +57,7 @@ class MetricsServer:
                 f"cannot serve metrics on {place}: {why}; change metrics.address, or give --metrics ADDR:PORT"
             ) from err
         self._address = address
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve, name="metrics", daemon=True)
 
     @property
     def port(self) -> int:
@@ -67,9 +75,9 @@ class MetricsServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening; half a second at most."""
-        if self._thread.is_alive():
-            self._server.shutdown()
+        """Stop listening."""
+        self._server.stop()
+        if self._thread.ident is not None:
             self._thread.join()
         self._server.server_close()
 
@@ -78,11 +86,50 @@ class _Server(socketserver.ThreadingTCPServer):
     # Not http.server.HTTPServer: that one asks the name service for its own name, which can take seconds.
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 128  # beside somebody who opens many at once, a scrape finds no room in 5, and waits a second
 
     def __init__(self, family: socket.AddressFamily, target: Any, handler: Any) -> None:
         self._freebind = _FREEBIND[family]
         self.address_family = family
+        self._ended = threading.Event()
+        self._clients: deque[socket.socket] = deque()
+        self._lock = threading.Lock()  # holds `_clients`, and none of them is closed meanwhile
         super().__init__(target, handler)
+
+    def serve(self) -> None:
+        """Answer until `stop`."""
+        # Not serve_forever(): it wakes up twice a second to look whether it is to end.
+        while not self._ended.is_set():
+            self.handle_request()
+
+    def stop(self) -> None:
+        """Let `serve` return; the socket stays open."""
+        self._ended.set()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes accept()
+
+    def get_request(self) -> tuple[Any, Any]:
+        """The next connection."""
+        try:
+            return super().get_request()
+        except OSError:
+            self._ended.wait(_PAUSE_S)  # it would be asked for again at once, and again
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """The newest connection gets its thread; what is one too many goes, and that is the oldest."""
+        with self._lock:
+            if len(self._clients) == CONNECTIONS:
+                with contextlib.suppress(OSError):
+                    self._clients.popleft().shutdown(socket.SHUT_RDWR)
+            self._clients.append(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """The connection has been served."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._clients.remove(request)
+        super().shutdown_request(request)
 
     def server_bind(self) -> None:
         """Also an address that the machine does not have yet: at boot the network comes after the daemon."""

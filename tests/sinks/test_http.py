@@ -2,17 +2,21 @@ import http.client
 import logging
 import socket
 import subprocess
+import threading
+import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 
 from monitord.abi.arch import Abi
 from monitord.model.counts import BUCKET_BOUNDS_NS, Latency, SyscallCount
 from monitord.model.priority import Priority
-from monitord.sinks.http import ListenError, MetricsServer
+from monitord.sinks.http import CONNECTIONS, ListenError, MetricsServer
 from monitord.sinks.prometheus import Readings, renderer
 from monitord.telemetry import ProgramStats, Telemetry
+from tests.support.descriptors import no_descriptors
 
 
 @pytest.fixture
@@ -35,6 +39,14 @@ def get(server: MetricsServer, path: str, address="127.0.0.1") -> bytes:
     request = urllib.request.Request(f"http://{address}:{server.port}{path}", headers={"Accept": "text/x"})
     with urllib.request.urlopen(request) as answer:
         return answer.read()
+
+
+def settled(number, most: int) -> int:
+    """A number, once it is down to `most`, or after 5 s."""
+    end_s = time.monotonic() + 5
+    while (found := number()) > most and time.monotonic() < end_s:
+        time.sleep(0.01)
+    return found
 
 
 class TestAnswers:
@@ -74,6 +86,42 @@ class TestAnswers:
             assert b"400" in client.recv(4096)
 
 
+class TestManyClients:
+    """Any user of the machine can connect to loopback, and a service may have 64 threads."""
+
+    def test_they_take_no_more_threads_than_are_for_them_and_a_scrape_is_answered(self, serve):
+        server, before = serve(), threading.active_count()
+        with ExitStack() as clients:
+            for _ in range(5 * CONNECTIONS):
+                clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+
+            assert b"text/x" == get(server, "/metrics")
+            assert before + CONNECTIONS >= settled(threading.active_count, before + CONNECTIONS)
+
+    def test_the_oldest_that_says_nothing_makes_room(self, serve):
+        server = serve()
+        with ExitStack() as stack:
+            place = ("127.0.0.1", server.port)
+            first, *_ = [stack.enter_context(socket.create_connection(place)) for _ in range(CONNECTIONS + 1)]
+            first.settimeout(5)
+
+            assert b"" == first.recv(1)
+
+    def test_without_descriptors_it_waits_and_takes_no_processor(self, serve):
+        server = serve()
+        with socket.socket() as client:
+            with no_descriptors():
+                client.connect(("127.0.0.1", server.port))
+                used_s = time.process_time()
+                time.sleep(0.5)
+
+                assert 0.1 > time.process_time() - used_s
+            client.sendall(b"GET /metrics HTTP/1.0\r\nAccept: text/x\r\n\r\n")
+            client.settimeout(5)
+
+            assert client.makefile("rb").read().endswith(b"text/x")
+
+
 class TestListening:
     def test_a_port_in_use_is_named_with_the_next_step(self, serve):
         port = serve().port
@@ -101,6 +149,14 @@ class TestListening:
 
         with pytest.raises(ConnectionRefusedError):
             http.client.HTTPConnection("127.0.0.1", server.port).connect()
+
+    def test_a_close_does_not_wait(self, serve):
+        servers = [serve() for _ in range(5)]
+        begin_s = time.monotonic()
+        for server in servers:
+            server.close()
+
+        assert 0.2 > time.monotonic() - begin_s
 
     def test_one_that_never_started_closes(self):
         server = MetricsServer("127.0.0.1", 0, lambda accept: ("", b""))

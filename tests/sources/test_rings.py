@@ -1,13 +1,12 @@
 """Rings of CPUs that come and go."""
 
 import os
-import resource
-from contextlib import contextmanager
 
 import pytest
 
 from monitord.sources.bpf.errors import LoadError
 from monitord.sources.bpf.rings import Rings
+from tests.support.descriptors import no_descriptors
 
 pytestmark = pytest.mark.bpf
 
@@ -19,19 +18,6 @@ def rings():
     made = Rings(PAGES)
     yield made
     made.close()
-
-
-@contextmanager
-def no_descriptors():
-    """None can be opened meanwhile."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def cpus_of(opened) -> list[int]:

@@ -151,7 +151,6 @@ def _make_map(name: str, definition: MapDefinition) -> int:
 
 def _load_program(name: str, code: bytes, type_id: int) -> int:
     """One program into the kernel; the verifier's last lines come with the error."""
-    log = ctypes.create_string_buffer(1 << 20)
     options = libbpf.ProgLoadOpts(
         sz=ctypes.sizeof(libbpf.ProgLoadOpts),
         expected_attach_type=libbpf.TRACE_RAW_TP,
@@ -164,6 +163,7 @@ def _load_program(name: str, code: bytes, type_id: int) -> int:
         return fd
     error = ctypes.get_errno()
     # Once more for the verifier's words: asking for them always would slow every start.
+    log = ctypes.create_string_buffer(1 << 20)
     options.log_level, options.log_size = 1, len(log)
     options.log_buf = ctypes.cast(log, ctypes.c_void_p)
     fd = int(lib.bpf_prog_load(*arguments, ctypes.byref(options)))

@@ -58,7 +58,7 @@ def scraped() -> dict[str, tuple[str, str]]:
         syscall_name=lambda abi, nr: "read",
         errno_name=lambda number: "ENOENT",
     )
-    text = renderer(telemetry, readings)("")[1].decode()
+    text = renderer(telemetry, readings)().decode()
     metrics = {}
     for name, type_ in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
         sample = re.search(rf"^{name}(?:_bucket)?(?:\{{(.*?)\}})? \S+$", text, re.MULTILINE)

@@ -9,10 +9,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from http.server import BaseHTTPRequestHandler
+from http import HTTPStatus
 from typing import Any
 
 from monitord import __version__
+from monitord.sinks.exposition import CONTENT_TYPE
 
 _FREEBIND = {
     socket.AF_INET: (socket.IPPROTO_IP, 15),  # IP_FREEBIND of uapi/linux/in.h
@@ -21,8 +22,11 @@ _FREEBIND = {
 
 _log = logging.getLogger(__name__)
 
-Render = Callable[[str], tuple[str, bytes]]
-"""The metrics of this moment: from the request's Accept header to the content type and the body."""
+Render = Callable[[], bytes]
+"""The metrics of this moment, as text."""
+
+_LINE_BYTES, _HEADERS = 8192, 100
+"""The longest line of a request that is read in one piece, and the most lines behind the first."""
 
 CONNECTIONS = 16
 """At a time, each with a thread. Every user of the machine may connect, and must not take the threads of the daemon."""
@@ -146,37 +150,59 @@ class _Server(socketserver.ThreadingTCPServer):
         """A client that went away is nobody's trouble."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server_version = f"monitord/{__version__}"
-    sys_version = ""
-    timeout = 10  # seconds for a client to send its request or to take the answer
+class _Handler(socketserver.StreamRequestHandler):
+    """
+    One GET or HEAD, and the end.
+
+    Not http.server: e-mail's headers, HTML's entities and TLS come with it, 6 MB of them.
+    """
+
+    timeout = 10  # seconds for a client to send a line, or to take the answer
 
     def __init__(self, render: Render, *args: Any) -> None:
         self._render = render
         super().__init__(*args)
 
-    def do_GET(self) -> None:
-        """Answer a request."""
-        path = self.path.partition("?")[0]
-        if path == "/":
-            self._answer("text/html; charset=utf-8", _INDEX)
-        elif path == "/metrics":
+    def handle(self) -> None:
+        """Answer the request."""
+        words = self.rfile.readline(_LINE_BYTES).split()
+        headers = 0
+        while self.rfile.readline(_LINE_BYTES).strip():
+            headers += 1
+            if headers > _HEADERS:
+                break
+        if len(words) != 3 or not words[2].startswith(b"HTTP/1.") or headers > _HEADERS:
+            self._answer(HTTPStatus.BAD_REQUEST)
+        elif words[0] not in (b"GET", b"HEAD"):
+            self._answer(HTTPStatus.METHOD_NOT_ALLOWED)
+        else:
+            self._get(words[1].partition(b"?")[0], body=words[0] == b"GET")
+
+    def _get(self, path: bytes, body: bool) -> None:
+        if path == b"/":
+            self._answer(HTTPStatus.OK, "text/html; charset=utf-8", _INDEX, body)
+        elif path == b"/metrics":
             try:
-                content_type, body = self._render(self.headers.get("Accept", ""))
+                metrics = self._render()
             except Exception:  # noqa: BLE001 - the outer edge of the thread; to Prometheus the scrape failed
                 _log.exception("a scrape failed")
-                self.send_error(500)
+                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR)
             else:
-                self._answer(content_type, body)
+                self._answer(HTTPStatus.OK, CONTENT_TYPE, metrics, body)
         else:
-            self.send_error(404)
+            self._answer(HTTPStatus.NOT_FOUND)
 
-    def _answer(self, content_type: str, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not worth a line."""
+    def _answer(
+        self, status: HTTPStatus, content_type: str = "text/plain", content: bytes | None = None, body: bool = True
+    ) -> None:
+        if content is None:
+            content = f"{status.phrase}\n".encode()
+        lines = (
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            f"Server: monitord/{__version__}",
+            f"Content-Type: {content_type}",
+            f"Content-Length: {len(content)}",
+            *(("Allow: GET, HEAD",) if status is HTTPStatus.METHOD_NOT_ALLOWED else ()),
+            "Connection: close",
+        )
+        self.wfile.write("\r\n".join((*lines, "", "")).encode() + (content if body else b""))

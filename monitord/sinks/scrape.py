@@ -3,8 +3,7 @@
 import http.client
 from dataclasses import dataclass
 
-from prometheus_client.metrics_core import Metric
-from prometheus_client.parser import text_string_to_metric_families
+from monitord.sinks.exposition import samples_of
 
 TIMEOUT_S = 5.0
 
@@ -29,16 +28,15 @@ def rule_costs(address: str, port: int) -> dict[str, RuleCost]:
     """
     seconds: dict[str, float] = {}
     matches: dict[str, int] = {}
-    for family in _families(address, port):
-        for sample in family.samples:
-            if sample.name == "monitord_rule_evaluation_seconds_total":
-                seconds[sample.labels["rule"]] = sample.value
-            elif sample.name == "monitord_rule_matches_total":
-                matches[sample.labels["rule"]] = int(sample.value)
+    for name, labels, number in _samples(address, port):
+        if name == "monitord_rule_evaluation_seconds_total":
+            seconds[labels["rule"]] = number
+        elif name == "monitord_rule_matches_total":
+            matches[labels["rule"]] = int(number)
     return {name: RuleCost(spent, matches.get(name, 0)) for name, spent in seconds.items()}
 
 
-def _families(address: str, port: int) -> list[Metric]:
+def _samples(address: str, port: int) -> list[tuple[str, dict[str, str], float]]:
     where = f"http://{f'[{address}]' if ':' in address else address}:{port}/metrics"
     try:
         connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
@@ -51,9 +49,9 @@ def _families(address: str, port: int) -> list[Metric]:
     except (OSError, http.client.HTTPException) as error:
         raise ScrapeError(f"no monitord answers at {where}: {error}") from error
     try:
-        families = list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]  # as the library has it
+        samples = list(samples_of(text))
     except ValueError:
-        families = []
-    if answer.status != http.client.OK or not any(family.name.startswith("monitord_") for family in families):
+        samples = []
+    if answer.status != http.client.OK or not any(name.startswith("monitord_") for name, _, _ in samples):
         raise ScrapeError(f"what answers at {where} is not monitord")
-    return families
+    return samples

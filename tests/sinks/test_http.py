@@ -24,7 +24,7 @@ def serve():
     """Starts servers on free ports, and ends them."""
     servers = []
 
-    def serve(render=lambda accept: ("text/plain", accept.encode()), address="127.0.0.1") -> MetricsServer:
+    def serve(render=lambda: b"a 1\n", address="127.0.0.1") -> MetricsServer:
         server = MetricsServer(address, 0, render)
         servers.append(server)
         server.start()
@@ -35,9 +35,15 @@ def serve():
         server.close()
 
 
+def ask(server: MetricsServer, request: bytes) -> tuple[bytes, bytes]:
+    """All that is answered: the first line, and the rest."""
+    with socket.create_connection(("127.0.0.1", server.port)) as client, client.makefile("rb") as answer:
+        client.sendall(request)
+        return answer.readline(), answer.read()
+
+
 def get(server: MetricsServer, path: str, address="127.0.0.1") -> bytes:
-    request = urllib.request.Request(f"http://{address}:{server.port}{path}", headers={"Accept": "text/x"})
-    with urllib.request.urlopen(request) as answer:
+    with urllib.request.urlopen(f"http://{address}:{server.port}{path}") as answer:
         return answer.read()
 
 
@@ -50,11 +56,11 @@ def settled(number, most: int) -> int:
 
 
 class TestAnswers:
-    def test_metrics_in_the_format_asked_for(self, serve):
-        assert b"text/x" == get(serve(), "/metrics")
+    def test_metrics(self, serve):
+        assert b"a 1\n" == get(serve(), "/metrics")
 
     def test_a_query_changes_nothing(self, serve):
-        assert b"text/x" == get(serve(), "/metrics?x=1")
+        assert b"a 1\n" == get(serve(), "/metrics?x=1")
 
     def test_the_index_links_to_the_metrics(self, serve):
         assert b'href="/metrics"' in get(serve(), "/")
@@ -64,26 +70,57 @@ class TestAnswers:
             get(serve(), "/etc/passwd")
 
     def test_ipv6(self, serve):
-        assert b"text/x" == get(serve(address="::1"), "/metrics", "[::1]")
+        assert b"a 1\n" == get(serve(address="::1"), "/metrics", "[::1]")
 
     def test_a_scrape_that_fails_is_an_error_and_the_next_is_not(self, serve, caplog):
-        answers = iter([lambda: 1 / 0, lambda: ("text/plain", b"fine")])
-        server = serve(lambda accept: next(answers)())
+        divisors = iter([0, 7])
+        server = serve(lambda: b"%d" % (161 // next(divisors)))
         with caplog.at_level(logging.CRITICAL), pytest.raises(urllib.error.HTTPError, match="500"):
             get(server, "/metrics")
 
-        assert b"fine" == get(server, "/metrics")
+        assert b"23" == get(server, "/metrics")
 
     def test_a_client_that_says_nothing_does_not_hold_up_others(self, serve):
         server = serve()
         with socket.create_connection(("127.0.0.1", server.port)):
-            assert b"text/x" == get(server, "/metrics")
+            assert b"a 1\n" == get(server, "/metrics")
 
-    def test_a_request_that_is_not_http_is_refused(self, serve):
+    @pytest.mark.parametrize(
+        "request_line", [b"\xff\xfe nonsense", b"", b"GET /metrics", b"GET /metrics SSH-2.0", b"GET / x HTTP/1.1"]
+    )
+    def test_a_request_that_is_not_http_is_refused(self, serve, request_line):
+        status, _ = ask(serve(), request_line + b"\r\n\r\n")
+
+        assert b"HTTP/1.1 400 Bad Request\r\n" == status
+
+    @pytest.mark.parametrize("headers", [b"X: y\r\n" * 101, b"X: " + b"y" * 900_000 + b"\r\n"])
+    def test_a_request_without_end_is_refused(self, serve, headers):
         server = serve()
         with socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.sendall(b"\xff\xfe nonsense\r\n\r\n")
-            assert b"400" in client.recv(4096)
+            client.sendall(b"GET /metrics HTTP/1.1\r\n" + headers)
+            assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+    def test_headers_make_no_difference(self, serve):
+        headers = (
+            b"Host: x\r\nAccept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\nUser-Agent: Prometheus\r\n"
+        )
+        status, rest = ask(serve(), b"GET /metrics HTTP/1.1\r\n" + headers + b"\r\n")
+
+        assert b"HTTP/1.1 200 OK\r\n" == status
+        assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" in rest
+        assert rest.endswith(b"Content-Length: 4\r\nConnection: close\r\n\r\na 1\n")
+
+    def test_to_head_the_length_is_all(self, serve):
+        status, rest = ask(serve(), b"HEAD /metrics HTTP/1.0\r\n\r\n")
+
+        assert b"HTTP/1.1 200 OK\r\n" == status
+        assert rest.endswith(b"Content-Length: 4\r\nConnection: close\r\n\r\n")
+
+    def test_nothing_can_be_changed(self, serve):
+        status, rest = ask(serve(), b"POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+
+        assert b"HTTP/1.1 405 Method Not Allowed\r\n" == status
+        assert b"Allow: GET, HEAD\r\n" in rest
 
 
 class TestManyClients:
@@ -95,7 +132,7 @@ class TestManyClients:
             for _ in range(5 * CONNECTIONS):
                 clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
 
-            assert b"text/x" == get(server, "/metrics")
+            assert b"a 1\n" == get(server, "/metrics")
             assert before + CONNECTIONS >= settled(threading.active_count, before + CONNECTIONS)
 
     def test_the_oldest_that_says_nothing_makes_room(self, serve):
@@ -116,17 +153,17 @@ class TestManyClients:
                 time.sleep(0.5)
 
                 assert 0.1 > time.process_time() - used_s
-            client.sendall(b"GET /metrics HTTP/1.0\r\nAccept: text/x\r\n\r\n")
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             client.settimeout(5)
 
-            assert client.makefile("rb").read().endswith(b"text/x")
+            assert client.makefile("rb").read().endswith(b"a 1\n")
 
 
 class TestListening:
     def test_a_port_in_use_is_named_with_the_next_step(self, serve):
         port = serve().port
         with pytest.raises(ListenError) as caught:
-            MetricsServer("127.0.0.1", port, lambda accept: ("", b""))
+            MetricsServer("127.0.0.1", port, bytes)
 
         assert (
             f"cannot serve metrics on 127.0.0.1:{port}: Address already in use; "
@@ -135,7 +172,7 @@ class TestListening:
 
     def test_what_is_no_address_is_named(self):
         with pytest.raises(ListenError, match=r"cannot serve metrics on .*; change metrics\.address"):
-            MetricsServer("a..b", 9750, lambda accept: ("", b""))
+            MetricsServer("a..b", 9750, bytes)
 
     @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
     def test_an_address_that_the_network_will_bring_is_waited_for(self, serve, address, caplog):
@@ -159,10 +196,10 @@ class TestListening:
         assert 0.2 > time.monotonic() - begin_s
 
     def test_one_that_never_started_closes(self):
-        server = MetricsServer("127.0.0.1", 0, lambda accept: ("", b""))
+        server = MetricsServer("127.0.0.1", 0, bytes)
         server.close()
 
-        MetricsServer("127.0.0.1", server.port, lambda accept: ("", b"")).close()
+        MetricsServer("127.0.0.1", server.port, bytes).close()
 
 
 def test_promtool_has_nothing_to_say(serve):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from monitord import __version__
 from monitord.abi.arch import UnknownMachineError
+from monitord.cli.late import import_late
 
 COMMANDS = ("run", "check", "rules", "explain", "record", "test", "status", "doctor", "syscalls", "fields")
 """In the order of the help; each is the module of that name here, with ``add_parser``."""
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"monitord {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    import_late()
     # Only what is called is imported: `doctor` has to work where a package that `run` needs is missing.
     for name in [name for name in COMMANDS if name in words[:1]] or COMMANDS:
         importlib.import_module(f"monitord.cli.{name}").add_parser(commands)

@@ -24,6 +24,9 @@ ASK_BYTES = 4096
 CLIENT_S = 2.0
 """For a client to send its line, and to take the answer. One is served at a time, and eight may wait."""
 
+_PAUSE_S = 0.1
+"""Between two tries to accept a client without a descriptor for it."""
+
 MODE = 0o660
 
 _log = logging.getLogger(__name__)
@@ -69,15 +72,21 @@ class ControlServer:
 
     def _serve(self) -> None:
         self._socket.settimeout(1)
+        failed = False
         while not self._ended:
+            client = None
             try:
                 client, _ = self._socket.accept()
+                failed = False
             except TimeoutError:
-                client = None
-            except OSError:
-                if not self._ended:
-                    _log.exception("the control socket failed; monitord status will not be answered")
-                return
+                pass
+            except OSError as err:
+                if self._ended:
+                    return
+                if not failed:  # for want of descriptors, most likely
+                    _log.warning("monitord status waits: %s", err.strerror)
+                failed = True
+                time.sleep(_PAUSE_S)
             try:
                 self._every_second()
                 if client is not None:

@@ -18,6 +18,9 @@ NAME = "last_run.json"
 PERIOD_S = 10.0
 """Between two notes: some two hundred bytes, and no wait for the disk."""
 
+STOP_S = 1.0
+"""What the last note gets. Without it the next start says that this run was killed."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,10 +58,9 @@ class LastRun:
 
     def stopped(self) -> None:
         """The run has stopped, and said what came of everything."""
-        if self._thread.is_alive():
-            self._stopping.set()
-            self._thread.join(self._period_s)
-            self._write(stopped=True)
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_S)
 
     def _tell(self, path: Path) -> None:
         try:
@@ -84,9 +86,11 @@ class LastRun:
             )
 
     def _run(self) -> None:
-        self._write(stopped=False)
-        while not self._stopping.wait(self._period_s):
+        stopped = False
+        while not stopped:
             self._write(stopped=False)
+            stopped = self._stopping.wait(self._period_s)
+        self._write(stopped=True)
 
     def _write(self, *, stopped: bool) -> None:
         assert self._path

@@ -14,6 +14,7 @@ import pytest
 
 from monitord.config.schema import ControlConfig
 from monitord.service.control import ASK_BYTES, open_control
+from tests.support.descriptors import no_descriptors
 
 
 @pytest.fixture
@@ -142,6 +143,19 @@ class TestClients:
 
         assert [{"number": 0}] * 8 == answers
 
+
+    def test_one_that_comes_while_there_are_no_descriptors_is_served_later(self, serve, path, caplog):
+        serve()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            with no_descriptors():
+                client.connect(str(path))
+                client.sendall(b'{"ask": "status"}\n')
+                while not caplog.messages:
+                    time.sleep(0.01)
+
+            assert {"number": 0} == json.loads(client.makefile().readline())
+        assert ["monitord status waits: Too many open files"] == caplog.messages
 
 class TestPermissions:
     def test_it_is_for_owner_and_group(self, serve, path):

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import time
 
 import pytest
 
@@ -75,6 +77,17 @@ def test_a_directory_that_takes_no_note_stops_nothing(told, tmp_path, caplog):
     run = LastRun(tmp_path / "absent" / "note", lambda: TOTALS)
     run.start()
     run.stopped()
+
+
+def test_a_disk_that_hangs_holds_up_no_stop(note):
+    """A pipe that nobody reads blocks who opens it, as a dead server does that has the file."""
+    os.mkfifo(note.with_suffix(".new"))
+    run = LastRun(note, lambda: TOTALS)
+    begin_s = time.monotonic()
+    run.start()
+    run.stopped()
+
+    assert 2 > time.monotonic() - begin_s
 
 
 def test_note_is_renewed_while_the_run_lasts(note):

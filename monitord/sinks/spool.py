@@ -92,9 +92,14 @@ class Spool:
         os.fdatasync(self._writer)
 
     def head(self) -> bytes:
-        """The oldest line; there must be one."""
+        """
+        The oldest line; there must be one.
+
+        :raises OSError: it cannot be read now.
+        """
         with self._lock:
             if self._head is None:
+                self._skip_sent()
                 self._head = self._read_line()
             return self._head
 
@@ -118,8 +123,8 @@ class Spool:
             self._offset += len(line)
             self._waiting -= 1
             self._sending = False
-            if self._first != self._last and self._offset >= os.fstat(self._reader).st_size:
-                self._drop_segment()
+            with contextlib.suppress(OSError):  # then `head` tries again
+                self._skip_sent()
             self._write_position()
 
     def close(self) -> None:
@@ -195,23 +200,26 @@ class Spool:
         os.close(self._writer)
         self._writer, self._end = writer, 0
         self._last += 1
-        if self._first == self._last - 1 and self._offset >= os.fstat(self._reader).st_size:
-            self._drop_segment()
+        if self._first == self._last - 1:
+            self._skip_sent()
             self._write_position()
 
-    def _drop_segment(self) -> None:
-        """All of the first file was sent: go on with the next one that is there."""
-        self._bytes -= os.fstat(self._reader).st_size
-        done = self._first
-        while self._first < self._last:
-            self._first += 1
-            with contextlib.suppress(FileNotFoundError):
-                reader = self._open(self._first, os.O_RDONLY)
-                os.close(self._reader)
-                self._reader, self._offset = reader, 0
-                break
-        with contextlib.suppress(FileNotFoundError):
-            self._path(done).unlink()
+    def _skip_sent(self) -> None:
+        """When all of the first file was sent, go on with the next one that is there."""
+        if self._first == self._last or self._offset < (size := os.fstat(self._reader).st_size):
+            return
+        for number in range(self._first + 1, self._last + 1):
+            try:
+                reader = self._open(number, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            os.close(self._reader)
+            done, self._first = self._first, number
+            self._reader, self._offset = reader, 0
+            self._bytes -= size
+            with contextlib.suppress(OSError):  # then the next start deletes it
+                self._path(done).unlink()
+            return
 
     def _read_line(self) -> bytes:
         parts = []

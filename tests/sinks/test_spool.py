@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 from monitord.sinks.spool import SEGMENT_BYTES, Spool, SpoolBusyError, SpoolFullError
+from tests.support.descriptors import no_descriptors
 
 MIB = 1 << 20
 
@@ -182,6 +183,33 @@ class TestLimit:
         taken(spool)
 
         assert 1 == len(list((tmp_path / "spool").glob("*.jsonl")))
+
+
+class TestTrouble:
+    """Segments of 1 KB with a line each: after each line the next file is opened, and the one before deleted."""
+
+    @pytest.fixture
+    def spool(self, opened):
+        spool = opened(4000)
+        for number in range(3):
+            spool.append(line(number, 900))
+        return spool
+
+    def test_without_descriptors_the_next_file_waits(self, spool):
+        spool.head()
+        with no_descriptors():
+            spool.pop()
+            with pytest.raises(OSError, match="Too many open files"):
+                spool.head()
+
+        assert [line(1, 900), line(2, 900)] == taken(spool)
+
+    def test_a_file_that_cannot_be_deleted_is_left_there(self, spool, tmp_path):
+        first = tmp_path / "spool/0000000001.jsonl"
+        first.unlink()
+        first.mkdir()
+
+        assert [line(0, 900), line(1, 900), line(2, 900)] == taken(spool)
 
 
 class TestOwner:

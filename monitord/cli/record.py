@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monitord import __version__
 from monitord.abi.arch import machine_abis
-from monitord.cli.run import USER_MUST_FIX, add_source_options
+from monitord.cli.run import FAILED, START_ERRORS, USER_MUST_FIX, add_source_options, cannot_start
 from monitord.config.default import config_path
 from monitord.config.outputs import OutputsConfig
 from monitord.config.schema import Config
@@ -25,7 +25,6 @@ from monitord.service.log import start_logging
 from monitord.service.signals import STOP, SignalQueue
 from monitord.sinks.format import iso_time
 from monitord.sources.bpf.errors import LoadError
-from monitord.sources.bpf.scope import ScopeError
 from monitord.tables.syscalls import SyscallTable
 from monitord.tables.tracefs import extended
 from monitord.telemetry import Telemetry
@@ -88,18 +87,23 @@ def run(args: argparse.Namespace) -> int:
     )
     with SignalQueue() as signals:
         try:
-            writer = CaptureWriter(args.output, _head(config), args.force)
+            writer = CaptureWriter(args.output, args.force)
         except CaptureError as error:
             _log.error("%s", error)
             return USER_MUST_FIX
         try:
             assembly = RecordingAssembly(path, overrides, config, rules, table, Telemetry(), writer, args.count)
-        except (LoadError, ScopeError) as error:
-            args.output.unlink()
-            _log.error("%s", error)
-            return USER_MUST_FIX
+        except START_ERRORS as error:
+            writer.abandon()
+            return cannot_start(error)
         try:
+            writer.begin(_head(config))
             return _record(assembly, writer, args, signals)
+        except CaptureError as error:
+            _log.error("%s", error)
+            return FAILED
+        except LoadError as error:  # the programs were loaded, and cannot be attached
+            return cannot_start(error)
         finally:
             assembly.close()
 
@@ -123,7 +127,7 @@ def _record(assembly: RecordingAssembly, writer: CaptureWriter, args: argparse.N
         recorder.failure = recorder.failure or error
     if recorder.failure is not None or pipeline.failed is not None:
         _log.error("%s", recorder.failure or pipeline.failed)
-        return 1
+        return FAILED
     _log.info("%d events are in %s", writer.events, args.output)
     return 0
 
@@ -141,14 +145,16 @@ def _head(config: Config) -> dict[str, object]:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number <= 0:
-        raise ValueError
-    return number
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
     if not 0 < number < float("inf"):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return number

@@ -38,6 +38,8 @@ FAILED = 1
 USER_MUST_FIX = 2
 """systemd does not."""
 
+START_ERRORS = (SinkError, ListenError, LoadError, ScopeError, NotifyError, PrivilegeError, OSError)
+
 _EXAMPLES = """\
 what happens:
   Every system call in scope is counted in the kernel, and those that a rule asks for are judged. Alerts go to the
@@ -119,12 +121,8 @@ def run(args: argparse.Namespace) -> int:
             notify = notifier()
             assembly = Assembly(path, overrides, config, rules, table, telemetry)
             drop()
-        except (SinkError, ListenError, LoadError, ScopeError, NotifyError, PrivilegeError) as error:
-            _log.error("%s", error)
-            return FAILED if isinstance(error, PassingError) else USER_MUST_FIX
-        except OSError as error:  # no /proc, no memory, no descriptors: whoever asked could not know what that means
-            _log.error("cannot start: %s", error)
-            return FAILED
+        except START_ERRORS as error:
+            return cannot_start(error)
         if assembly.server:
             assembly.server.start()
         status = assembly.status
@@ -151,13 +149,28 @@ def run(args: argparse.Namespace) -> int:
         try:
             return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
         except LoadError as error:  # the programs were loaded, and cannot be attached
-            _log.error("%s", error)
-            return USER_MUST_FIX
+            return cannot_start(error)
         finally:
             if control:
                 control.close()
             last_run.stopped()
             assembly.close()
+
+
+def cannot_start(error: Exception) -> int:
+    """
+    Tell the log.
+
+    :param error: one of `START_ERRORS`.
+    :return: the exit code.
+    """
+    if isinstance(
+        error, OSError
+    ):  # no /proc, no memory, no descriptors: whoever raised it could not know what it means
+        _log.error("cannot start: %s", error)
+        return FAILED
+    _log.error("%s", error)
+    return FAILED if isinstance(error, PassingError) else USER_MUST_FIX
 
 
 def _relieve_collector() -> None:

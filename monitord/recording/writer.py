@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,56 @@ from monitord.recording.capture import VERSION, CaptureError
 from monitord.recording.code import Code
 from monitord.recording.record import to_object
 
+_MODE = 0o600
+"""Command lines and paths are nobody else's."""
+
 
 class CaptureWriter:
     """
     A capture being written. Whole lines only are in the file, whenever somebody looks.
 
-    :param head: where and how it is made, for the first line.
-    :param force: replace what is there.
+    :param force: replace what is there, once the recording begins.
     :ivar events: in the file.
     :raises CaptureError: the file is there already, or cannot be made.
     """
 
-    def __init__(self, path: Path, head: Mapping[str, Any], force: bool = False) -> None:
+    def __init__(self, path: Path, force: bool = False) -> None:
         self._path = path
         self._waiting: list[bytes] = []
+        self._is_new = True
         self.events = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         try:
-            self._fd = os.open(path, flags, 0o600)  # command lines and paths are nobody else's
+            try:
+                self._fd = os.open(path, flags | os.O_EXCL, _MODE)
+            except FileExistsError:
+                if not force:
+                    raise
+                self._is_new = False
+                self._fd = os.open(path, flags, _MODE)
         except FileExistsError as err:
             message = "this file is there already; give another name, or --force to replace it"
             raise self._error(Code.EXISTS, message) from err
         except OSError as err:
             raise self._error(Code.FILE, f"cannot write this file: {err.strerror}; give another name") from err
+
+    def begin(self, head: Mapping[str, Any]) -> None:
+        """
+        Write the first line, in the place of what was there.
+
+        :param head: where and how it is made.
+        :raises CaptureError: as `flush`.
+        """
+        if stat.S_ISREG(os.fstat(self._fd).st_mode):
+            os.fchmod(self._fd, _MODE)
+            os.ftruncate(self._fd, 0)
         self._write([_line({"capture": VERSION, **head})])
+
+    def abandon(self) -> None:
+        """Close without having begun; all is as it was before."""
+        os.close(self._fd)
+        if self._is_new:
+            self._path.unlink(missing_ok=True)
 
     def add(self, event: Event, context: Context) -> None:
         """Add an event, to be written by `flush`."""

@@ -49,7 +49,7 @@ class ControlServer:
         self._path = path
         self._answers = answers
         self._every_second = every_second
-        self._ended = False
+        self._ended = threading.Event()
         self._socket = _listening(path, group)
         self._inode = path.stat().st_ino
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
@@ -60,7 +60,7 @@ class ControlServer:
 
     def close(self) -> None:
         """Stop, and take the socket away if it is still ours."""
-        self._ended = True
+        self._ended.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes accept()
         if self._thread.is_alive():
@@ -73,7 +73,7 @@ class ControlServer:
     def _serve(self) -> None:
         self._socket.settimeout(1)
         failed = False
-        while not self._ended:
+        while not self._ended.is_set():
             client = None
             try:
                 client, _ = self._socket.accept()
@@ -81,12 +81,12 @@ class ControlServer:
             except TimeoutError:
                 pass
             except OSError as err:
-                if self._ended:
+                if self._ended.is_set():
                     return
                 if not failed:  # for want of descriptors, most likely
                     _log.warning("monitord status waits: %s", err.strerror)
                 failed = True
-                time.sleep(_PAUSE_S)
+                self._ended.wait(_PAUSE_S)
             try:
                 self._every_second()
                 if client is not None:

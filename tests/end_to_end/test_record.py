@@ -1,7 +1,9 @@
 """`monitord record` on a real kernel: what it keeps is what the daemon would judge."""
 
 import json
+import os
 import signal
+import stat
 import subprocess
 
 import pytest
@@ -30,7 +32,9 @@ def record(tmp_path):
         command = [*COMMAND, "record", "-o", "x.jsonl", "--scope", opened.scope, "--rules", "rules.yaml", *words]
         process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
         started.append(process)
-        assert "recording to x.jsonl: watching" in process.stderr.readline()
+        while (line := process.stderr.readline()).startswith("monitord: BPF programs: compiled"):
+            pass
+        assert "recording to x.jsonl: watching" in line
         return process
 
     yield start
@@ -86,7 +90,9 @@ def test_it_stops_after_so_many_events_or_so_much_time(tmp_path, record):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--scope", "pid:1", "-n", "0"), "argument -n: invalid _count value: '0'"),
+        (("--scope", "pid:1", "-n", "0"), "argument -n: '0' is not a whole number from 1 on"),
+        (("--scope", "pid:1", "-n", "many"), "argument -n: 'many' is not a whole number from 1 on"),
+        (("--scope", "pid:1", "--seconds", "nan"), "argument --seconds: 'nan' is not a number of seconds above 0"),
         (("--scope", "pid:4194304"), "there is no process"),
         (("--rules", "absent.yaml"), "absent.yaml: R001"),
     ],
@@ -99,3 +105,35 @@ def test_what_cannot_be_recorded(tmp_path, words, message):
     assert 2 == done.returncode
     assert message in done.stderr
     assert not (tmp_path / "x.jsonl").exists()
+
+
+def refused(tmp_path, *before: str, pid: int = 4194304) -> subprocess.CompletedProcess:
+    """A recording onto x.jsonl, whatever it is; by default of a process that is not there."""
+    command = [*before, *COMMAND, "record", "-o", "x.jsonl", "--force", "--scope", f"pid:{pid}"]
+    return subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+
+
+class TestForceThatDoesNotGetToRecord:
+    def test_leaves_the_capture_before(self, tmp_path):
+        (tmp_path / "x.jsonl").write_text("mine\n")
+
+        assert 2 == refused(tmp_path).returncode
+        assert "mine\n" == (tmp_path / "x.jsonl").read_text()
+
+    def test_leaves_a_device(self, tmp_path):
+        os.mknod(tmp_path / "x.jsonl", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+
+        assert 2 == refused(tmp_path).returncode
+        assert (tmp_path / "x.jsonl").is_char_device()
+
+    def test_leaves_nothing_where_nothing_was(self, tmp_path):
+        assert 2 == refused(tmp_path).returncode
+        assert [] == list(tmp_path.iterdir())
+
+
+def test_want_of_descriptors_is_one_line(tmp_path):
+    done = refused(tmp_path, "prlimit", "--nofile=12", pid=os.getpid())
+
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    assert "Too many open files" in done.stderr
+    assert [] == list(tmp_path.iterdir())

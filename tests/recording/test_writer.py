@@ -18,7 +18,8 @@ CONTEXT = FixedContext(TABLE)
 def test_what_is_written_is_read(tmp_path):
     batch = batch_of(*rows_of_all_calls(each=1))
     events = [batch.event(row) for row in range(len(batch))]
-    writer = CaptureWriter(tmp_path / "x", {"hostname": "box"})
+    writer = CaptureWriter(tmp_path / "x")
+    writer.begin({"hostname": "box"})
     for event in events:
         writer.add(event, CONTEXT)
     writer.finish({"lost": {"ring": 3}})
@@ -30,7 +31,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_it_is_for_its_owner_alone(tmp_path):
-    CaptureWriter(tmp_path / "x", {}).finish({})
+    CaptureWriter(tmp_path / "x").begin({})
 
     assert 0o600 == (tmp_path / "x").stat().st_mode & 0o777
 
@@ -40,17 +41,22 @@ def test_what_is_there_is_kept_unless_forced(tmp_path):
     path.write_text("mine\n" * 100)
 
     with pytest.raises(CaptureError, match=f"{path}: E002 this file is there already; give another name, or --force"):
-        CaptureWriter(path, {})
+        CaptureWriter(path)
     assert path.read_text().startswith("mine")
 
-    CaptureWriter(path, {}, force=True).finish({})
+    path.chmod(0o644)
+    writer = CaptureWriter(path, force=True)
+    assert path.read_text().startswith("mine")
+    writer.begin({})
+    writer.finish({})
     assert 2 == len(path.read_text().splitlines())
+    assert 0o600 == path.stat().st_mode & 0o777
 
 
 @pytest.mark.parametrize("path", ["absent/x", "."])
 def test_a_place_where_nothing_can_be_written(tmp_path, path):
     with pytest.raises(CaptureError, match=r"E00[12]"):
-        CaptureWriter(tmp_path / path, {})
+        CaptureWriter(tmp_path / path)
 
 
 _FILL = """
@@ -62,7 +68,8 @@ from tests.detect.pools import TABLE
 from tests.support.batches import batch_of, open_of
 from tests.support.detect import FixedContext
 path = Path(sys.argv[1])
-writer = CaptureWriter(path, {})
+writer = CaptureWriter(path)
+writer.begin({})
 event = batch_of(open_of(b"/etc/shadow")).event(0)
 try:
     while True:

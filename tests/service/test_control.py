@@ -143,7 +143,6 @@ class TestClients:
 
         assert [{"number": 0}] * 8 == answers
 
-
     def test_one_that_comes_while_there_are_no_descriptors_is_served_later(self, serve, path, caplog):
         serve()
         with socket.socket(socket.AF_UNIX) as client:
@@ -156,6 +155,7 @@ class TestClients:
 
             assert {"number": 0} == json.loads(client.makefile().readline())
         assert ["monitord status waits: Too many open files"] == caplog.messages
+
 
 class TestPermissions:
     def test_it_is_for_owner_and_group(self, serve, path):

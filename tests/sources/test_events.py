@@ -405,7 +405,7 @@ class TestLoss:
         monkeypatch.setattr("monitord.sources.bpf.source.online_cpus", lambda: (0,))
         gated = Gated(["/usr/bin/taskset", "-c", "1", compiled("flood"), "getppid", "101"])
 
-        def refused(cpu, wakeup_bytes):
+        def refused(cpu):
             raise PermissionError(13, "Permission denied")
 
         with watching(scope_of(gated), interest("getppid")) as source:

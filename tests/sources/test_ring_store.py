@@ -105,7 +105,7 @@ DAEMON = """
 import sys
 from monitord.cli.main import main
 import monitord.sources.bpf.rings as rings
-def refused(cpu, wakeup_bytes):
+def refused(cpu):
     raise PermissionError(13, "Permission denied")
 rings.open_output = refused
 sys.exit(main())

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import platform
 import struct
 
 from monitord.sources.bpf.errors import LoadError
@@ -16,18 +15,17 @@ _WATERMARK = 1 << 14
 _FD_CLOEXEC = 1 << 3
 
 
-def open_output(cpu: int, wakeup_bytes: int) -> int:
+def open_output(cpu: int) -> int:
     """
-    An event that is not mapped and not enabled yet.
+    An event that is not mapped and not enabled yet. Once it is, a poll returns when half the ring is full.
 
-    :param wakeup_bytes: how much has to wait before a poll returns.
     :return: its descriptor.
     :raises ProcessLookupError: the CPU is not there any more.
     :raises PermissionError: this process may not, or may not any more.
     :raises LoadError: the kernel refused; says why.
     """
     # struct perf_event_attr, first version (PERF_ATTR_SIZE_VER0 = 64 bytes): type, size, config, sample_period,
-    # sample_type, read_format, flags, wakeup_watermark, ...
+    # sample_type, read_format, flags, wakeup_watermark (0: half of what is mapped), ...
     attributes = struct.pack(
         "<IIQQQQQIIQ",
         _TYPE_SOFTWARE,
@@ -37,12 +35,12 @@ def open_output(cpu: int, wakeup_bytes: int) -> int:
         _SAMPLE_RAW,
         0,
         _DISABLED | _WATERMARK,
-        wakeup_bytes,
+        0,
         0,
         0,
     )
     libc = ctypes.CDLL(None, use_errno=True)
-    fd = int(libc.syscall(_OPEN_NR[platform.machine()], attributes, -1, cpu, -1, ctypes.c_ulong(_FD_CLOEXEC)))
+    fd = int(libc.syscall(_OPEN_NR[os.uname().machine], attributes, -1, cpu, -1, ctypes.c_ulong(_FD_CLOEXEC)))
     if fd >= 0:
         return fd
     error = ctypes.get_errno()
@@ -51,8 +49,3 @@ def open_output(cpu: int, wakeup_bytes: int) -> int:
     if error in (1, 13):
         raise PermissionError(error, os.strerror(error))
     raise LoadError(f"perf_event_open for CPU {cpu} failed ({os.strerror(error)}): run `monitord doctor`")
-
-
-def wakeup_of(ring_bytes: int) -> int:
-    """A poll returns when a quarter of a ring is full."""
-    return ring_bytes // 4

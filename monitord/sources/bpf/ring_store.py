@@ -8,21 +8,16 @@ descriptors to systemd's store for the service (sd_pid_notify_with_fds(3)), ends
 """
 
 import array
-import contextlib
 import fcntl
-import mmap
 import os
 import select
 import socket
 import sys
-from pathlib import Path
 
-from monitord.config.load import load
-from monitord.config.schema import BpfConfig
 from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.cpus import online_cpus
 from monitord.sources.bpf.errors import LoadError
-from monitord.sources.bpf.perf_event import open_output, wakeup_of
+from monitord.sources.bpf.perf_event import open_output
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
 _RING = "ring-"
@@ -30,32 +25,49 @@ _STATS = "stats"
 _PATIENCE_MS = 10_000
 
 
-def main(path: Path) -> int:
+def main(path: str) -> int:
     """
     Open a ring for every CPU, and give all to systemd.
 
     Whatever goes wrong is not the end: the daemon says it when it misses them.
 
-    :param path: the configuration, which says how large rings are; the daemon says what is wrong with it.
+    :param path: the configuration, which says whether programs are timed; the daemon says what is wrong with it.
     :return: the exit code.
     """
-    config = BpfConfig()
-    with contextlib.suppress(OSError):
-        config = load(path)[0].bpf
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as systemd:
         # A leading @ stands for the NUL of an abstract address.
         address = os.environ["NOTIFY_SOCKET"]
         systemd.connect("\0" + address[1:] if address.startswith("@") else address)
         for cpu in online_cpus():
             try:
-                fd = open_output(cpu, wakeup_of(config.ring_pages * mmap.PAGESIZE))
+                fd = open_output(cpu)
             except (ProcessLookupError, PermissionError, LoadError):
                 continue
             _store(systemd, f"{_RING}{cpu}", fd)
-        if config.program_stats and (fd := libbpf.library().bpf_enable_stats(libbpf.STATS_RUN_TIME)) >= 0:
+        if _wants_stats(path) and (fd := libbpf.library().bpf_enable_stats(libbpf.STATS_RUN_TIME)) >= 0:
             _store(systemd, _STATS, fd)
         _wait_until_taken(systemd)
     return 0
+
+
+def _wants_stats(path: str) -> bool:
+    """
+    ``bpf.program_stats``.
+
+    The configuration is read only where that may be true: it takes more than twice as long as all the rest, and this
+    runs before every start.
+    """
+    try:
+        with open(path, "rb") as file:
+            if b"program_stats" not in file.read().replace(b"program_stats: false", b""):
+                return False
+    except OSError:
+        return False
+    from pathlib import Path
+
+    from monitord.config.load import load
+
+    return load(Path(path))[0].bpf.program_stats
 
 
 def _store(systemd: socket.socket, name: str, fd: int) -> None:
@@ -110,4 +122,4 @@ class RingStore:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(sys.argv[1]))

@@ -15,7 +15,7 @@ import time
 
 from monitord.model.event import RawBatch
 from monitord.sources.bpf.errors import LoadError
-from monitord.sources.bpf.perf_event import open_output, wakeup_of
+from monitord.sources.bpf.perf_event import open_output
 
 _IOC_ENABLE = 0x2400
 _HEAD_OFFSET = 1024  # data_head in struct perf_event_mmap_page
@@ -41,7 +41,7 @@ class Ring:
         """
         self.cpu = cpu
         self.size_bytes = pages * mmap.PAGESIZE
-        self.fd = open_output(cpu, wakeup_of(self.size_bytes)) if fd is None else fd
+        self.fd = open_output(cpu) if fd is None else fd
         try:
             self._map = mmap.mmap(self.fd, self.size_bytes + mmap.PAGESIZE)
         except OSError as error:
@@ -137,7 +137,7 @@ class Rings:
         return opened, [batch for batch in left if batch.data]
 
     def wait(self, timeout_s: float) -> None:
-        """Until a ring is a quarter full, or the time is over."""
+        """Until a ring is half full, or the time is over."""
         self._poll.poll(timeout_s * 1000)
 
     def take(self) -> list[RawBatch]:

@@ -62,7 +62,12 @@ def _directories(config: Config) -> Iterator[Check]:
     if outputs.alert_log is not None:
         yield check_directory("alert log", outputs.alert_log.path.parent)
     if outputs.webhook is not None and outputs.webhook.spool is not None:
-        yield check_directory("spool", outputs.webhook.spool)
+        yield check_directory("spool", _first_there(outputs.webhook.spool))
+
+
+def _first_there(directory: Path) -> Path:
+    """A directory, or that in which a start makes it."""
+    return next(one for one in (directory.absolute(), *directory.absolute().parents) if one.exists())
 
 
 def check_directory(name: str, directory: Path) -> Check:

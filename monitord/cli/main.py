@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import sys
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: words behind ``monitord``; None for this process's own.
     :return: the exit code.
     """
+    _open_streams()
     words = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="monitord",
@@ -52,20 +54,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Only what is called is imported: `doctor` has to work where a package that `run` needs is missing.
     for name in [name for name in COMMANDS if name in words[:1]] or COMMANDS:
         importlib.import_module(f"monitord.cli.{name}").add_parser(commands)
-    args = parser.parse_args(words)
     try:
+        args = parser.parse_args(words)
         code: int = args.run(args)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. What is still buffered must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        _discard_output()
         return 0
+    except OSError as err:
+        _discard_output()
+        sys.stderr.write(f"monitord: {err}\n")
+        return 1
     except UnknownMachineError as err:
         logging.getLogger("monitord").error("%s", err)
         return 2
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _open_streams() -> None:
+    """The descriptors 0 to 2 are there: what is printed to a closed one would end in the next file that is opened."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    sys.stdout = sys.stdout or io.TextIOWrapper(io.FileIO(1, "w"))
+    sys.stderr = sys.stderr or io.TextIOWrapper(io.FileIO(2, "w"))
+
+
+def _discard_output() -> None:
+    """What is still buffered must not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

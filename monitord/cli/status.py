@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         return 2
     try:
         line = asked(path)
-        document = json.loads(line)
+        document = dict(json.loads(line))
+        told = "" if "error" in document else "".join(f"{row}\n" for row in shown(document))
     except PermissionError:
         sys.stderr.write(f"monitord status: {path}: you may not ask; be root, or in the group of the socket\n")
         return 2
@@ -65,13 +66,13 @@ def run(args: argparse.Namespace) -> int:
         why = "no answer in time" if isinstance(err, TimeoutError) else (err.strerror or str(err))
         sys.stderr.write(f"monitord status: {path}: {why.lower()}; does the daemon run? --socket names another place\n")
         return 1
-    except ValueError:
+    except (ValueError, LookupError, TypeError):
         sys.stderr.write(f"monitord status: {path}: what answers there is not monitord\n")
         return 1
     if "error" in document:
         sys.stderr.write(f"monitord status: {path}: {document['error']}\n")
         return 1
-    sys.stdout.write(line if args.json else "".join(f"{row}\n" for row in shown(document)))
+    sys.stdout.write(line if args.json else told)
     return 0
 
 

@@ -227,6 +227,13 @@ class TestConfig:
         assert ["config", "alert log", "metrics"] == [check.name for check in checks]
         assert "there is no directory /no/such" == checks[1].found
 
+    def test_a_spool_that_a_start_makes_is_no_trouble(self, tmp_path):
+        (tmp_path / "monitord.yaml").write_text("outputs: {webhook: {url: 'http://a/', spool: no/such}}\n")
+        _, (_, spool, _) = config_checks.examine_config(tmp_path / "monitord.yaml")
+
+        assert ("spool", Verdict.OK) == (spool.name, spool.verdict)
+        assert spool.found.startswith(f"{tmp_path}, ")
+
     def test_a_certificate_that_cannot_be_used_is_a_mistake(self, tmp_path):
         (tmp_path / "monitord.yaml").write_text("outputs: {webhook: {url: 'https://a/', ca_file: no.pem}}\n")
         _, (config, *_) = config_checks.examine_config(tmp_path / "monitord.yaml")

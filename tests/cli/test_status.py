@@ -62,7 +62,9 @@ class TestTrouble:
         assert 1 == done.returncode
         assert "connection refused; does the daemon run?" in done.stderr
 
-    @pytest.mark.parametrize("answer", [b"", b"SSH-2.0\r\n", b"\xff\n"])
+    @pytest.mark.parametrize(
+        "answer", [b"", b"SSH-2.0\r\n", b"\xff\n", b"[]\n", b"5\n", b'"no error"\n', b'{"a": 1}\n']
+    )
     def test_something_else(self, answering, answer):
         done = status("--socket", answering(answer))
 

@@ -1,0 +1,56 @@
+"""What all commands have in common."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.support.daemon import CHECKOUT, COMMAND, configured, environment
+
+CALLS = (*COMMAND, "syscalls")
+
+
+def by_shell(redirection: str, *command: str) -> subprocess.CompletedProcess:
+    """A command with its streams as a shell gives them."""
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", *command],
+        cwd=CHECKOUT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("words", [("syscalls",), ("fields",), ("--help",)])
+def test_a_full_disk_is_one_line(words):
+    done = by_shell(">/dev/full", *COMMAND, *words)
+
+    assert (1, "monitord: [Errno 28] No space left on device\n") == (done.returncode, done.stderr)
+
+
+def test_a_reader_that_has_seen_enough_is_no_trouble():
+    done = by_shell("| head -n 1", *CALLS)
+
+    assert (0, 1, "") == (done.returncode, len(done.stdout.splitlines()), done.stderr)
+
+
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_without_standard_streams_nothing_is_said(redirection):
+    done = by_shell(redirection, *CALLS)
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.bpf
+def test_without_standard_output_alerts_go_nowhere_else(tmp_path):
+    """The descriptor would be that of the next file which is opened."""
+    path = configured(tmp_path, "", outputs={"console": True})
+    script = 'exec 3>&1 >&-; "$@" 3>&- & daemon=$!; sleep 3; ls -l /proc/$daemon/fd/1 >&3; kill $daemon; wait $daemon'
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *COMMAND, "run", "-c", str(path), "--scope", f"pid:{os.getpid()}"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.rstrip().endswith("-> /dev/null"), done

@@ -11,6 +11,7 @@ from monitord.cli.output_files import mistakes_in_files
 from monitord.config.default import INSTALLED, config_path
 from monitord.config.load import load as load_config
 from monitord.config.schema import BadFiles, RulesConfig
+from monitord.model.amount import amount
 from monitord.model.problem import Problem, errors
 from monitord.rules.ruleset import load as load_rules
 from monitord.tables.syscalls import SyscallTable
@@ -66,20 +67,16 @@ def run(args: argparse.Namespace) -> int:
     sys.stderr.write("".join(shown(problems)))
     wrong = len(errors(problems))
     if wrong:
-        sys.stderr.write(f"{_counted(wrong, 'mistake')} to put right\n")
+        sys.stderr.write(f"{amount(wrong, 'mistake')} to put right\n")
         return 2
     enabled = sum(rule.enabled for rule in rules.rules)
-    counts = [_counted(len(rules.rules), "rule"), _counted(rules.macros, "macro"), _counted(rules.lists, "list")]
+    counts = [amount(len(rules.rules), "rule"), amount(rules.macros, "macro"), amount(rules.lists, "list")]
     disabled = f" ({len(rules.rules) - enabled} disabled)" if enabled < len(rules.rules) else ""
-    warnings = f"; {_counted(len(problems), 'warning')}" if problems else ""
+    warnings = f"; {amount(len(problems), 'warning')}" if problems else ""
     if rules.silent:
         sys.stdout.write(f"not alerting by themselves, only in correlations: {', '.join(sorted(rules.silent))}\n")
     sys.stdout.write(f"ok: {counts[0]}{disabled}, {counts[1]}, {counts[2]}{warnings}\n")
     return 0
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def shown(problems: Iterable[Problem]) -> Iterable[str]:

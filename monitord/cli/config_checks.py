@@ -14,6 +14,7 @@ from monitord.cli.machine_checks import Check, Verdict
 from monitord.cli.output_files import mistakes_in_files
 from monitord.config.schema import Config, MetricsConfig
 from monitord.enrich.runtimes.kinds import advice_on, runtimes_at
+from monitord.model.amount import amount
 from monitord.model.problem import errors
 from monitord.pipeline.load import Overrides, load
 from monitord.sources.bpf.errors import LoadError
@@ -34,7 +35,7 @@ def examine_config(path: Path) -> tuple[Config, list[Check]]:
         config_check = Check("config", Verdict.FAIL, str(wrong[0]), f"monitord check -c {path} says all {len(wrong)}")
     else:
         enabled = sum(rule.enabled for rule in rules.rules)
-        config_check = Check("config", Verdict.OK, f"{path}, {enabled} rules")
+        config_check = Check("config", Verdict.OK, f"{path}, {amount(enabled, 'rule')}")
     checks = [config_check, *_directories(config)]
     if config.metrics.enabled:
         checks.append(check_metrics_address(config.metrics))

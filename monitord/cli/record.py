@@ -15,6 +15,7 @@ from monitord.cli.run import FAILED, START_ERRORS, USER_MUST_FIX, add_source_opt
 from monitord.config.default import config_path
 from monitord.config.outputs import OutputsConfig
 from monitord.config.schema import Config
+from monitord.model.amount import amount
 from monitord.model.problem import errors
 from monitord.pipeline.load import Overrides, load
 from monitord.pipeline.recorder import RecordingAssembly
@@ -128,7 +129,7 @@ def _record(assembly: RecordingAssembly, writer: CaptureWriter, args: argparse.N
     if recorder.failure is not None or pipeline.failed is not None:
         _log.error("%s", recorder.failure or pipeline.failed)
         return FAILED
-    _log.info("%d events are in %s", writer.events, args.output)
+    _log.info("%s in %s", amount(writer.events, "event"), args.output)
     return 0
 
 

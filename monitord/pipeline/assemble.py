@@ -11,6 +11,7 @@ from monitord.abi.arch import NR_UNKNOWN, Abi
 from monitord.config.schema import Config, MetricsConfig, RuleMatching, ScopeKind
 from monitord.detect.detector import RuleDetector
 from monitord.enrich.context import ProcContext
+from monitord.model.amount import amount
 from monitord.model.problem import Problem, errors
 from monitord.pipeline.load import Overrides, load
 from monitord.pipeline.outputs import Outputs
@@ -87,7 +88,7 @@ class Assembly:
         self.status = Status(telemetry, self._source, str(config.scope), path, ring_bytes, rules)
         where = f", metrics on {self.server.url}" if self.server else ""
         enabled = sum(rule.enabled for rule in rules.rules)
-        self.summary = f"watching {config.scope} with {enabled} rules{where}"
+        self.summary = f"watching {config.scope} with {amount(enabled, 'rule')}{where}"
 
     def reload(self) -> Sequence[Problem]:
         """
@@ -139,8 +140,8 @@ class Assembly:
         written = ", ".join(f"{name} {sink.written}" for name, sink in telemetry.sinks.items())
         dropped = ", ".join(f"{name} {sink.dropped}" for name, sink in telemetry.sinks.items() if sink.dropped)
         return (
-            f"{self._source.seen()} events admitted, {telemetry.judged} judged, {lost} lost; "
-            f"{telemetry.alerts} alerts, written: {written or 'none'}; dropped: {dropped or 'none'}"
+            f"{amount(self._source.seen(), 'event')} admitted, {telemetry.judged} judged, {lost} lost; "
+            f"{amount(telemetry.alerts, 'alert')}, written: {written or 'none'}; dropped: {dropped or 'none'}"
         )
 
     def _detector(self, rules: RuleSet, config: Config) -> Detector:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from monitord.decode.decoder import Decoder, events_in
 from monitord.model.alert import Alert
+from monitord.model.amount import amount
 from monitord.model.event import EventBatch
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.interest import Interest
@@ -159,8 +160,8 @@ class Pipeline:
         waiting = self._handover.depth_bytes()
         if unwritten or waiting:
             _log.error(
-                "stopped with %d alerts that did not arrive and %d KiB of events not judged",
-                unwritten,
+                "stopped with %s that did not arrive and %d KiB of events not judged",
+                amount(unwritten, "alert"),
                 waiting >> 10,
             )
 

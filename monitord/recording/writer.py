@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from monitord.model.amount import amount
 from monitord.model.event import Event
 from monitord.model.problem import Problem
 from monitord.model.process import Context
@@ -104,7 +105,7 @@ class CaptureWriter:
             with contextlib.suppress(OSError):  # a pipe or device keeps what it took
                 os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR) - written)
             full = err.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = f"cannot write on: {err.strerror}; {self.events} events are in the file"
+            what = f"cannot write on: {err.strerror}; {amount(self.events, 'event')} in the file"
             raise self._error(Code.FULL if full else Code.FILE, f"{what}{', make room' if full else ''}") from err
 
     def _error(self, code: Code, message: str) -> CaptureError:

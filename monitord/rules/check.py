@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
+from monitord.model.amount import amount
 from monitord.rules.ast import And, Check, FieldRef, Macro, Node, Not, Op, Operand, Or, Transformed
 from monitord.rules.code import Code
 from monitord.rules.compare import read_literal
@@ -141,7 +142,7 @@ def _transformer_mistakes(operand: Transformed, at: int, vocabulary: Vocabulary)
         return
     expected = _ARGUMENTS.get(function, ((FieldType.TEXT, FieldType.NUMBER),) * max(len(args), 2))
     if len(args) != len(expected):
-        yield Mistake(at, Code.ARGUMENT, f"'{function}' takes {len(expected)} arguments, not {len(args)}")
+        yield Mistake(at, Code.ARGUMENT, f"'{function}' takes {amount(len(expected), 'argument')}, not {len(args)}")
         return
     for number, (arg, types) in enumerate(zip(args, expected, strict=True), 1):
         found = _argument_type(arg, vocabulary)

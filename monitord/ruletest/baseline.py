@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitord.model.amount import amount
 from monitord.model.event import Event
 from monitord.model.problem import Problem
 from monitord.recording.capture import read_events
@@ -35,7 +36,7 @@ class Baseline:
 
     def lines(self) -> Iterator[str]:
         """For people: each rule that alerted, the loudest first."""
-        yield f"baseline: {self.events} events in {self.hours:.3f} h, {self.alerts.total()} alerts"
+        yield f"baseline: {amount(self.events, 'event')} in {self.hours:.3f} h, {amount(self.alerts.total(), 'alert')}"
         for rule, number in self.alerts.most_common():
             per_hour = f", {number / self.hours:.1f} per hour" if self.hours else ""
             yield f"  {number:6} {rule}: {self.per_thousand(rule):.2f} per 1000 events{per_hour}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from monitord.explain.tree import against, distance, judged, shown_value
 from monitord.model.alert import Alert
+from monitord.model.amount import amount
 from monitord.rules.ast import Check
 from monitord.rules.items import Problems, nearest
 from monitord.rules.lexer import ConditionError
@@ -65,7 +66,7 @@ def _missing(expected: Expected, alerts: Sequence[Alert], test: RuleTest, rules:
     fitting = [alert for alert in of_rule if not list(_differences(expected, alert, rules))]
     if len(fitting) == expected.count or (expected.count is None and fitting):
         return
-    wanted = "an alert" if expected.count is None else f"{expected.count} alerts"
+    wanted = "an alert" if expected.count is None else amount(expected.count, "alert")
     yield f"expected {wanted} of '{expected.rule}', got {len(fitting) or 'none'}"
     for alert in of_rule:
         for difference in _differences(expected, alert, rules):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from monitord.model.alert import Alert
+from monitord.model.amount import amount
 from monitord.sinks.encode import Encode
 from monitord.sinks.sockets import why
 from monitord.sinks.spool import Spool, SpoolBusyError, SpoolFullError
@@ -205,7 +206,9 @@ class SpoolBacklog(Backlog[bytes]):
             self._thread.join(_CLOSING_S)
         if self._spool is not None and not self._thread.is_alive():
             if waiting := self._spooled():
-                self._log.warning("%s: %d alerts wait in %s for the next start", self._name, waiting, self._directory)
+                self._log.warning(
+                    "%s: %s kept in %s for the next start", self._name, amount(waiting, "alert"), self._directory
+                )
             self._spool.close()
         return self.in_memory()
 

@@ -11,6 +11,7 @@ from collections import deque
 
 from monitord.config.outputs import ProgramConfig
 from monitord.model.alert import Alert
+from monitord.model.amount import amount
 from monitord.sinks.encode import encoder
 from monitord.stages import SinkError, UnreadError
 
@@ -84,7 +85,7 @@ class Program:
             os.close(pipe)
         if unread:
             raise UnreadError(
-                unread, f"{self._config.command[0]} has ended{_how(child)} and left {unread} alerts unread"
+                unread, f"{self._config.command[0]} has ended{_how(child)} and left {amount(unread, 'alert')} unread"
             )
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -198,7 +198,7 @@ class TestEnd:
             request.body for request in receiver.requests
         )
         assert took_s < 4
-        assert end == signal.SIGKILL or "webhook: 3 alerts wait in " in log
+        assert end == signal.SIGKILL or "webhook: 3 alerts kept in " in log
 
     def test_what_a_program_leaves_unread_is_said_and_counted(self, tmp_path, opened):
         config = configured(tmp_path, RULES, outputs={"program": {"command": ["/bin/sleep", "60"]}})

@@ -76,7 +76,7 @@ try:
         writer.add(event, FixedContext(TABLE))
         writer.flush()
 except CaptureError as error:
-    message = f"E008 cannot write on: No space left on device; {writer.events} events are in the file, make room"
+    message = f"E008 cannot write on: No space left on device; {writer.events} events in the file, make room"
     assert f"{path}: {message}" == str(error)
 assert 10 < writer.events == len(list(read_events(path)))
 """

@@ -190,7 +190,7 @@ class TestRestart:
         assert 0 == end(worker)
         assert time.monotonic() - begin_s < 1
         assert 0 == counts.dropped
-        assert "5 alerts wait in" in caplog.text
+        assert "5 alerts kept in" in caplog.text
         with receiving(port=port) as receiver:
             start(port)
             receiver.wait_for(5)

@@ -40,15 +40,10 @@ static __always_inline u32 cgroup_hierarchy(void *cgroup) {
     return directory_read(directory_read((u64)cgroup + OFF_cgroup__root) + OFF_cgroup_root__hierarchy_id);
 }
 
-/* A record of a cgroup with a path in this hierarchy, of which it is known who and where. */
+/* Sends a record of a cgroup with a path in this hierarchy; who and where is in it. */
 static __always_inline void cgroup_emit(void *ctx, struct cgroup_cell *cell, u8 kind, u32 hierarchy, u64 path) {
     struct event *event = &cell->event;
-    event->kind = kind;
-    event->abi = NATIVE;
-    event->flags = 0;
-    event->nr = -1;
-    event->ts_ns = bpf_ktime_get_boot_ns();
-    event->duration_ns = 0;
+    emit_begin(event, kind);
     event->ret = 0;
     __builtin_memset(event->args, 0, sizeof(event->args));
     event->args[0] = hierarchy;

@@ -75,6 +75,16 @@ static __always_inline void emit_more(void *ctx, struct event *event, char *data
     }
 }
 
+/* A record of no call, which is numbered with the events: of what happens now. */
+static __always_inline void emit_begin(struct event *event, u8 kind) {
+    event->kind = kind;
+    event->abi = NATIVE;
+    event->flags = 0;
+    event->nr = -1;
+    event->ts_ns = bpf_ktime_get_boot_ns();
+    event->duration_ns = 0;
+}
+
 static __always_inline void emit(void *ctx, struct call *call, void *task, s64 ret, u16 flags) {
     struct event *event = &call->event;
     u64 now = bpf_ktime_get_boot_ns();

@@ -26,8 +26,8 @@ struct ended {
 BPF_TABLE("lru_hash", struct ended, u8, ended, 1024); /* 80 KiB */
 
 static __always_inline bool lifecycle_ended(void *signal, void *leader) {
-    if (TASK_LOAD(u32, signal, signal_struct__nr_threads) <
-        2) /* those that have ended are counted until they are reaped */
+    /* Those that have ended are counted until they are reaped. */
+    if (TASK_LOAD(u32, signal, signal_struct__nr_threads) < 2)
         return false;
     struct ended key = {TASK_LOAD(u64, leader, task_struct__start_boottime), task_tgid(leader)};
     u8 one = 1;
@@ -47,12 +47,7 @@ static __always_inline struct event *lifecycle_begin(void *ctx, void *task, u8 k
     void *css_set = TASK_LOAD(void *, task, task_struct__cgroups);
     void *cgroup = TASK_LOAD(void *, css_set, css_set__dfl_cgrp);
     void *node = TASK_LOAD(void *, cgroup, cgroup__kn);
-    event->kind = kind;
-    event->abi = NATIVE;
-    event->flags = 0;
-    event->nr = -1;
-    event->ts_ns = bpf_ktime_get_boot_ns();
-    event->duration_ns = 0;
+    emit_begin(event, kind);
     event->start_ns = TASK_LOAD(u64, task, task_struct__start_boottime);
     event->cgroup_id = TASK_LOAD(u64, node, kernfs_node__id);
     event->pid = event->tid = task_tgid(task);

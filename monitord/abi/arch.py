@@ -5,7 +5,7 @@ import platform
 
 
 class Abi(enum.IntEnum):
-    """A syscall calling convention. The numbers are on the wire: bpf/include/event.h has the same."""
+    """A syscall calling convention. The numbers are on the wire: bpf/event.h has the same."""
 
     X86_64 = 0
     I386 = 1

@@ -1,7 +1,7 @@
 """
 Questions by gRPC: HTTP/2 by python3-h2, one connection to a question.
 
-https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md describes it. python3-grpcio would do the same with 20 MB
+https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md describes it. python3-grpcio would do the same with 10 MB
 more in memory and six threads. Only `monitord.enrich.runtimes.kinds` imports this, when somebody speaks gRPC.
 """
 

@@ -1,7 +1,7 @@
 """
 Compiling the programs in `bpf/`, in a process of its own: `python -m monitord.sources.bpf.compiler FD`.
 
-BCC compiles, and makes maps to put their descriptors into the code. LLVM takes 100 MB doing so, which would stay
+BCC compiles, and makes maps to put their descriptors into the code. LLVM takes 120 MB doing so, which would stay
 with the daemon; so a helper does it, writes down what came of it (monitord/sources/bpf/compiled.py), and ends.
 """
 

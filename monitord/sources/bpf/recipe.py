@@ -69,7 +69,7 @@ def _kernel(root: Path = Path("/sys/kernel")) -> bytes:
 
 def _compiler() -> Iterator[bytes]:
     """
-    BCC's and LLVM's versions, without loading what takes 100 MB: a file of another version has another name, size or
+    BCC's and LLVM's versions, without loading what takes 120 MB: a file of another version has another name, size or
     time.
     """
     spec = importlib.util.find_spec("bcc")

@@ -65,7 +65,10 @@ class Interest:
     @staticmethod
     def of_clauses(clauses: "Mapping[Call, Clauses]") -> "Interest":
         """The calls that have a clause."""
-        calls = {call: _outcome_of(some) for call, some in clauses.items() if some}
+        # Calls of one kind have the same clauses, the very same objects, so that hardly any is looked at twice.
+        outcomes = {id(some): some for some in clauses.values() if some}
+        possible = {key: _outcome_of(some) for key, some in outcomes.items()}
+        calls = {call: possible[id(some)] for call, some in clauses.items() if some}
         limited = {call: some for call, some in clauses.items() if some and some != _CLAUSES[calls[call]]}
         return Interest(MappingProxyType(calls), clauses=MappingProxyType(limited))
 

@@ -47,7 +47,7 @@ def values_by_name(abi: Abi) -> Mapping[str, int]:
 def errno_name(number: int) -> str:
     """``ENOENT`` for 2, ``ERESTARTSYS`` for 512; a number without a name as it is, ``ERRNO_600``."""
     # Errors have the same numbers on all architectures of ours.
-    return names_of(Abi.X86_64, "errno").get(number, f"ERRNO_{number}")
+    return names_of(Abi.X86_64, "errno").get(number) or f"ERRNO_{number}"
 
 
 def text_of_flags(value: int, names: Names) -> str:

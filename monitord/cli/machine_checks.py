@@ -16,6 +16,7 @@ from monitord.abi.arch import UnknownMachineError, machine_abis
 from monitord.config.schema import BpfConfig
 from monitord.service.privileges import Capability
 from monitord.sources.bpf.machine import LOCKED_DOWN, OLDEST, is_locked_down, is_old
+from monitord.tables.tracefs import CALLS, TRACEFS, refusal
 
 BTF_MAGIC = (b"\x9f\xeb", b"\xeb\x9f")
 """include/uapi/linux/btf.h, in either byte order."""
@@ -202,15 +203,17 @@ def check_memlock(host: Host) -> Check:
 
 def check_tracefs(host: Host) -> Check:
     """The running kernel's own syscalls are described there."""
-    mounts = host.mounts("tracefs")
-    readable = [place for place in mounts if os.access(host.root / place.lstrip("/") / "events/syscalls", os.R_OK)]
-    if readable:
-        return Check("tracefs", Verdict.OK, readable[0])
-    shipped = "the shipped syscall table is used alone, syscalls newer than it have no names"
-    if mounts:
-        return Check("tracefs", Verdict.WARN, f"{mounts[0]}: no readable events/syscalls", shipped)
-    advice = f"{shipped}: mount -t tracefs tracefs /sys/kernel/tracing"
-    return Check("tracefs", Verdict.WARN, "not mounted", advice)
+    missing = refusal(host.root / TRACEFS.relative_to("/"))
+    if missing is None:
+        return Check("tracefs", Verdict.OK, str(TRACEFS))
+    advice = "system calls newer than the shipped table have no names"
+    if isinstance(missing, PermissionError):
+        advice += "; only root may read it: a service need not"
+    elif str(TRACEFS) not in host.mounts("tracefs"):
+        advice += f": mount -t tracefs tracefs {TRACEFS}"
+    else:
+        advice += ": the kernel was built without CONFIG_FTRACE_SYSCALLS, or something is mounted over it"
+    return Check("tracefs", Verdict.WARN, f"{TRACEFS / CALLS}: {missing.strerror}", advice)
 
 
 def check_cgroup2(host: Host) -> Check:

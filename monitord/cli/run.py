@@ -29,7 +29,7 @@ from monitord.sources.bpf.errors import LoadError, PassingError
 from monitord.sources.bpf.scope import ScopeError
 from monitord.stages import SinkError
 from monitord.tables.syscalls import SyscallTable
-from monitord.tables.tracefs import extended
+from monitord.tables.tracefs import CALLS, TRACEFS, extended, refusal
 from monitord.telemetry import Telemetry
 
 FAILED = 1
@@ -134,6 +134,9 @@ def run(args: argparse.Namespace) -> int:
 
         def ready() -> None:
             last_run.start()
+            if missing := refusal():
+                why = f"{TRACEFS / CALLS}: {missing.strerror}; see `monitord doctor`"
+                _log.info("system calls newer than the shipped table have no names: %s", why)
             _log.info("%s, ready after %.1f s", assembly.summary, time.monotonic() - begin_s)
 
         watch = FileWatch(assembly.watched, begin_ns)

@@ -1,5 +1,6 @@
 """What the running kernel says of its own system calls, in tracefs: it knows calls that are newer than our table."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from monitord.abi.arch import Abi, machine_abis
 from monitord.tables.syscalls import Arg, Group, Syscall, SyscallTable
 
 TRACEFS = Path("/sys/kernel/tracing")
+CALLS = Path("events/syscalls")
+"""Below it, where calls are described. It is there for root alone."""
 
 _FIELD = re.compile(r"\tfield:(?P<type>.+?) ?\b(?P<name>\w+);\toffset:(?P<offset>\d+);\tsize:8;")
 _FIRST_ARGUMENT_OFFSET = 16  # behind the common fields and __syscall_nr, which is the name of a field only
@@ -31,7 +34,7 @@ def extended(table: SyscallTable, tracefs: Path = TRACEFS, unistd: Path | None =
         return table
     calls = {(call.abi, call.nr): call for call in table}
     numbers = _numbers(unistd or _header(abi))
-    for event, args in _described(tracefs / "events" / "syscalls"):
+    for event, args in _described(tracefs / CALLS):
         entry = f"sys_{event}"
         if entry in known:
             continue
@@ -42,6 +45,15 @@ def extended(table: SyscallTable, tracefs: Path = TRACEFS, unistd: Path | None =
             nr = numbers[event]
             calls[abi, nr] = Syscall(abi, nr, event, entry, args, Group.SYSTEM)
     return SyscallTable(calls.values())
+
+
+def refusal(tracefs: Path = TRACEFS) -> OSError | None:
+    """Why the kernel cannot be asked for its calls; None if it can."""
+    try:
+        os.scandir(tracefs / CALLS).close()
+    except OSError as err:
+        return err
+    return None
 
 
 def _described(events: Path) -> Iterator[tuple[str, tuple[Arg, ...]]]:

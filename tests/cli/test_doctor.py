@@ -243,21 +243,30 @@ class TestConfig:
 
 
 class TestMounts:
-    def test_tracefs_is_found_where_it_is_mounted(self, machine):
-        machine.mount("tracefs", "/sys/kernel/debug/tracing")
-        machine.write("sys/kernel/debug/tracing/events/syscalls/enable")
+    def test_tracefs_is_found_where_the_daemon_reads_it(self, machine):
+        machine.mount("tracefs", "/sys/kernel/tracing")
+        machine.write("sys/kernel/tracing/events/syscalls/enable")
 
-        assert Check("tracefs", Verdict.OK, "/sys/kernel/debug/tracing") == machine_checks.check_tracefs(machine.host)
+        assert Check("tracefs", Verdict.OK, "/sys/kernel/tracing") == machine_checks.check_tracefs(machine.host)
 
-    def test_missing_tracefs_says_how_to_mount_it(self, machine):
-        assert machine_checks.check_tracefs(machine.host).advice.endswith(
-            "mount -t tracefs tracefs /sys/kernel/tracing"
+    @pytest.mark.parametrize("elsewhere", [None, "/sys/kernel/debug/tracing"])
+    def test_missing_tracefs_says_how_to_mount_it(self, machine, elsewhere):
+        if elsewhere:
+            machine.mount("tracefs", elsewhere)
+        check = machine_checks.check_tracefs(machine.host)
+
+        assert (Verdict.WARN, "/sys/kernel/tracing/events/syscalls: No such file or directory") == (
+            check.verdict,
+            check.found,
         )
+        assert check.advice.endswith(": mount -t tracefs tracefs /sys/kernel/tracing")
 
     def test_tracefs_without_syscalls_is_warned_of(self, machine):
         machine.mount("tracefs", "/sys/kernel/tracing")
+        check = machine_checks.check_tracefs(machine.host)
 
-        assert Verdict.WARN is machine_checks.check_tracefs(machine.host).verdict
+        assert Verdict.WARN is check.verdict
+        assert "CONFIG_FTRACE_SYSCALLS" in check.advice
 
     def test_cgroup2_is_found_on_a_hybrid_system(self, machine):
         machine.mount("cgroup2", "/sys/fs/cgroup/unified")

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -101,7 +101,9 @@ class Daemon:
     :ivar states: what it told systemd, in order: one text per message.
     """
 
-    def __init__(self, directory: Path, scope: str, config: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, scope: str, config: Path, environ: Mapping[str, str], before: Sequence[str]
+    ) -> None:
         self.alert_log = directory / ALERTS
         self._stderr = directory / "stderr"
         self.states: list[str] = []
@@ -111,7 +113,7 @@ class Daemon:
         # The kernel keeps ten datagrams, and a sender of more waits: somebody must always read.
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-        argv = [*COMMAND, "run", "-c", str(config), "--scope", scope]
+        argv = [*before, *COMMAND, "run", "-c", str(config), "--scope", scope]
         if config == SHIPPED:
             argv += ["--alert-log", str(self.alert_log), "--metrics", "127.0.0.1:0"]
         with self._stderr.open("wb") as stderr:
@@ -196,15 +198,18 @@ class Daemon:
 
 
 @contextmanager
-def running(directory: Path, scope: str, config: Path = SHIPPED, **environ: str) -> Iterator[Daemon]:
+def running(
+    directory: Path, scope: str, config: Path = SHIPPED, before: Sequence[str] = (), **environ: str
+) -> Iterator[Daemon]:
     """
     A daemon that is ready, ended at the end.
 
     :param directory: where the alert log goes, and what belongs to this daemon.
     :param config: one of `configured` in that directory.
+    :param before: a command that executes what is behind it.
     :param environ: added to its environment.
     """
-    daemon = Daemon(directory, scope, config, environ)
+    daemon = Daemon(directory, scope, config, environ, before)
     try:
         daemon.wait_for("READY=1")
         yield daemon

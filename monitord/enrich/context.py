@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,18 +30,11 @@ from monitord.tables.syscalls import Syscall, SyscallTable
 
 AT_FDCWD = -100
 
+EVENTS = 4096
+"""Of a batch, answers about which are remembered: some 500 bytes each. Rules ask test by test, not event by event."""
+
 DOUBT_EVERY_S = 1.0
 """Whatever is lost, /proc is listed no more often than this."""
-
-
-@dataclass(slots=True)
-class _Recall:
-    """What was found out for the event that is being judged."""
-
-    event: Event
-    line: list[Process | Missing] = field(default_factory=list)  # the process, its parent, grandparent, ...
-    fds: dict[int, str | Missing] = field(default_factory=dict)
-    environments: dict[int, Mapping[str, str] | Missing] = field(default_factory=dict)
 
 
 class ProcContext:
@@ -73,13 +66,17 @@ class ProcContext:
         self._observer = Observer(table, self._processes, self._cgroups_v1)
         self._lineage = Lineage(self._processes, self._observer, self._procfs)
         self._cgroups = Cgroups(self._procfs)
-        self._origins = Origins(self._cgroups, self._cgroups_v1, self._lineage)
+        self._origins = Origins(self._processes, self._cgroups, self._cgroups_v1, self._lineage)
         self._users = user_names()
         self._groups = group_names()
         self._homes, self._shells = user_homes(), user_shells()
         self._runtimes = Runtimes(sockets)
         self._clock = WallClock()
-        self._recall: _Recall | None = None
+        # What was found out for events of the batch; each is kept with it, so that no other has its id.
+        self._own: dict[int, tuple[Event, Process]] = {}
+        self._ancestors: dict[int, tuple[Event, list[Process | Missing]]] = {}  # the parent, grandparent, ...
+        self._paths: dict[tuple[int, int, str], tuple[Event, Value]] = {}
+        self._environments: dict[tuple[int, int], tuple[Event, Mapping[str, str] | Missing]] = {}
         self._doubtful = False
         self._doubt_due_s = 0.0
 
@@ -117,6 +114,7 @@ class ProcContext:
 
     def observe(self, batch: EventBatch) -> None:
         """Learn from a batch; to be called before any of its events is judged."""
+        self._forget()
         if self._doubtful and time.monotonic() >= self._doubt_due_s:
             self._doubtful, self._doubt_due_s = False, time.monotonic() + DOUBT_EVERY_S
             self._lineage.doubt()
@@ -138,23 +136,26 @@ class ProcContext:
 
     def process(self, event: Event) -> Process:
         """The process that made the call; after a successful exec, the new program."""
-        line = self._about(event).line
-        if not line:
-            line.append(self._lineage.own(event))
-        own = line[0]
-        assert isinstance(own, Process)
-        return own
+        found = self._own.get(id(event))
+        if found is None:
+            found = _keep(self._own, id(event), event, self._lineage.own(event))
+        return found[1]
 
     def ancestor(self, event: Event, generation: int) -> Process | Missing:
         """The process (0), its parent (1), grandparent (2), ...; NOT_APPLICABLE beyond the first process."""
-        self.process(event)
-        line = self._about(event).line
-        while len(line) <= generation:
+        if not generation:
+            return self.process(event)
+        found = self._ancestors.get(id(event))
+        if found is None:
+            parent = self._lineage.parent(event, event.key, event.ppid)
+            found = _keep(self._ancestors, id(event), event, [parent])
+        line = found[1]
+        while len(line) < generation:
             child = line[-1]
             if isinstance(child, Missing):
                 return child
-            line.append(self._lineage.parent(event, child))
-        return line[generation]
+            line.append(self._lineage.parent(event, child.key, child.ppid))
+        return line[generation - 1]
 
     def path(self, event: Event, dirfd: int, text: str) -> Value:
         """
@@ -163,6 +164,13 @@ class ProcContext:
         :param dirfd: the descriptor it is relative to, or AT_FDCWD (-100).
         :param text: the path as the caller passed it; empty for `dirfd` itself (AT_EMPTY_PATH).
         """
+        key = (id(event), dirfd, text)
+        found = self._paths.get(key)
+        if found is None:
+            found = _keep(self._paths, key, event, self._absolute(event, dirfd, text))
+        return found[1]
+
+    def _absolute(self, event: Event, dirfd: int, text: str) -> Value:
         if text.startswith("/"):
             return normalise(text)
         if not text and isinstance(event.executable, str):
@@ -173,7 +181,9 @@ class ProcContext:
                 directory = event.directory(captured.arg)
                 if isinstance(directory, str):
                     return below(directory, text)
-        return below(self.process(event).cwd if dirfd == AT_FDCWD else self._fd(event, dirfd), text)
+        return below(
+            self.process(event).cwd if dirfd == AT_FDCWD else self._procfs.fd(event.pid, event.start_ns, dirfd), text
+        )
 
     def placement(self, event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in; LATE when its cgroup was gone before it was asked for."""
@@ -188,13 +198,13 @@ class ProcContext:
 
     def environment(self, event: Event, generation: int) -> Mapping[str, str] | Missing:
         """The environment of the caller (0) or an ancestor, as it is now; kept for this event alone."""
-        environments = self._about(event).environments
-        if generation not in environments:
+        key = (id(event), generation)
+        found = self._environments.get(key)
+        if found is None:
             process = self.ancestor(event, generation)
-            environments[generation] = (
-                process if isinstance(process, Missing) else self._procfs.environment(*process.key)
-            )
-        return environments[generation]
+            told = process if isinstance(process, Missing) else self._procfs.environment(*process.key)
+            found = _keep(self._environments, key, event, told)
+        return found[1]
 
     def cgroups(self, event: Event) -> Mapping[str, str] | Missing:
         """The paths of the caller's cgroups by controller, as they are now; an empty name is cgroup v2's."""
@@ -231,13 +241,17 @@ class ProcContext:
         """CLOCK_BOOTTIME to Unix epoch nanoseconds."""
         return self._clock.wall(boot_ns)
 
-    def _about(self, event: Event) -> _Recall:
-        if self._recall is None or self._recall.event is not event:
-            self._recall = _Recall(event)
-        return self._recall
+    def _forget(self) -> None:
+        for remembered in (self._own, self._ancestors, self._paths, self._environments):
+            remembered.clear()
 
-    def _fd(self, event: Event, fd: int) -> str | Missing:
-        fds = self._about(event).fds
-        if fd not in fds:
-            fds[fd] = self._procfs.fd(event.pid, event.start_ns, fd)
-        return fds[fd]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _keep(remembered: dict[K, tuple[Event, V]], key: K, event: Event, value: V) -> tuple[Event, V]:
+    if len(remembered) >= EVENTS:
+        remembered.clear()
+    remembered[key] = event, value
+    return remembered[key]

@@ -55,36 +55,38 @@ class Lineage:
             if entry.key[0] not in there or self._processes.current(entry.key[0]) is not entry:
                 self._processes.end(entry, now_ns)
 
-    def known(self, pid: int, start_ns: int) -> Entry | None:
-        """A process that is in the table."""
-        return self._processes.get(pid, start_ns)
-
     def entry(self, event: Event) -> Entry:
         """The process of an event in the table; put there if need be."""
         entry = self._processes.get(event.pid, event.start_ns)
-        comm = event.comm.encode("utf-8", "surrogateescape")
         if entry is None:
-            entry = self._observer.adopt(event.pid, event.start_ns, event.ppid, comm)
+            entry = self._observer.adopt(event.pid, event.start_ns, event.ppid, _bytes_of(event.comm))
         entry.start_ns = event.start_ns
         if self._observer.is_exec(event) and all(known.since_ns != event.ts_ns for known in entry.phases):
-            self._processes.execute(entry, event.ts_ns, comm, Program(facts_of(event)))
+            self._processes.execute(entry, event.ts_ns, _bytes_of(event.comm), Program(facts_of(event)))
         return entry
 
     def own(self, event: Event) -> Process:
         """The process that made a call; after a successful exec, the new program."""
         own = self._describe(self.entry(event), event.comm, event.ppid, event.ts_ns)
-        return replace(own, exepath=event.executable) if isinstance(event.executable, str) else own
+        executable = event.executable
+        return replace(own, exepath=executable) if isinstance(executable, str) and executable != own.exepath else own
 
-    def parent(self, event: Event, child: Process) -> Process | Missing:
-        """The parent of a process; NOT_APPLICABLE for the first one."""
-        entry = self._processes.get(*child.key)
-        of_caller = child.key == event.key
-        ppid = child.ppid if entry is None else entry.ppid
+    def parent(self, event: Event, child: ProcessKey, ppid: int | Missing) -> Process | Missing:
+        """
+        The parent of a process; NOT_APPLICABLE for the first one.
+
+        :param child: the caller, or an ancestor.
+        :param ppid: that the child is known to have; what the table says counts more.
+        """
+        of_caller = child == event.key
+        entry = self.entry(event) if of_caller else self._processes.get(*child)
+        if entry is not None:
+            ppid = entry.ppid
         if isinstance(ppid, Missing):
             return ppid
         if not ppid:
             return Missing.NOT_APPLICABLE
-        mother = self._mother(entry, ppid, child.key.start_ns)
+        mother = self._mother(entry, ppid, child.start_ns)
         # The kernel's answer of that time counts more than a name that was seen at another.
         told = event.parent_comm if of_caller and event.ppid == ppid else None
         if mother is None:
@@ -125,7 +127,7 @@ class Lineage:
 
     def _met(self, pid: int, now: Snapshot, parent: Entry | None) -> Entry:
         """A process as /proc shows it, put into the table if it was not there."""
-        comm = now.stat.comm.encode("utf-8", "surrogateescape")
+        comm = _bytes_of(now.stat.comm)
         known = self._processes.get(pid, now.stat.start_ns)
         if known is not None:
             return known
@@ -145,12 +147,17 @@ class Lineage:
         :param comm: what it was called then. Called otherwise now, it executes something else, or may.
         """
         phase, latest = entry.at(ts_ns)
+        where, unmoved = entry.directory.at(ts_ns)
+        if entry.described is not None and where is not None:
+            of_phase, said = entry.described
+            if of_phase is phase and said.cwd == where and said.comm == comm and said.ppid == ppid:
+                return said
         facts = phase.program.facts() if phase is not None and phase.program is not None else _UNTOLD
         argv, exepath = facts.argv, facts.executable
-        where, unmoved = entry.directory.at(ts_ns)
         cwd: Value = Missing.LATE if where is None else where
-        if not facts.from_proc and (isinstance(argv, Missing) or not isinstance(exepath, str)):
-            now = self._procfs.process(entry.key[0], entry.start_ns)
+        told = facts.from_proc or (not isinstance(argv, Missing) and isinstance(exepath, str))
+        if not told:
+            now = self._now(entry)
             same = not isinstance(now, Missing) and latest and now.stat.comm == comm
             if isinstance(now, Missing):
                 argv, exepath, cwd = _known(argv, now), _known(exepath, now), _known(cwd, now)
@@ -162,18 +169,35 @@ class Lineage:
                 argv = _known(argv, now.argv if same else Missing.LATE)
                 exepath = _known(exepath, now.exepath if same else Missing.LATE)
                 if same and phase is not None and phase.program is None and not isinstance(argv, Missing):
-                    told = Facts(Missing.UNKNOWN, argv, exepath, from_proc=True)
-                    entry.phases[-1] = phase._replace(program=Program(told))
+                    asked = Program(Facts(Missing.UNKNOWN, argv, exepath, from_proc=True))
+                    phase = entry.phases[-1] = phase._replace(program=asked)
+            told = not same or not isinstance(argv, Missing)
             if not isinstance(exepath, str) and facts is not _UNTOLD:
                 exepath = _executed(facts, cwd)
-        elif where is None and unmoved:
+        elif where is None and unmoved and not entry.gone:
             cwd = self._procfs.cwd(entry.key[0], entry.start_ns)
+            entry.gone = cwd is Missing.LATE
             if isinstance(cwd, str):
                 entry.directory.learn(cwd)
-        return Process(ProcessKey(entry.key[0], entry.start_ns), comm, ppid, argv, exepath, cwd)
+        process = Process(ProcessKey(entry.key[0], entry.start_ns), comm, ppid, argv, exepath, cwd)
+        if told:
+            entry.described = phase, process
+        return process
+
+    def _now(self, entry: Entry) -> Snapshot | Missing:
+        """What /proc says of a process; once it has gone, that is not asked again."""
+        if entry.gone:
+            return Missing.LATE
+        now = self._procfs.process(entry.key[0], entry.start_ns)
+        entry.gone = now is Missing.LATE
+        return now
 
 
 T = TypeVar("T")
+
+
+def _bytes_of(comm: str) -> bytes:
+    return comm.encode("utf-8", "surrogateescape")
 
 
 def _known(told: T | Missing, other: T | Missing) -> T | Missing:

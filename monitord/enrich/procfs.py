@@ -83,7 +83,10 @@ class Procfs:
 
         :param start_ns: CLOCK_BOOTTIME, when it started; None for whoever has the pid now.
         """
-        argv, exepath, cwd = self._argv(pid), self._link(pid, b"exe"), self._link(pid, b"cwd")
+        argv = self._argv(pid)
+        if argv is Missing.LATE:
+            return argv  # nobody has the pid
+        exepath, cwd = self._link(pid, b"exe"), self._link(pid, b"cwd")
         stat = self._stat(pid)
         if isinstance(stat, Missing):
             return stat

@@ -12,6 +12,7 @@ from monitord.abi.event import Flag
 from monitord.enrich.directory import Directory
 from monitord.enrich.joined import Joined
 from monitord.enrich.program import Program
+from monitord.model.process import Process
 
 Key = tuple[int, int]
 """A process as /proc can tell it, too: its pid, and its start in clock ticks."""
@@ -56,6 +57,8 @@ class Entry:
     :ivar parent: the key of that parent; None when it was not known.
     :ivar directory: the working directory; the same object where processes share it.
     :ivar joined: its cgroups v1, which it has from the process that it is a copy of; None until they are asked for.
+    :ivar described: what was last said of it, and of which of its phases.
+    :ivar gone: /proc does not have it any more: it is not asked again.
     :ivar ended_ns: 0 while it lives.
     :ivar children: entries whose `parent` it is.
     :ivar lingers: it ended a while ago and is kept for its descendants.
@@ -63,8 +66,10 @@ class Entry:
 
     __slots__ = (
         "children",
+        "described",
         "directory",
         "ended_ns",
+        "gone",
         "joined",
         "key",
         "lingers",
@@ -82,6 +87,8 @@ class Entry:
         self.phases = [phase]
         self.directory = directory or Directory()
         self.joined: Joined | None = None
+        self.described: tuple[Phase | None, Process] | None = None
+        self.gone = False
         self.ended_ns = 0
         self.children = 0
         self.lingers = False
@@ -108,11 +115,15 @@ class Entry:
     def enter(self, phase: Phase) -> None:
         """Note a change; those of one process may come again, or late."""
         phases = self.phases
+        if phases[-1].since_ns < phase.since_ns:
+            phases.append(phase)
+            if len(phases) > PHASES:
+                del phases[0]
+            return
         if any(known.since_ns == phase.since_ns and known.comm == phase.comm for known in phases):
             return
         phases.append(phase)
-        if len(phases) > 1 and phases[-2].since_ns > phase.since_ns:
-            phases.sort(key=lambda known: known.since_ns)
+        phases.sort(key=lambda known: known.since_ns)
         del phases[:-PHASES]
 
 
@@ -121,11 +132,12 @@ class ProcessTable:
     Processes by key, at most `capacity`. Used by one thread.
 
     :param tick_ns: of the start times in /proc.
+    :ivar tick_ns: the same.
     :ivar evicted: processes forgotten for want of room.
     """
 
     def __init__(self, tick_ns: int, capacity: int = PROCESSES) -> None:
-        self._tick_ns = tick_ns
+        self.tick_ns = tick_ns
         self._capacity = capacity
         self._entries: dict[Key, Entry] = {}
         self._current: dict[int, Entry] = {}
@@ -137,11 +149,11 @@ class ProcessTable:
 
     def get(self, pid: int, start_ns: int) -> Entry | None:
         """A process."""
-        return self._entries.get(self.key(pid, start_ns))
+        return self._entries.get((pid, start_ns // self.tick_ns))
 
     def key(self, pid: int, start_ns: int) -> Key:
         """What a process is known by."""
-        return (pid, start_ns // self._tick_ns)
+        return (pid, start_ns // self.tick_ns)
 
     def find(self, key: Key) -> Entry | None:
         """A process by its key."""
@@ -172,20 +184,34 @@ class ProcessTable:
         :param copied: pid and start of the process that it is a copy of: with CLONE_PARENT that is not its parent.
         :param flags: `Flag`, whether they share a working directory.
         """
+        tick_ns, entries = self.tick_ns, self._entries
         ppid, parent_start_ns, parent_comm = parent
-        mother = self.get(ppid, parent_start_ns)
+        mother = entries.get((ppid, parent_start_ns // tick_ns))
         if mother is not None:
             mother.start_ns = parent_start_ns
             if mother.phases[-1].comm != parent_comm:
                 self.rename(mother, ts_ns, parent_comm)
         original = mother if copied == (ppid, parent_start_ns) else self.get(*copied)
-        program, directory = None, None
-        if original:
-            program = original.phases[-1].program
+        directory = None
+        if original is None:
+            phase = Phase(0, comm, None)
+        else:
+            phase = original.phases[-1]
+            if phase.comm != comm:
+                phase = Phase(0, comm, phase.program)
             if not flags & _THREAD_FS:
                 directory = original.directory if flags & _SHARED_FS else original.directory.inherited()
-        entry = self.add(pid, start_ns, ppid, Phase(0, comm, program), mother, directory)
-        entry.joined = original.joined if original else None
+        key = (pid, start_ns // tick_ns)
+        if mother is None or key in entries:
+            entry = self.add(pid, start_ns, ppid, phase, mother, directory)
+        else:  # the same, for the usual case
+            entry = entries[key] = self._current[pid] = Entry(key, start_ns, ppid, phase, directory)
+            entry.parent = mother.key
+            mother.children += 1
+            if len(entries) > self._capacity:
+                self._evict()
+        if original is not None:
+            entry.joined = original.joined
 
     def add(
         self,
@@ -201,7 +227,7 @@ class ProcessTable:
 
         :param parent: None when it is not known; and so the directory.
         """
-        key = self.key(pid, start_ns)
+        key = (pid, start_ns // self.tick_ns)
         entry = self._entries.get(key)
         if entry is None:
             entry = Entry(key, start_ns, ppid, phase, directory)
@@ -214,7 +240,8 @@ class ProcessTable:
             entry.ppid = ppid
             entry.directory = directory or entry.directory
         if parent is not None and parent.key != entry.parent and parent is not entry:
-            self._forget(self._leave(entry))
+            if entry.parent is not None:
+                self._forget(self._leave(entry))
             entry.parent = parent.key
             parent.children += 1
         return entry
@@ -251,9 +278,10 @@ class ProcessTable:
     def _forget(self, entry: Entry | None) -> None:
         """Take out a process, and the ended ancestors that were there for its sake alone."""
         while entry is not None and self._entries.get(entry.key) is entry:
-            del self._entries[entry.key]
-            if self._current.get(entry.key[0]) is entry:
-                del self._current[entry.key[0]]
+            key = entry.key
+            del self._entries[key]
+            if self._current.get(key[0]) is entry:
+                del self._current[key[0]]
             entry = self._leave(entry)
 
     def _leave(self, entry: Entry) -> Entry | None:

@@ -1,7 +1,8 @@
 """Events: as raw bytes of a ring, as columns of a batch, and as one readable row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,11 @@ from monitord.model.value import Missing, Value
 
 _OF_CALLER = frozenset((Capture.STR, Capture.ARGV, Capture.SOCKADDR, Capture.BYTES))
 """What is copied from the caller's memory; all else is the kernel's own."""
+
+# Enumerations take half a microsecond for each member that they make of a number, and for each operation on two.
+_abi, _flag, _text_flag, _capture = cache(Abi), cache(Flag), cache(TextFlag), cache(Capture)
+_NOT_RETURNED, _NO_START = int(Flag.UNFINISHED | Flag.NO_RETURN), int(Flag.NO_START)
+_NULL, _FAULT = int(TextFlag.NULL), int(TextFlag.FAULT)
 
 
 class ProcessKey(NamedTuple):
@@ -51,9 +57,10 @@ class Captured:
     @property
     def missing(self) -> Missing | None:
         """Why there is nothing in `data`, or None when there is."""
-        if self.flags & TextFlag.NULL:
+        flags = int(self.flags)
+        if flags & _NULL:
             return Missing.NOT_APPLICABLE
-        if self.flags & TextFlag.FAULT:
+        if flags & _FAULT:
             return Missing.FAULT
         return Missing.LOST if self.lost else None
 
@@ -107,27 +114,14 @@ class EventBatch:
         """One row, made readable."""
         # One item() costs half of what asking the record for each of its fields does.
         record = dict(zip(EVENT.names or (), self.records[row].item(), strict=True))
-        head: bytes = record["data"]
-        more = self.overflow.get(row, b"")
-        texts = []
-        at = 0
-        for size, source, text_flags in record["text"].tolist():
-            if not source:
-                continue
-            data = head + more if at + size > len(head) else head
-            whole = data[at : at + size]
-            lost = len(whole) < size
-            flags = TextFlag(text_flags)
-            texts.append(Captured(source & 15, Capture(source >> 4), flags, b"" if lost else whole, lost))
-            at += size
         return Event(
             cpu=int(self.cpu[row]),
             seq=record["seq"],
             ts_ns=record["ts_ns"],
             duration_ns=record["duration_ns"],
-            abi=Abi(record["abi"]),
+            abi=_abi(record["abi"]),
             nr=record["nr"],
-            flags=Flag(record["flags"]),
+            flags=_flag(record["flags"]),
             args=tuple(record["args"].tolist()),
             ret=record["ret"],
             pid=record["pid"],
@@ -139,8 +133,44 @@ class EventBatch:
             cgroup_id=record["cgroup_id"],
             comm=text_of(record["comm"]),
             parent_comm=text_of(record["parent_comm"]),
-            texts=tuple(texts),
+            texts=texts_in(record["text"].tolist(), record["data"] + self.overflow.get(row, b"")),
         )
+
+
+def texts_in(headers: Sequence[tuple[int, int, int]], data: bytes) -> tuple[Captured, ...]:
+    """
+    The strings of a record.
+
+    :param headers: rows of `monitord.abi.event.TEXT`.
+    :param data: of all cells that arrived.
+    """
+    texts = []
+    at = 0
+    for size, source, flags in headers:
+        if source:
+            whole = data[at : at + size]
+            lost = len(whole) < size
+            texts.append(Captured(source & 15, _capture(source >> 4), _text_flag(flags), b"" if lost else whole, lost))
+            at += size
+    return tuple(texts)
+
+
+def directory_in(texts: Sequence[Captured], arg: int = NO_ARGUMENT) -> Value:
+    """What `Event.directory` is, and by default `Event.moved_to`."""
+    for text in texts:
+        if text.arg == arg and text.capture is Capture.DIRECTORY:
+            return text.missing or path_of_names(text.data, text.flags)
+    return Missing.NOT_APPLICABLE
+
+
+def executable_in(texts: Sequence[Captured]) -> Value:
+    """What `Event.executable` is."""
+    for text in texts:
+        if text.capture is Capture.EXE:
+            path = Missing.LOST if text.lost else path_of_names(text.data, text.flags)
+            nowhere = isinstance(path, str) and int(text.flags) & _FAULT
+            return executable_of_link(str(path)) if nowhere else path
+    return Missing.NOT_APPLICABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +209,12 @@ class Event:
     @property
     def returned(self) -> bool:
         """Whether `ret` means something."""
-        return not self.flags & (Flag.UNFINISHED | Flag.NO_RETURN)
+        return not int(self.flags) & _NOT_RETURNED
 
     @property
     def timed(self) -> bool:
         """Whether `duration_ns` means something."""
-        return self.returned and not self.flags & Flag.NO_START
+        return self.returned and not int(self.flags) & _NO_START
 
     @property
     def failed(self) -> bool:
@@ -204,10 +234,7 @@ class Event:
 
         :return: NOT_APPLICABLE when the path is absolute, or nothing was copied.
         """
-        for text in self.texts:
-            if text.arg == arg and text.capture is Capture.DIRECTORY:
-                return text.missing or path_of_names(text.data, text.flags)
-        return Missing.NOT_APPLICABLE
+        return directory_in(self.texts, arg)
 
     @property
     def moved_to(self) -> Value:
@@ -225,12 +252,7 @@ class Event:
 
         :return: ``memfd:NAME`` for a memory file, as in Falco; NOT_APPLICABLE for other calls.
         """
-        for text in self.texts:
-            if text.capture is Capture.EXE:
-                path = Missing.LOST if text.lost else path_of_names(text.data, text.flags)
-                nowhere = isinstance(path, str) and text.flags & TextFlag.FAULT
-                return executable_of_link(str(path)) if nowhere else path
-        return Missing.NOT_APPLICABLE
+        return executable_in(self.texts)
 
     def file(self, arg: int = NO_ARGUMENT) -> OpenFile | Missing:
         """

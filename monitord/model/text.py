@@ -5,6 +5,8 @@ from monitord.model.value import Missing, Value
 
 DELETED = " (deleted)"
 
+_TRUNCATED, _FAULT = int(TextFlag.TRUNCATED), int(TextFlag.FAULT)  # an IntFlag's own `&` takes half a microsecond
+
 
 def text_of(data: bytes) -> str:
     """Kernel bytes as text that compares exactly and comes back as it was."""
@@ -17,9 +19,9 @@ def path_of_names(names: bytes, flags: TextFlag) -> Value:
 
     :return: ``/memfd:NAME (deleted)`` for a file that is in no directory, as /proc shows it.
     """
-    if flags & TextFlag.TRUNCATED:
+    if int(flags) & _TRUNCATED:
         return Missing.FAULT  # the outer names are not there
-    if flags & TextFlag.FAULT:
+    if int(flags) & _FAULT:
         return "/" + text_of(names.removesuffix(b"\0")) + DELETED if names else Missing.FAULT
     return "/" + text_of(b"/".join(reversed(names.split(b"\0")[:-1])))
 

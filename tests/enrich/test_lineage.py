@@ -145,3 +145,34 @@ def test_names_in_the_table_are_those_of_proc(context):
     context.seed()
 
     assert comm(os.getpid()).encode() == seeded(context, os.getpid()).phases[-1].comm
+
+
+class TestAskedOften:
+    def test_what_is_known_is_said_again_and_what_changes_is_said_anew(self, context):
+        with running(["cat"], cwd="/usr") as cat:
+            context.seed()
+            before = [context.process(event_of(pid=cat.pid, ts_ns=100 + turn)) for turn in range(2)]
+            seeded(context, cat.pid).directory.move(200, "/srv")
+            moved = context.process(event_of(pid=cat.pid, ts_ns=200))
+            renamed = context.process(event_of(pid=cat.pid, ts_ns=200, comm=b"other"))
+            cat.stdin.close()
+
+        assert before[0] is before[1]
+        assert ["/usr", "/srv", "/srv"] == [before[0].cwd, moved.cwd, renamed.cwd]
+        assert ["cat", "cat", "other"] == [before[0].comm, moved.comm, renamed.comm]
+
+    def test_proc_is_asked_once_for_one_that_has_gone(self, context, monkeypatch):
+        with running(["cat"]) as cat:
+            event = event_of(pid=cat.pid)
+            cat.stdin.close()
+            cat.wait()
+        asked = []
+        ask = context._procfs.process
+        monkeypatch.setattr(context._procfs, "process", lambda *of: asked.append(of) or ask(*of))
+        said = [
+            context.process(event_of(pid=cat.pid, start_ns=event.start_ns, ts_ns=turn, comm=b"cat"))
+            for turn in range(3)
+        ]
+
+        assert [Missing.LATE] * 3 == [process.argv for process in said]
+        assert 1 == len(asked)

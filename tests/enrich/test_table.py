@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from monitord.abi.event import EVENT
+from monitord.abi.event import CELL, EVENT
 from monitord.enrich import table as module
 from monitord.enrich.program import Facts, Program
 from monitord.enrich.table import ENDED_NS, PHASES, Phase, ProcessTable
@@ -111,7 +111,7 @@ class TestExec:
 
     def test_a_program_is_read_from_its_record_when_it_is_asked_for(self):
         batch = exec_batch(b"/bin/" + b"x" * 100, b"x\0" + b"y" * 3000 + b"\0", start_ns=0, comm=b"x")
-        kept = Program.recorded(batch, 0)
+        kept = Program(None, batch.records.view(CELL)[0].tobytes(), batch.overflow[0])
         batch.records["data"] = np.void(b"\0" * EVENT["data"].itemsize)
 
         assert ("/bin/" + "x" * 100, ("x", "y" * 3000)) == kept.facts()[:2]

@@ -41,15 +41,15 @@ def tree_of(event: Event, context: Context, known: Mapping[ProcessKey, int]) -> 
 
     :param known: roots of processes that were asked about before; they stay true when ancestors are gone.
     """
-    root = context.process(event)
+    root = event.pid
     for generation in range(1, MAX_GENERATIONS):
         ancestor = context.ancestor(event, generation)
         if isinstance(ancestor, Missing) or ancestor.key.pid in _SYSTEM or _starts_others(ancestor):
             break
         if ancestor.key in known:
             return known[ancestor.key]
-        root = ancestor
-    return root.key.pid
+        root = ancestor.key.pid
+    return root
 
 
 def _starts_others(process: Process) -> bool:

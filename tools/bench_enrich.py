@@ -1,0 +1,264 @@
+"""
+What enrichment costs per delivered event, with the shipped rules, or with those of the files and directories given:
+`python3 -m tools.bench_enrich [RULES...]` in the root of the repository, as root.
+
+A script that forks, executes, opens, connects and moves files runs under the real kernel side. Its events go through
+decoder, enricher and rules while it runs, as in the daemon, and all that the enricher does is timed: learning from
+batches, counting by origin, and each answer that judging asks for. What an alert asks for is left out: that is per
+alert. Afterwards the same batches go the same way once more as fast as they can, as on a machine that is busy.
+Then each answer is timed by itself, for processes that live, and for those that have gone.
+"""
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import numpy as np
+
+from monitord.abi.event import CELL, EVENT
+from monitord.cli.run import _relieve_collector
+from monitord.config.schema import BpfConfig, Scope, ScopeKind
+from monitord.decode.decoder import Decoder
+from monitord.detect.detector import RuleDetector
+from monitord.enrich.context import ProcContext
+from monitord.model.event import EventBatch
+from monitord.model.process import Context
+from monitord.rules.ruleset import RuleSet, load
+from monitord.shipped import shipped
+from monitord.sources.bpf.source import BpfSource
+from monitord.telemetry import Telemetry
+from tests.support.live import TABLE
+
+TURNS = 150
+"""Of the script: some 4 s."""
+
+SCRIPT = r"""
+read -r go
+cd "$1"
+for turn in $(seq "$2"); do
+    cat /etc/hostname > "out$turn"
+    (cd /usr/bin; ls . | head -n 1; grep -c root ../../etc/passwd) > /dev/null
+    exec 3<> "/dev/tcp/127.0.0.1/$3"; echo hello >&3; read -r answer <&3; exec 3>&-
+    mv "out$turn" kept; chmod 600 kept; ln -sf kept link; cat link | tr a-z A-Z | sort > sorted
+    env A=b nice sh -c 'test -e sorted && rm -f sorted; id -u > /dev/null'
+done
+echo done
+read -r end
+"""
+
+ROUNDS = 7
+
+WAITING = 1000
+"""Events of a batch, at least, when there is no pause between batches: 50,000 in a second."""
+
+ANSWERS = (
+    *("process", "ancestor", "path", "placement", "leader", "environment", "cgroups", "inspection"),
+    *("user_name", "user_home", "user_shell", "group_name", "wall_ns", "syscall"),
+)
+
+
+class Timed:
+    """
+    A context whose answers are timed: CPU of this thread, without what it takes to read that clock.
+
+    :ivar ns: by answer.
+    :ivar asked: how often each was asked for.
+    :ivar paused: while an alert is made.
+    """
+
+    def __init__(self, context: ProcContext) -> None:
+        self.ns: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
+        self.paused = False
+        for name in ("observe", "origins", *ANSWERS):
+            setattr(self, name, self._timed(name, getattr(context, name)))
+
+    def _timed(self, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: object) -> object:
+            if self.paused:
+                return answer(*args)
+            before_ns = time.thread_time_ns()
+            given = answer(*args)
+            after_ns = time.thread_time_ns()
+            self.ns[name] += after_ns - before_ns - (time.thread_time_ns() - after_ns)
+            self.asked[name] += 1
+            return given
+
+        return timed
+
+
+@dataclass
+class Cost:
+    """
+    What the events of one run cost.
+
+    :ivar ns: by what was done.
+    """
+
+    events: int = 0
+    calls: int = 0
+    alerts: int = 0
+    ns: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def us_per_event(self) -> float:
+        """All of it."""
+        return sum(self.ns.values()) / 1000 / self.events
+
+
+class Stage:
+    """Enricher and rules, of which the first is timed."""
+
+    def __init__(self, rules: RuleSet, root: int) -> None:
+        self.context = ProcContext(TABLE, root=root)
+        self._timed = Timed(self.context)
+        self.detector = RuleDetector(rules, TABLE, cast(Context, self._timed), Telemetry(), "host")
+        self._cost = Cost()
+        make = self.detector._maker.alert
+
+        def unmeasured(*args: Any, **kwargs: Any) -> Any:
+            self._timed.paused = True
+            try:
+                return make(*args, **kwargs)
+            finally:
+                self._timed.paused = False
+
+        self.detector._maker.alert = unmeasured  # type: ignore[method-assign]
+
+    def judge(self, batch: EventBatch) -> None:
+        """As `Pipeline` does."""
+        self._timed.observe(batch)  # type: ignore[attr-defined]
+        self._timed.origins(batch)  # type: ignore[attr-defined]
+        calls = batch.calls
+        self._cost.alerts += len(self.detector.judge(calls, 0))
+        self._cost.events += len(batch)
+        self._cost.calls += len(calls)
+
+    def cost(self) -> Cost:
+        """So far."""
+        return replace(self._cost, ns=dict(self._timed.ns), asked=dict(self._timed.asked))
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[int]:
+    """A server on loopback that sends back what it is sent; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):  # closed at the end
+                while True:
+                    peer, _ = server.accept()
+                    with peer:
+                        peer.sendall(peer.recv(100))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[Callable[[], None]]:
+    """This thread on one CPU, and whoever calls what is given on the others."""
+    cpus = os.sched_getaffinity(0)
+    others = cpus - {min(cpus)} or cpus
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        yield lambda: os.sched_setaffinity(0, others)
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def together(batches: list[EventBatch], size: int) -> list[EventBatch]:
+    """The same events in batches of at least so many, but for the last."""
+    found: list[EventBatch] = []
+    taken: list[EventBatch] = []
+    for batch in batches:
+        taken.append(batch)
+        if sum(map(len, taken)) >= size or batch is batches[-1]:
+            begins = np.cumsum([0, *map(len, taken)]).tolist()
+            overflow = {
+                begin + row: data
+                for begin, one in zip(begins, taken, strict=False)
+                for row, data in one.overflow.items()
+            }
+            records = np.concatenate([one.records.view(CELL) for one in taken]).view(EVENT)
+            found.append(EventBatch(records, np.concatenate([one.cpu for one in taken]), overflow))
+            taken = []
+    return found
+
+
+def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[Cost, Cost]:
+    """What the events of the script cost while it runs, and what they cost as fast as they can."""
+    with TemporaryDirectory(prefix="monitord-bench-") as work, echo() as port, apart() as move:
+        argv = ["bash", "-c", SCRIPT, "bench", work, str(turns), str(port)]
+        script = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=move)  # noqa: PLW1509 (no thread holds a lock that it takes)
+        assert script.stdin
+        assert script.stdout
+        config = BpfConfig(latency=False, ring_pages=1024)
+        source = BpfSource(TABLE, Scope(ScopeKind.PID, str(script.pid)), config)
+        stage, decoder, batches = Stage(rules, script.pid), Decoder(), []
+        try:
+            source.install(stage.detector.interest() | stage.context.interest())
+            source.start()
+            stage.context.seed()
+            script.stdin.write(b"go\n")
+            script.stdin.flush()
+            done = False
+            while not done:
+                done = bool(select.select([script.stdout], [], [], 0)[0])
+                batches.append(decoder.decode(source.drain(0.02)))
+                stage.judge(batches[-1])
+            if decoder.missed:
+                raise SystemExit(f"{decoder.missed} events were lost")
+            source.close()
+            again = []
+            waiting = together(batches, WAITING)
+            for _ in range(rounds):
+                faster = Stage(rules, script.pid)
+                faster.context.seed()
+                for batch in waiting:
+                    faster.judge(batch)
+                again.append(faster.cost())
+        finally:
+            script.kill()
+            script.communicate()
+    return stage.cost(), sorted(again, key=lambda cost: cost.us_per_event)[rounds // 2]
+
+
+def show(title: str, cost: Cost) -> None:
+    """Print what it was spent on."""
+    print(f"{title}: {cost.us_per_event:.2f} us per event")
+    for name, ns in sorted(cost.ns.items(), key=lambda one: -one[1]):
+        asked = cost.asked[name]
+        print(f"{name:>12} {ns / 1000 / cost.events:6.2f} us per event; {asked:7,} times {ns / 1000 / asked:8.1f} us")
+
+
+def main() -> int:
+    """Print the tables."""
+    paths = tuple(map(Path, sys.argv[1:])) or (shipped("config") / "rules",)
+    _relieve_collector()
+    live, again = measure(load(paths, TABLE)[0])
+    print(f"{live.events:,} events delivered, {live.calls:,} of them calls, {live.alerts:,} alerts")
+    show("while the script runs", live)
+    show("as fast as they can", again)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from monitord.detect.ways import Way, ways
 from monitord.explain.kernel import describe
 from monitord.explain.page import Paint, wrapped
-from monitord.explain.tree import checks_in, condition_lines
+from monitord.explain.tree import condition_lines
 from monitord.model.interest import Interest
-from monitord.rules.ast import Check, Node
+from monitord.rules.ast import Check, Node, checks_in
 from monitord.rules.correlation import Correlation, Kind
 from monitord.rules.field import Field
 from monitord.rules.rule import Rule

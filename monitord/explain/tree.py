@@ -95,17 +95,6 @@ def against(verdict: Verdict, wanted: bool = True) -> Iterator[Verdict]:
         yield from against(min(verdict.parts, key=lambda part: distance(part, wanted)), wanted)
 
 
-def checks_in(node: Node) -> Iterator[Check]:
-    """The tests of a condition, left to right."""
-    if isinstance(node, Check):
-        yield node
-    elif isinstance(node, Not):
-        yield from checks_in(node.child)
-    elif isinstance(node, (And, Or)):
-        for child in node.children:
-            yield from checks_in(child)
-
-
 def condition_lines(node: Node, indent: int) -> Iterator[str]:
     """A condition, one line for each part of it; long lists take more."""
     yield from wrapped(_label(node), indent, 2 * STEP)

@@ -5,6 +5,7 @@ Nodes are values: equal conditions compare equal and hash alike, so that a test 
 """
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAX_DEPTH = 100
@@ -131,3 +132,19 @@ class Or:
 
 
 Node = Check | Macro | Not | And | Or
+
+
+def leaves_of(node: Node) -> Iterator[Check | Macro]:
+    """What a condition is made of, left to right."""
+    if isinstance(node, Not):
+        yield from leaves_of(node.child)
+    elif isinstance(node, (And, Or)):
+        for child in node.children:
+            yield from leaves_of(child)
+    else:
+        yield node
+
+
+def checks_in(node: Node) -> Iterator[Check]:
+    """The tests of a condition, left to right."""
+    return (leaf for leaf in leaves_of(node) if isinstance(leaf, Check))

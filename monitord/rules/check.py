@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from monitord.model.amount import amount
-from monitord.rules.ast import And, Check, FieldRef, Macro, Node, Not, Op, Operand, Or, Transformed
+from monitord.rules.ast import Check, FieldRef, Node, Op, Operand, Transformed, checks_in
 from monitord.rules.code import Code
 from monitord.rules.compare import read_literal
 from monitord.rules.field import Argument, Field, FieldType
@@ -88,15 +88,8 @@ def first_of(mistakes: Iterator[Mistake]) -> Iterator[Mistake]:
 
 def mistakes_in(node: Node, vocabulary: Vocabulary) -> Iterator[Mistake]:
     """The mistakes of a parsed condition, left to right; macros in it are passed over."""
-    if isinstance(node, Check):
-        yield from _check_mistakes(node, vocabulary)
-    elif isinstance(node, Not):
-        yield from mistakes_in(node.child, vocabulary)
-    elif isinstance(node, (And, Or)):
-        for child in node.children:
-            yield from mistakes_in(child, vocabulary)
-    else:
-        assert isinstance(node, Macro)
+    for check in checks_in(node):
+        yield from _check_mistakes(check, vocabulary)
 
 
 def operand_mistakes(operand: Operand, at: int, vocabulary: Vocabulary) -> Iterator[Mistake]:

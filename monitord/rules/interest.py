@@ -21,11 +21,11 @@ from monitord.model.facts import FOREIGN, MAX_ERRNO, RESULT
 from monitord.model.interest import Call, Interest
 from monitord.model.limit import Numbers
 from monitord.model.value import Missing, Value
-from monitord.rules.ast import And, Check, FieldRef, Node, Not, Or
+from monitord.rules.ast import And, Check, FieldRef, Node, Not, Or, checks_in
 from monitord.rules.compare import Literal, make_test, read_literal
 from monitord.rules.evaluate import check_test
 from monitord.rules.field import FieldType
-from monitord.rules.kernel_part import FIELDS, checks_in, clauses_of, truth_of
+from monitord.rules.kernel_part import FIELDS, clauses_of, truth_of
 from monitord.rules.opens import OPEN_CALLS
 from monitord.rules.registers import UNKNOWN, Truth
 from monitord.tables.canonical import canonical

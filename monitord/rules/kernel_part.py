@@ -7,7 +7,7 @@ the kernel cannot make, or not exactly, has more events in both than it should, 
 events that never match, and never lacks one that does.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from monitord.model.clause import EVERYTHING, Clauses, both, simplified
 from monitord.model.facts import Key
@@ -26,17 +26,6 @@ FIELDS = _PATHS | {
     *("evt.is_open_read", "evt.is_open_write", "evt.is_open_exec", "evt.is_open_create"),
 }
 """The fields that are told more of than by `monitord.rules.interest`."""
-
-
-def checks_in(node: Node) -> Iterator[Check]:
-    """The tests of a condition."""
-    if isinstance(node, Check):
-        yield node
-    elif isinstance(node, Not):
-        yield from checks_in(node.child)
-    elif isinstance(node, (And, Or)):
-        for child in node.children:
-            yield from checks_in(child)
 
 
 def truth_of(check: Check, syscall: Syscall | None) -> Truth:

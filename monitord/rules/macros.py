@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from monitord.rules.ast import MAX_DEPTH, And, Check, Macro, Node, Not, Or
+from monitord.rules.ast import MAX_DEPTH, Check, Macro, Node, Not, leaves_of
 
 MAX_CHECKS = 20_000
 """Tests in a condition once written out. Macros can double at each step; people's longest have some hundred."""
@@ -29,13 +29,7 @@ class NestingError(ValueError):
 
 def macros_in(node: Node) -> Iterator[Macro]:
     """The macros that a parsed condition names, left to right."""
-    if isinstance(node, Macro):
-        yield node
-    elif isinstance(node, Not):
-        yield from macros_in(node.child)
-    elif isinstance(node, (And, Or)):
-        for child in node.children:
-            yield from macros_in(child)
+    return (leaf for leaf in leaves_of(node) if isinstance(leaf, Macro))
 
 
 def put_in_macros(node: Node, macros: Mapping[str, Expanded]) -> Expanded:

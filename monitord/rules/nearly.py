@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from monitord.rules.ast import And, Check, Node, Not, Or
+from monitord.rules.ast import Node, checks_in
 from monitord.rules.reader import Place
 
 MAX_PAIRS = 50_000
@@ -17,15 +17,10 @@ _WORD = re.compile(r"[A-Za-z]\w+", re.ASCII)
 
 def bare_words(node: Node, text: str) -> Iterator[tuple[str, int]]:
     """The literals of a parsed condition that could be the name of a list, and where they stand."""
-    if isinstance(node, Check):
-        for word, at in zip(node.values, node.places, strict=False):
+    for check in checks_in(node):
+        for word, at in zip(check.values, check.places, strict=False):
             if len(word) >= _SHORTEST and text.startswith(word, at) and _WORD.fullmatch(word):
                 yield word, at
-    elif isinstance(node, Not):
-        yield from bare_words(node.child, text)
-    elif isinstance(node, (And, Or)):
-        for child in node.children:
-            yield from bare_words(child, text)
 
 
 def nearly_lists(

@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from monitord.enrich.runtimes.asking import Runtimes
 from monitord.enrich.runtimes.docker_answers import inspection_of
 from monitord.model.inspection import Inspection, Mount, Pod
 from monitord.model.placement import Placement
@@ -97,20 +96,6 @@ def engine(tmp_path):
     server.hold.set()
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture
-def asking():
-    """Makes `Runtimes`, closed at the end."""
-    made = []
-
-    def make(*sockets, **options):
-        made.append(Runtimes(sockets, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def in_docker(full_id):

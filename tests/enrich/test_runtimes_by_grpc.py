@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.enrich.runtimes.asking import Runtimes
 from monitord.enrich.runtimes.connection import ANSWER_BYTES
 from monitord.enrich.runtimes.grpc import call
 from monitord.enrich.runtimes.kinds import runtimes_at
@@ -74,20 +73,6 @@ def serve(tmp_path):
     for one in made:
         one.shutdown()
         one.server_close()
-
-
-@pytest.fixture
-def asking():
-    """Makes `Runtimes`, closed at the end."""
-    made = []
-
-    def make(*sockets, **options):
-        made.append(Runtimes(sockets, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def answer(runtimes, placement=CONTAINER):

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord.explain.page import WIDTH, Paint
-from monitord.explain.tree import against, checks_in, condition_lines, distance, judged, shown_value, verdict_lines
+from monitord.explain.tree import against, condition_lines, distance, judged, shown_value, verdict_lines
 from monitord.model.value import Missing
-from monitord.rules.ast import And, Check, Not, Or
+from monitord.rules.ast import And, Check, Not, Or, checks_in
 from monitord.rules.evaluate import evaluate
 from monitord.rules.fields import CATALOGUE
 from monitord.rules.parser import parse_condition

@@ -1,6 +1,7 @@
 """The `monitord` command."""
 
 import argparse
+import gc
 import importlib
 import io
 import logging
@@ -52,8 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     import_late()
     # Only what is called is imported: `doctor` has to work where a package that `run` needs is missing.
+    gc.disable()  # what is imported stays: the collector would look through all of it again and again
     for name in [name for name in COMMANDS if name in words[:1]] or COMMANDS:
         importlib.import_module(f"monitord.cli.{name}").add_parser(commands)
+    gc.enable()
     try:
         args = parser.parse_args(words)
         code: int = args.run(args)

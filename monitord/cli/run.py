@@ -106,6 +106,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until a signal ends it."""
     begin_s, begin_ns = time.monotonic(), time.time_ns()
+    gc.disable()  # until `_relieve_collector`
     start_logging(sys.stderr)
     table = extended(SyscallTable.load(machine_abis()))
     overrides = Overrides(args.scope, args.rules, args.alert_log, args.metrics)
@@ -147,6 +148,8 @@ def run(args: argparse.Namespace) -> int:
                 return assembly.reload()
             finally:
                 watch.end()
+                # Rules that are in force no more are full of cycles: each reload would leave 2 MB behind. 3 ms.
+                gc.collect()
 
         _relieve_collector()
         try:
@@ -184,6 +187,7 @@ def _relieve_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    gc.enable()
 
 
 def _scope(text: str) -> Scope:

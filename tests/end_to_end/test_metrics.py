@@ -1,10 +1,11 @@
 """What Prometheus sees of a daemon that watched a program whose calls are known."""
 
+import json
 import subprocess
 
 import pytest
 
-from tests.support.daemon import SHIPPED, running, shell
+from tests.support.daemon import COMMAND, SHIPPED, environment, running, shell
 from tests.support.live import compiled, machine_abis
 
 pytestmark = pytest.mark.bpf
@@ -16,7 +17,7 @@ OPENS = 503
 
 
 @pytest.fixture(scope="module")
-def scrape(tmp_path_factory):
+def daemon(tmp_path_factory):
     """Shipped rules, latency on."""
     directory = tmp_path_factory.mktemp("daemon")
     config = directory / "monitord.yaml"
@@ -30,7 +31,12 @@ def scrape(tmp_path_factory):
         opened.run(f"{compiled('flood')} getppid {GETPPIDS}")
         opened.run(f"{compiled('flood')} open {OPENS} /nowhere/x")
         opened.run(": < /etc/shadow")
-        yield daemon.settle()
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def scrape(daemon):
+    return daemon.settle()
 
 
 def test_promtool_finds_nothing_to_say(scrape):
@@ -71,6 +77,17 @@ def test_every_stage_of_loss_is_there_from_zero(scrape):
     lost = {labels["stage"]: events for labels, events in scrape.labelled("monitord_events_lost_total")}
 
     assert dict.fromkeys(("ring", "queue", "decode", "rules"), 0) == lost
+
+
+def test_rules_cost_what_is_scraped(daemon, scrape):
+    command = [*COMMAND, "rules", "--cost", "--json", "-c", str(SHIPPED), "--metrics", daemon.metrics_address()]
+    told = json.loads(subprocess.run(command, env=environment(), check=True, capture_output=True).stdout)
+    seconds = {labels["rule"]: number for labels, number in scrape.labelled("monitord_rule_evaluation_seconds_total")}
+    matches = {labels["rule"]: number for labels, number in scrape.labelled("monitord_rule_matches_total")}
+
+    assert matches == {one["rule"]: one["matches"] for one in told}
+    assert all(seconds[one["rule"]] <= one["seconds"] < 60 for one in told)
+    assert 0 < seconds["Password file read"]
 
 
 def test_the_kernel_timed_the_programs(scrape):

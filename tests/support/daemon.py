@@ -151,11 +151,15 @@ class Daemon:
         assert text == "" or text.endswith("\n")
         return [json.loads(line) for line in text.splitlines()]
 
+    def metrics_address(self) -> str:
+        """Where metrics are served, as ``--metrics`` takes it."""
+        url = re.search(r"http://(\S+)/metrics", self.log)
+        assert url, self.log
+        return url[1]
+
     def scrape(self) -> Metrics:
         """What Prometheus would see now."""
-        url = re.search(r"http://\S+/metrics", self.log)
-        assert url, self.log
-        with urllib.request.urlopen(url[0], timeout=PATIENCE_S) as answer:
+        with urllib.request.urlopen(f"http://{self.metrics_address()}/metrics", timeout=PATIENCE_S) as answer:
             return Metrics(answer.read().decode())
 
     def settle(self) -> Metrics:

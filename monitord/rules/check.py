@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from monitord.model.amount import amount
 from monitord.rules.ast import Check, FieldRef, Node, Op, Operand, Transformed, checks_in
+from monitord.rules.automaton import RegexError
 from monitord.rules.code import Code
 from monitord.rules.compare import read_literal
 from monitord.rules.field import Argument, Field, FieldType
 from monitord.rules.fields.correlation import CLASS as CORRELATED
 from monitord.rules.items import nearest
 from monitord.rules.operand import fields_of, type_of
-from monitord.rules.regex import Regex, RegexError
+from monitord.rules.regex import Regex
 
 _SETS = frozenset((Op.IN, Op.INTERSECTS, Op.EXISTS))
 _EQUAL = _SETS | {Op.EQ, Op.NE}

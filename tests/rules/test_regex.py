@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.rules.regex import Regex, RegexError
+from monitord.rules.automaton import RegexError
+from monitord.rules.regex import Regex
 
 
 @pytest.mark.parametrize(

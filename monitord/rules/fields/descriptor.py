@@ -10,7 +10,8 @@ from monitord.model.process import Context
 from monitord.model.value import Missing, Value
 from monitord.rules.field import Extract, Field, FieldType
 from monitord.rules.fields import sources
-from monitord.rules.fields.socket import address_of, socket_name, socket_of
+from monitord.rules.fields.sides import address_of, socket_of
+from monitord.rules.fields.socket import socket_name
 from monitord.rules.opens import OPEN_CALLS, is_directory
 from monitord.rules.path import first_path, path_argument, raw_path
 from monitord.tables.descriptors import descriptor_of

@@ -1,11 +1,10 @@
 """Attacks, done by real programs anywhere on the machine, in the alert log and in the journal."""
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
-from machine import alert, alerts, journal, read_secret, run, seen, until
+from machine import alert, alerts, entries, read_secret, run, seen, until
 
 
 def python(code):
@@ -97,10 +96,10 @@ def test_attack_is_reported(rule, mark, command):
 
 def journal_problem(found):
     """What is wrong with the entry that the journal has of an alert; empty when it is as in docs/alerts.md."""
-    entries = until(lambda: entries_of(found))
-    if len(entries) != 1:
-        return f"{len(entries)} entries"
-    (entry,) = entries
+    there = until(lambda: entries_of(found))
+    if len(there) != 1:
+        return f"{len(there)} entries"
+    (entry,) = there
     wanted = {
         "MESSAGE": found["output"],
         "SYSLOG_IDENTIFIER": "monitord",
@@ -112,13 +111,12 @@ def journal_problem(found):
     }
     if sorted(entry["MONITORD_TAG"]) != sorted(found["tags"]):  # the journal gives them in any order
         return f"MONITORD_TAG: {entry['MONITORD_TAG']}"
-    return "".join(f"{name}: {entry.get(name)!r} " for name, value in wanted.items() if entry.get(name) != value)
+    return "".join(f"{name}: {entry.get(name)!r} " for name, value in wanted.items() if str(entry.get(name)) != value)
 
 
 def entries_of(found):
     """The journal's entries of an alert."""
-    lines = journal(fields=f"-o json MONITORD_RULE='{found['rule']}'").splitlines()
-    return [entry for entry in map(json.loads, lines) if entry["MONITORD_TIME"] == found["time"]]
+    return entries({"MONITORD_RULE": found["rule"], "MONITORD_TIME": found["time"]})
 
 
 def test_nothing_of_this_was_lost():

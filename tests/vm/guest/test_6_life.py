@@ -9,6 +9,7 @@ from machine import (
     Metrics,
     alert,
     alerts,
+    daemon_said,
     journal,
     main_pid,
     now,
@@ -42,11 +43,7 @@ class TestReload:
         before = now()
         pid = main_pid()
         run(f"systemctl reload {SERVICE}")
-        until(
-            lambda: (
-                re.search("reloaded|reload refused", prop("StatusText")) and "reload" in journal(before, "-t monitord")
-            )
-        )
+        until(lambda: re.search("reloaded|reload refused", prop("StatusText")) and "reload" in daemon_said(before))
         assert pid == main_pid()
         return journal(before)
 

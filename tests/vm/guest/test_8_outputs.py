@@ -9,6 +9,7 @@ from machine import (
     SERVICE,
     Metrics,
     alerts,
+    daemon_said,
     drop_in,
     journal,
     now,
@@ -92,7 +93,7 @@ def reload():
     before, served = now(), journal().count("reload")
     run(f"systemctl reload {SERVICE}")
     until(lambda: journal().count("reload") > served)
-    return journal(before, "-t monitord")
+    return daemon_said(before)
 
 
 def came(receiver, mark):
@@ -110,12 +111,13 @@ def test_wrong_certificate_is_said_once_and_keeps_no_other_output_from_its_alert
     until(lambda: TAKEN.exists() and "/nowhere/all-at-once " in TAKEN.read_text())
     until(lambda: came(manager, "all-at-once"))
     for transport in ("journal", "syslog"):
-        until(lambda of=transport: "/nowhere/all-at-once " in journal(before, f"-t monitord _TRANSPORT={of}"))
+        until(lambda of=transport: "/nowhere/all-at-once " in daemon_said(before, _TRANSPORT=of))
     until(lambda: Metrics().value("monitord_alert_errors_total", sink="webhook") > 1)
-    said = [line for line in journal(before, "-t monitord -p err").splitlines() if line.startswith("webhook: ")]
-    assert 1 == len(said)
-    assert "its certificate is refused: " in said[0]
-    assert "see outputs.webhook.ca_file" in said[0]
+    errors = daemon_said(before, PRIORITY=list("0123")).splitlines()
+    refusals = [line for line in errors if line.startswith("webhook: ")]
+    assert 1 == len(refusals)
+    assert "its certificate is refused: " in refusals[0]
+    assert "see outputs.webhook.ca_file" in refusals[0]
 
 
 def test_what_the_spool_kept_is_delivered_after_a_restart(all_at_once, webhook):
@@ -141,9 +143,10 @@ def test_dead_server_gets_what_it_missed_when_it_is_back(all_at_once, certificat
         until(lambda: came(back, "dead-server"))
 
     assert not came(webhook, "dead-server")
-    said = journal(before, "-t monitord")
-    assert 1 == said.count("connection refused; trying again until it works")
-    assert 1 == said.count("webhook: writing again")
+    until(lambda: "webhook: writing again" in daemon_said(before))
+    told = daemon_said(before)
+    assert 1 == told.count("connection refused; trying again until it works")
+    assert 1 == told.count("webhook: writing again")
 
 
 def test_server_elsewhere_takes_a_drop_in(outputs):
@@ -186,10 +189,10 @@ def test_server_elsewhere_takes_a_drop_in(outputs):
 def test_what_the_unit_forbids_is_refused_by_a_reload(outputs, section, expected):
     run("cp -n /usr/bin/tee /opt/tee; cp -n /etc/passwd /root/ca.pem; mkdir -p /srv/spool")
     outputs(**section)
-    said = reload()
+    told = reload()
 
-    assert expected in said
-    assert "reload refused, 1 to correct" in said
+    assert expected in told
+    assert "reload refused, 1 to correct" in told
 
 
 def test_reload_makes_no_alert_of_itself():

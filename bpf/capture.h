@@ -17,7 +17,7 @@ static __always_inline u64 capture_arg(struct call *call, u32 index) {
 /* One string. */
 static __always_inline void capture_str(struct call *call, struct text *text, u64 pointer) {
     u32 at = call->event.data_len;
-    long n = bpf_probe_read_user_str(&call->data[BOUND(at, TEXT_CAP)], PATH_ROOM, (void *)pointer);
+    long n = read_user_str(&call->data[BOUND(at, TEXT_CAP)], PATH_ROOM, (void *)pointer);
     if (n < 0) {
         text->flags |= TEXT_FAULT;
     } else if (n > 0) {
@@ -35,7 +35,7 @@ static __always_inline void capture_block(struct call *call, struct text *text, 
         size = SOCKADDR_CAP;
         text->flags |= TEXT_TRUNCATED;
     }
-    if (bpf_probe_read_user(&call->data[BOUND(at, TEXT_CAP)], BOUND(size, SOCKADDR_CAP), (void *)pointer)) {
+    if (read_user(&call->data[BOUND(at, TEXT_CAP)], BOUND(size, SOCKADDR_CAP), (void *)pointer)) {
         text->flags |= TEXT_FAULT;
     } else {
         text->len = size;
@@ -53,7 +53,7 @@ static __always_inline void capture_argv(struct call *call, struct text *text, u
     for (u32 i = 0; i <= ARGV_COUNT; i++, argv += step) {
         u64 pointer = 0;
         FORGET();
-        if (bpf_probe_read_user(&pointer, BOUND(step, 8), (void *)argv)) {
+        if (read_user(&pointer, BOUND(step, 8), (void *)argv)) {
             text->flags |= TEXT_FAULT;
             return;
         }
@@ -64,7 +64,7 @@ static __always_inline void capture_argv(struct call *call, struct text *text, u
             text->flags |= TEXT_TRUNCATED;
             return;
         }
-        long n = bpf_probe_read_user_str(&call->data[BOUND(at, TEXT_CAP)], BOUND(room, ARGV_CAP), (void *)pointer);
+        long n = read_user_str(&call->data[BOUND(at, TEXT_CAP)], BOUND(room, ARGV_CAP), (void *)pointer);
         if (n < 0) {
             text->flags |= TEXT_FAULT;
             return;
@@ -88,7 +88,7 @@ static __always_inline u32 capture_new_argv(struct call *call, u32 at, void *tas
         size = ARGV_CAP;
         *flags |= TEXT_TRUNCATED;
     }
-    if (bpf_probe_read_user(&call->data[BOUND(at, TEXT_CAP)], BOUND(size, ARGV_CAP), (void *)begin)) {
+    if (read_user(&call->data[BOUND(at, TEXT_CAP)], BOUND(size, ARGV_CAP), (void *)begin)) {
         *flags |= TEXT_FAULT;
         return 0;
     }
@@ -98,7 +98,7 @@ static __always_inline u32 capture_new_argv(struct call *call, u32 at, void *tas
 /* The address in a struct msghdr and its size; a 32-bit one has them side by side. */
 static __always_inline u64 capture_msg_name(struct call *call, u64 message, u32 *size) {
     u64 head[2] = {};
-    bpf_probe_read_user(head, sizeof(head), (void *)message);
+    read_user(head, sizeof(head), (void *)message);
     if (call->event.abi == ABI_X86_64 || call->event.abi == ABI_ARM64) {
         *size = head[1];
         return head[0];
@@ -133,7 +133,7 @@ static __always_inline void capture_text(struct call *call, struct plan *plan, i
         if (kind == CAPTURE_SOCKADDR) {
             size = capture_arg(call, (source & 15) + 1);
             if (plan->at_exit) /* accept: a pointer to the size */
-                bpf_probe_read_user(&size, sizeof(size), (void *)capture_arg(call, (source & 15) + 1));
+                read_user(&size, sizeof(size), (void *)capture_arg(call, (source & 15) + 1));
         }
         capture_block(call, text, pointer, size);
     }

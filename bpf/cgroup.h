@@ -50,7 +50,7 @@ static __always_inline void cgroup_emit(void *ctx, struct cgroup_cell *cell, u8 
     __builtin_memset(event->text, 0, sizeof(event->text));
     event->text[0].source = CAPTURE_STR << 4 | NO_ARGUMENT;
     event->data_len = 0;
-    long n = bpf_probe_read_kernel_str(cell->data, CGROUP_PATH, (void *)path);
+    long n = read_kernel_str(cell->data, CGROUP_PATH, (void *)path);
     if (n > 0)
         event->text[0].len = event->data_len = n - 1;
     else

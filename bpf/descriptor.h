@@ -48,8 +48,7 @@ static __always_inline u16 descriptor_unix_name(struct call *call, u64 sock) {
     u32 size = directory_read(address + OFF_unix_address__len);
     size = size > 2 ? size - 2 : 0; /* behind sun_family */
     size = BOUND(size, UNIX_NAME);
-    if (bpf_probe_read_kernel(&call->data[BOUND(at, TEXT_CAP + 512)], size,
-                              (void *)(address + OFF_unix_address__name + 2)))
+    if (read_kernel(&call->data[BOUND(at, TEXT_CAP + 512)], size, (void *)(address + OFF_unix_address__name + 2)))
         return 0;
     call->event.data_len = at + size;
     return size;
@@ -94,8 +93,8 @@ static __always_inline void descriptor_socket(struct call *call, struct text *te
         }
 #ifdef OFF_sock_common__skc_v6_daddr
         if (family == FAMILY_INET6) {
-            bpf_probe_read_kernel(facts->local, 16, (void *)(sock + OFF_sock_common__skc_v6_rcv_saddr));
-            bpf_probe_read_kernel(facts->remote, 16, (void *)(sock + OFF_sock_common__skc_v6_daddr));
+            read_kernel(facts->local, 16, (void *)(sock + OFF_sock_common__skc_v6_rcv_saddr));
+            read_kernel(facts->remote, 16, (void *)(sock + OFF_sock_common__skc_v6_daddr));
         }
 #endif
     }

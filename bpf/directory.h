@@ -7,7 +7,7 @@
 
 static __always_inline u64 directory_read(u64 address) {
     u64 value = 0;
-    bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+    read_kernel(&value, sizeof(value), (void *)address);
     return value;
 }
 
@@ -60,7 +60,7 @@ static __always_inline void directory_capture(struct call *call, struct text *te
         if (at >= TEXT_CAP)
             return;
         u64 name = directory_read(dentry + OFF_dentry__d_name);
-        long n = bpf_probe_read_kernel_str(&call->data[BOUND(at, TEXT_CAP)], NAME_ROOM, (void *)name);
+        long n = read_kernel_str(&call->data[BOUND(at, TEXT_CAP)], NAME_ROOM, (void *)name);
         if (n < 0)
             return;
         text->len += n;

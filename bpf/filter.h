@@ -103,7 +103,7 @@ static __always_inline u32 filter_result(struct filter *f, u32 alive, s64 ret, u
 static __always_inline u32 *filter_name(u32 generation, void *task) {
     struct name_key key = {.generation = generation};
     void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
-    bpf_probe_read_kernel_str(key.comm, sizeof(key.comm), leader + OFF_task_struct__comm);
+    read_kernel_str(key.comm, sizeof(key.comm), leader + OFF_task_struct__comm);
     return names.lookup(&key);
 }
 

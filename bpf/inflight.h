@@ -83,14 +83,14 @@ static __always_inline struct call *inflight_take(u64 task) {
     }
     struct short_call *short_call = short_calls.lookup(&task);
     if (short_call) {
-        bpf_probe_read_kernel(slot, sizeof(*short_call), short_call);
+        read_kernel(slot, sizeof(*short_call), short_call);
         slot->task = 0;
         short_calls.delete(&task);
         return slot;
     }
     struct call *long_call = long_calls.lookup(&task);
     if (long_call) {
-        bpf_probe_read_kernel(slot, sizeof(*long_call), long_call);
+        read_kernel(slot, sizeof(*long_call), long_call);
         slot->task = 0;
         long_calls.delete(&task);
         return slot;

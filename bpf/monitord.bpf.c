@@ -331,7 +331,7 @@ int on_process_exec(u64 *ctx) {
         return 0;
     if (call->start.want && call->event.text[0].flags & TEXT_FAULT) {
         void *filename = LOAD(void *, ctx[2], linux_binprm__filename);
-        long n = bpf_probe_read_kernel_str(call->data, PATH_ROOM, filename);
+        long n = read_kernel_str(call->data, PATH_ROOM, filename);
         if (n > 0) {
             call->event.text[0].len = n - 1;
             call->event.text[0].flags = TEXT_LATE;

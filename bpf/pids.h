@@ -10,7 +10,7 @@ struct pid_space {
 
 static __always_inline u64 pids_read(u64 address) {
     u64 value = 0;
-    bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+    read_kernel(&value, sizeof(value), (void *)address);
     return value;
 }
 

@@ -52,7 +52,7 @@ static __always_inline u32 *places_find(struct call *call, u32 generation, bool 
     *plain = true;
     struct place_key key = {.generation = generation};
     u32 compared = size < PLACE_BYTES ? size : PLACE_BYTES;
-    bpf_probe_read_kernel(key.path, BOUND(compared, PLACE_BYTES), call->data);
+    read_kernel(key.path, BOUND(compared, PLACE_BYTES), call->data);
     /* The NUL behind a whole path is compared too: a mark that ends with one is about one path. */
     compared += compared < PLACE_BYTES;
     key.bits = 32 + 8 * compared;

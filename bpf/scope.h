@@ -51,8 +51,8 @@ static __always_inline bool scope_has(void *ctx, void *task) {
         void *upid = pid + OFF_pid__numbers + i * SIZE_upid;
         u64 ns = 0;
         u32 inum = 0;
-        bpf_probe_read_kernel(&ns, sizeof(ns), upid + OFF_upid__ns);
-        bpf_probe_read_kernel(&inum, sizeof(inum), (void *)ns + OFF_pid_namespace__inum);
+        read_kernel(&ns, sizeof(ns), upid + OFF_upid__ns);
+        read_kernel(&inum, sizeof(inum), (void *)ns + OFF_pid_namespace__inum);
         if (inum == LOADED_AS(SCOPE_NUMBER))
             return true;
     }

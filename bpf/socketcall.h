@@ -36,7 +36,7 @@ static __always_inline bool socketcall_args(void *regs, u64 *args) {
     u32 words[6] = {};
     u64 counts = which < 16 ? SOCKETCALL_ARGS_0 : SOCKETCALL_ARGS_16;
     u32 count = counts >> which % 16 * 4 & 15;
-    if (bpf_probe_read_user(words, BOUND(count, 6) * 4, (void *)(u64)(u32)LOAD(u64, regs, pt_regs__cx)))
+    if (read_user(words, BOUND(count, 6) * 4, (void *)(u64)(u32)LOAD(u64, regs, pt_regs__cx)))
         return false;
 #pragma unroll
     for (int i = 0; i < 6; i++)

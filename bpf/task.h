@@ -1,6 +1,13 @@
 /* Reading the kernel's structs. Programs here are BTF-typed: a pointer that the kernel passes is followed with
- * plain loads, which cost a nanosecond, where bpf_probe_read_kernel costs four to nine. OFF_struct__member comes
+ * plain loads, which cost a nanosecond, where read_kernel costs four to nine. OFF_struct__member comes
  * from the running kernel's BTF (monitord/sources/bpf/btf.py). */
+
+/* The kernel's bpf_probe_read_*, under names that BCC does not know: of each call of those it asks /proc/kallsyms
+ * whether the kernel has them, which was a third of all the time that compiling took. All have them since 5.5. */
+static long (*read_user)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user;
+static long (*read_user_str)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user_str;
+static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_kernel;
+static long (*read_kernel_str)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_kernel_str;
 
 #define LOAD(type, base, member) (*(type *)((void *)(base) + OFF_##member))
 
@@ -18,7 +25,7 @@ static void *(*current_task_btf)(void) = (void *)158; /* bpf_get_current_task_bt
 #define TASK_LOAD(type, base, member)                                                                                  \
     ({                                                                                                                 \
         type value_ = 0;                                                                                               \
-        bpf_probe_read_kernel(&value_, sizeof(value_), (void *)(base) + OFF_##member);                                 \
+        read_kernel(&value_, sizeof(value_), (void *)(base) + OFF_##member);                                           \
         value_;                                                                                                        \
     })
 #endif
@@ -30,7 +37,7 @@ static __always_inline u32 task_tgid(void *task) {
 /* The name of a task. What a longer name has left can stand behind its NUL (seen on 5.10). */
 static __always_inline void task_comm(char *comm, void *task) {
     __builtin_memset(comm, 0, 16);
-    bpf_probe_read_kernel_str(comm, 16, task + OFF_task_struct__comm);
+    read_kernel_str(comm, 16, task + OFF_task_struct__comm);
 }
 
 /* A value that the compiler must take as it comes. A loop that ends at a constant or at such a value keeps its counter,

@@ -126,7 +126,7 @@ def test_what_the_spool_kept_is_delivered_after_a_restart(all_at_once, webhook):
     run(f"systemctl restart {SERVICE}")
 
     until(lambda: came(webhook, "all-at-once"))
-    assert "alerts wait in /var/lib/monitord/webhook for the next start" in journal(before)
+    assert "kept in /var/lib/monitord/webhook for the next start" in journal(before)
     assert "stopped: " in journal(before)
 
 

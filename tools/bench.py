@@ -39,6 +39,7 @@ from monitord.telemetry import Telemetry  # noqa: E402
 from tests.support.detect import FixedContext  # noqa: E402
 from tests.support.live import TABLE, compiled, interest  # noqa: E402
 from tools.bench_detect import mixture, ns_per_event, opens  # noqa: E402
+from tools.bench_enrich import enrich_rows  # noqa: E402
 from tools.bench_load import loading  # noqa: E402
 from tools.bench_table import churn, observing_ns  # noqa: E402
 
@@ -519,6 +520,8 @@ def main() -> int:
         work = Path(directory)
         work.chmod(0o755)
         table = table_rows()  # first: what LLVM takes would be counted, too
+        ours = shipped("config") / "rules"
+        table |= enrich_rows([ours] if Path(args.rules).parent == ours else [ours, Path(args.rules)])
         getppid, absent = measure_getppid(work, rounds)
         loop = measure_opens(work, rounds)
         filters = measure_filter(Path(args.rules), rounds)

@@ -6,10 +6,11 @@ A script that forks, executes, opens, connects and moves files runs under the re
 decoder, enricher and rules while it runs, as in the daemon, and all that the enricher does is timed: learning from
 batches, counting by origin, and each answer that judging asks for. What an alert asks for is left out: that is per
 alert. Afterwards the same batches go the same way once more as fast as they can, as on a machine that is busy.
-Then each answer is timed by itself, for processes that live, and for those that have gone.
+Then each answer is timed by itself.
 """
 
 import contextlib
+import gc
 import os
 import select
 import socket
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,12 +33,13 @@ from monitord.config.schema import BpfConfig, Scope, ScopeKind
 from monitord.decode.decoder import Decoder
 from monitord.detect.detector import RuleDetector
 from monitord.enrich.context import ProcContext
-from monitord.model.event import EventBatch
+from monitord.model.event import Event, EventBatch
 from monitord.model.process import Context
 from monitord.rules.ruleset import RuleSet, load
 from monitord.shipped import shipped
 from monitord.sources.bpf.source import BpfSource
 from monitord.telemetry import Telemetry
+from tests.enrich.events import event_of, running
 from tests.support.live import TABLE
 
 TURNS = 150
@@ -173,6 +175,18 @@ def echo() -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def relieved() -> Iterator[None]:
+    """The collector of cycles as the daemon has it."""
+    before = gc.get_threshold()
+    _relieve_collector()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+@contextlib.contextmanager
 def apart() -> Iterator[Callable[[], None]]:
     """This thread on one CPU, and whoever calls what is given on the others."""
     cpus = os.sched_getaffinity(0)
@@ -205,7 +219,7 @@ def together(batches: list[EventBatch], size: int) -> list[EventBatch]:
 
 def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[Cost, Cost]:
     """What the events of the script cost while it runs, and what they cost as fast as they can."""
-    with TemporaryDirectory(prefix="monitord-bench-") as work, echo() as port, apart() as move:
+    with TemporaryDirectory(prefix="monitord-bench-") as work, echo() as port, apart() as move, relieved():
         argv = ["bash", "-c", SCRIPT, "bench", work, str(turns), str(port)]
         script = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=move)  # noqa: PLW1509 (no thread holds a lock that it takes)
         assert script.stdin
@@ -241,6 +255,63 @@ def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[C
     return stage.cost(), sorted(again, key=lambda cost: cost.us_per_event)[rounds // 2]
 
 
+ASKED: Mapping[str, Callable[[ProcContext, Event], object]] = {
+    "process": lambda context, event: context.process(event),
+    "parent": lambda context, event: context.ancestor(event, 1),
+    "third ancestor": lambda context, event: context.ancestor(event, 3),
+    "container and unit": lambda context, event: context.placement(event),
+    "path, relative to the working directory": lambda context, event: context.path(event, -100, "a/../b"),
+    "path, relative to a descriptor": lambda context, event: context.path(event, 0, "b"),
+    "environment": lambda context, event: context.environment(event, 0),
+    "leader of the session": lambda context, event: context.leader(event, event.pid),
+    "name of the user": lambda context, event: context.user_name(event.uid),
+}
+"""Answers by themselves."""
+
+
+def single(events: int = 500) -> dict[str, tuple[float, float]]:
+    """Microseconds for each of `ASKED`, once for each event: of a process that lives, and of ones that have gone."""
+    now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    found = {}
+    with running(["cat"]) as cat:
+        living = [event_of(pid=cat.pid, ts_ns=now_ns) for _ in range(events)]
+        of_one = {"start_ns": now_ns - 10**9, "ts_ns": now_ns, "comm": b"gone", "ppid": cat.pid}
+        gone = [event_of(pid=2**22 - 1 - number, **of_one) for number in range(events)]
+        for name, ask in ASKED.items():
+            of_both = []
+            for asked in (living, gone):
+                context = ProcContext(TABLE, root=os.getpid())
+                context.seed()
+                before_ns = time.thread_time_ns()
+                for event in asked:
+                    ask(context, event)
+                of_both.append((time.thread_time_ns() - before_ns) / events / 1000)
+            found[name] = (of_both[0], of_both[1])
+        assert cat.stdin
+        cat.stdin.close()
+    return found
+
+
+def enrich_rows(paths: Sequence[Path]) -> dict[str, str]:
+    """For `make bench`: what the events of the script cost with each of these rules, and each answer by itself."""
+    rows = {}
+    for path in paths:
+        live, again = measure(load((path,), TABLE)[0])
+        us = {name: ns / 1000 / again.events for name, ns in again.ns.items()}
+        table, origins = us.pop("observe"), us.pop("origins")
+        name = path.name if path.is_file() else "the shipped rules"
+        rows[f"enrichment of {again.events:,} events of a shell script, {name}, without a pause"] = (
+            f"{again.us_per_event:.2f} µs per event: process table {table:.2f}, counting by origin {origins:.2f}, "
+            f"answers {sum(us.values()):.2f}"
+        )
+        rows[f"... {name}, while the script runs, in batches of {live.events // live.asked['observe']}"] = (
+            f"{live.us_per_event:.2f} µs per event"
+        )
+    for name, (lives, gone) in single().items():
+        rows[f"one answer, {name}"] = f"{lives:.1f} µs; of a process that has gone unseen, {gone:.1f} µs"
+    return rows
+
+
 def show(title: str, cost: Cost) -> None:
     """Print what it was spent on."""
     print(f"{title}: {cost.us_per_event:.2f} us per event")
@@ -252,11 +323,12 @@ def show(title: str, cost: Cost) -> None:
 def main() -> int:
     """Print the tables."""
     paths = tuple(map(Path, sys.argv[1:])) or (shipped("config") / "rules",)
-    _relieve_collector()
     live, again = measure(load(paths, TABLE)[0])
     print(f"{live.events:,} events delivered, {live.calls:,} of them calls, {live.alerts:,} alerts")
     show("while the script runs", live)
     show("as fast as they can", again)
+    for name, (lives, gone) in single().items():
+        print(f"{name}: {lives:.1f} us; of a process that has gone unseen {gone:.1f} us")
     return 0
 
 

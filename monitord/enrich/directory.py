@@ -48,7 +48,13 @@ class Directory:
 
         :return: None when that is not known; and whether no later move is known, so that /proc may show it.
         """
-        for at, (since_ns, path) in enumerate(reversed(self.moves)):
+        moves = self.moves
+        if not moves:
+            return None, True
+        since_ns, path = moves[-1]
+        if since_ns <= ts_ns:
+            return path, True
+        for since_ns, path in reversed(moves):
             if since_ns <= ts_ns:
-                return path, not at
-        return None, not self.moves
+                return path, False
+        return None, False

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.observer import Observer
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.enrich.program import Facts, Program, facts_of
-from monitord.enrich.table import Entry, Phase, ProcessTable
+from monitord.enrich.table import ProcessTable
 from monitord.model.event import Event, ProcessKey
 from monitord.model.path import below
 from monitord.model.process import Process
@@ -68,6 +69,8 @@ class Lineage:
     def own(self, event: Event) -> Process:
         """The process that made a call; after a successful exec, the new program."""
         own = self._describe(self.entry(event), event.comm, event.ppid, event.ts_ns)
+        if event.ret:
+            return own  # no exec, or it failed
         executable = event.executable
         return replace(own, exepath=executable) if isinstance(executable, str) and executable != own.exepath else own
 
@@ -148,9 +151,9 @@ class Lineage:
         """
         phase, latest = entry.at(ts_ns)
         where, unmoved = entry.directory.at(ts_ns)
-        if entry.described is not None and where is not None:
+        if entry.described is not None:
             of_phase, said = entry.described
-            if of_phase is phase and said.cwd == where and said.comm == comm and said.ppid == ppid:
+            if of_phase is phase and said.comm == comm and said.cwd == where and said.ppid == ppid:
                 return said
         facts = phase.program.facts() if phase is not None and phase.program is not None else _UNTOLD
         argv, exepath = facts.argv, facts.executable

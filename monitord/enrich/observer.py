@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.abi.event import CELL, CELL_BYTES, EVENT, NO_ARGUMENT, NO_CALL, Flag, Kind, TextFlag
 from monitord.enrich.cgroups_v1 import CgroupsV1
+from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.program import Program
-from monitord.enrich.table import Entry, Phase, ProcessTable
+from monitord.enrich.table import ProcessTable
 from monitord.model.event import Event, EventBatch, directory_in, texts_in
 from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing

@@ -26,10 +26,17 @@ NONE = (1 << 64) - 1
 
 
 class Watch:
-    """Reads as the daemon does, and compares what it hears with what the table says."""
+    """
+    Reads as the daemon does, and compares what it hears with what the table says.
 
-    def __init__(self, gated: Gated) -> None:
-        self.gated = gated
+    :ivar started_ns: when events were delivered.
+    :ivar seeded_ns: when /proc had been read.
+    :ivar since_ns: processes that began before are not compared.
+    """
+
+    def __init__(self, gated: Gated, look_s: float = 0) -> None:
+        """:param look_s: what a look at one process in /proc takes, at least."""
+        self.since_ns = 0
         self.context = ProcContext(TABLE)
         self.decoder = Decoder()
         self.wrong: list[str] = []
@@ -40,7 +47,14 @@ class Watch:
         self.source = BpfSource(TABLE, scope_of(gated), BpfConfig(latency=False, ring_pages=1024))
         self.source.install(replace(wanted, lifecycle=True))
         self.source.start()
+        self.started_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        procfs = self.context._procfs
+        look = procfs.process
+        if look_s:
+            procfs.process = lambda *of: (time.sleep(look_s), look(*of))[1]
         self.context.seed()
+        procfs.process = look
+        self.seeded_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def turn(self) -> None:
         drain = self.source.drain(0.02)
@@ -52,6 +66,7 @@ class Watch:
         self.observing_s += time.process_time() - before
         self.begun += int((batch.records["kind"] == Kind.FORK).sum())
         said = (batch.records["kind"] == Kind.EVENT) & (batch.records["args"][:, 0] == MAGIC)
+        said &= batch.records["start_ns"] > self.since_ns
         for row in said.nonzero()[0].tolist():
             self.told += 1
             self._compare(batch.event(row))
@@ -101,6 +116,31 @@ def test_no_wrong_parent_no_wrong_name_and_nothing_is_left():
     assert per_start_us < 100  # 14 on a quiet machine
     watch.context._processes.sweep(1 << 62)
     assert before - 1 == watch.context.size  # the program itself was there before
+
+
+def test_what_begins_while_proc_is_read_is_known():
+    """Hundreds of processes of all kinds, and a look at /proc that takes its time."""
+    gated = Gated([compiled("churn"), "6", "1000", "29"])
+    try:
+        gated.open()
+        watch = Watch(gated, look_s=0.005)
+        try:
+            watch.since_ns = watch.started_ns + 50_000_000  # the parents of others may have ended before anybody looked
+            while gated.process.poll() is None:
+                watch.turn()
+            watch.turn()
+            watch.turn()
+            lost = sum(watch.source.losses().values())
+        finally:
+            watch.source.close()
+    finally:
+        gated.process.wait()
+        reap("churn")
+
+    assert watch.seeded_ns - watch.since_ns > 200_000_000
+    assert [] == watch.wrong[:5]
+    assert 0 == lost == watch.decoder.missed
+    assert watch.told > 500
 
 
 def reap(name):

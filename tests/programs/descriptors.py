@@ -11,9 +11,11 @@ import json
 import os
 import random
 import select
+import signal
 import socket
 import sys
 
+CLONE_FILES = 0x400
 LIBC = ctypes.CDLL(None, use_errno=True)
 NR = {"close_range": 436, "inotify_init1": 294, "io_uring_setup": 425, "signalfd4": 289, "timerfd_create": 283}
 
@@ -138,6 +140,27 @@ def others():
         yield system("io_uring_setup", 4, ctypes.create_string_buffer(120))
 
 
+def shared(truth):
+    """Two processes with one table of descriptors: what one opens and closes the other has and has not."""
+    opened, go_on = os.pipe(), os.pipe()
+    pid = LIBC.syscall(56, CLONE_FILES | signal.SIGCHLD, 0, 0, 0, 0)
+    if not pid:
+        fd = os.open("/etc/hostname", os.O_RDONLY)
+        os.write(opened[1], str(fd).encode())
+        os.read(go_on[0], 1)
+        os.close(fd)
+        os.write(opened[1], b"closed")
+        os.read(go_on[0], 1)
+        os._exit(0)
+    fd = int(os.read(opened[0], 10))
+    probe(truth, fd)
+    os.write(go_on[1], b"x")
+    os.read(opened[0], 10)
+    probe(truth, fd)
+    os.write(go_on[1], b"x")
+    os.waitpid(pid, 0)
+
+
 def wander(truth, seed):
     """Two processes that open, duplicate, close and pass descriptors to each other, in random order."""
     ours, theirs = socket.socketpair()
@@ -195,6 +218,10 @@ def main():
         for fd in map(int, seed.split()):
             probe(truth, fd)
         return
+    if seed == "shared":
+        shared(truth)
+        return
+    probe(truth, 0)  # from before anybody looked
     os.set_inheritable(truth, True)
     if seed != "0":
         wander(truth, seed)

@@ -28,7 +28,7 @@ KINDS = {
 }
 
 
-def run(tmp_path: Path, seed: int, wrapper=(), **popen) -> tuple[list[dict], list[Event]]:
+def run(tmp_path: Path, seed: int | str, wrapper=(), **popen) -> tuple[list[dict], list[Event]]:
     """What the program wrote down, and the events of the fsync behind each line; by process, in order."""
     truth = tmp_path / "truth"
     tmp_path.chmod(0o777)
@@ -121,6 +121,21 @@ class TestDescriptors:
             agree(line, event)
         assert len({line["pid"] for line in lines}) > 2
         assert {line["link"] is None for line in lines} == {True, False}
+
+    def test_of_a_process_that_shares_them_with_another(self, tmp_path):
+        """CLONE_FILES."""
+        lines, events = run(tmp_path, "shared")
+
+        for line, event in zip(lines, events, strict=True):
+            agree(line, event)
+        assert ["/etc/hostname", None] == [line["link"] for line in lines]
+
+    def test_one_from_before_anybody_looked(self, tmp_path):
+        with open("/etc/passwd") as before:
+            lines, events = run(tmp_path, 0, stdin=before)
+
+        agree(lines[0], events[0])
+        assert "/etc/passwd" == events[0].file(0).path
 
     def test_of_an_ordinary_user(self):
         with tempfile.TemporaryDirectory() as name:

@@ -169,7 +169,7 @@ class Procfs:
         data = self._read(pid, b"cgroup", CGROUP_BYTES)
         stat = self._stat(pid)
         if isinstance(data, Missing) or isinstance(stat, Missing):
-            return Missing.LATE
+            return data if isinstance(data, Missing) else Missing.LATE
         if self.tick(start_ns) != self.tick(stat.start_ns):
             return Missing.LATE
         split = (line.split(":", 2) for line in text_of(data).split("\n"))
@@ -218,4 +218,5 @@ class Procfs:
 
 
 def _why(err: OSError) -> Missing:
-    return Missing.UNKNOWN if isinstance(err, PermissionError) else Missing.LATE
+    """It has gone; or this time, or this user, cannot read it."""
+    return Missing.LATE if isinstance(err, FileNotFoundError | ProcessLookupError) else Missing.UNKNOWN

@@ -10,6 +10,7 @@ import pytest
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.model.value import Missing
 from tests.enrich.events import TICK_NS, running, start_ns
+from tests.support.descriptors import no_descriptors
 
 ANOTHER_TICK_NS = 2 * TICK_NS
 
@@ -53,6 +54,12 @@ class TestProcess:
         cat.communicate()
 
         assert Missing.LATE is procfs.process(cat.pid, started)
+
+    def test_one_that_cannot_be_read_this_time_is_not_taken_to_be_gone(self, procfs, cat):
+        started_ns = start_ns(cat.pid)
+        with no_descriptors():
+            assert Missing.UNKNOWN is procfs.process(cat.pid, started_ns)
+            assert Missing.UNKNOWN is procfs.cgroups_by_controller(cat.pid, started_ns)
 
     def test_zombie_still_has_a_parent(self, procfs, zombie):
         found = procfs.process(zombie, start_ns(zombie))

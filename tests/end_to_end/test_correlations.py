@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,15 +29,6 @@ def watched(tmp_path):
     """A daemon of its own for each test: all that is done here is one process tree."""
     with shell() as opened, running(tmp_path, opened.scope) as daemon:
         yield Watched(opened, daemon)
-
-
-@pytest.fixture
-def place():
-    """A directory that every user can enter."""
-    directory = Path(tempfile.mkdtemp(prefix="monitord-test-"))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
 
 
 def correlated(watched, command):

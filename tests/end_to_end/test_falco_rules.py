@@ -3,7 +3,6 @@
 import shlex
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -211,15 +210,6 @@ USUAL = {"user.name": "root", "user.uid": 0, "proc.tty": 0, "container.id": "hos
 def watched(tmp_path_factory):
     with falco(tmp_path_factory.mktemp("daemon")) as opened:
         yield opened
-
-
-@pytest.fixture
-def place():
-    """A directory that every user can enter."""
-    directory = Path(tempfile.mkdtemp(prefix="monitord-test-"))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize("rule", CASES)

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,15 +23,6 @@ ELSEWHERE = "/var/tmp/zz-monitord-test"
 def watched(tmp_path_factory):
     with shell() as opened, running(tmp_path_factory.mktemp("daemon"), opened.scope) as daemon:
         yield Watched(opened, daemon)
-
-
-@pytest.fixture
-def place():
-    """A directory that every user can enter."""
-    directory = Path(tempfile.mkdtemp(prefix="monitord-test-"))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

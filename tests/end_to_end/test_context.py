@@ -1,15 +1,18 @@
 """Who, where and in what: alerts of real processes in real containers, sessions and namespaces."""
 
+import contextlib
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
-from tests.support.container import AVAILABLE, RUNTIMES, container
+from tests.support.container import AVAILABLE, BUSYBOX, RUNTIMES, container
 from tests.support.daemon import configured, running, shell, until
 from tests.support.live import compiled32
 
@@ -207,3 +210,41 @@ def test_a_connect_by_socketcall_is_a_connect(watched):
 
     (alert,) = [alert for alert in daemon.alerts() if alert["rule"] == "Connected"]
     assert "connect|socketcall|127.0.0.1|ipv4" == alert["output"]
+
+
+@pytest.fixture
+def lxc(tmp_path):
+    """The command that runs a script in a container of LXC, and the name of the container."""
+    if not shutil.which("lxc-start") or not Path(BUSYBOX).exists():
+        pytest.skip("needs lxc and busybox-static")
+    name = f"monitord-test-{uuid.uuid4().hex[:12]}"
+    root = tmp_path / "rootfs"
+    for directory in ("bin", "dev", "proc", "sys"):
+        (root / directory).mkdir(parents=True)
+    shutil.copy(BUSYBOX, root / "bin" / "busybox")
+    (root / "bin" / "sh").symlink_to("busybox")
+    (tmp_path / "mount").mkdir()
+    options = {
+        "lxc.rootfs.path": f"dir:{root}",
+        "lxc.rootfs.mount": tmp_path / "mount",
+        "lxc.net.0.type": "empty",
+        "lxc.apparmor.profile": "unchanged",
+        "lxc.init.cmd": "/bin/busybox sh /script",
+    }
+    (tmp_path / "config").write_text("".join(f"{key} = {value}\n" for key, value in options.items()))
+    yield f"lxc-start -F -P {tmp_path} -n {name} -f {tmp_path}/config", name, root / "script"
+    for _, where, kind, *_ in map(str.split, Path("/proc/mounts").read_text().splitlines()):
+        if kind in ("cgroup", "cgroup2"):
+            with contextlib.suppress(OSError):  # not there, or of another container
+                (Path(where) / "lxc.pivot").rmdir()
+
+
+def test_in_a_container_of_lxc(watched, lxc):
+    opened, daemon = watched
+    command, name, script = lxc
+    script.write_text("busybox cat /nowhere/lxc 2>/dev/null; busybox sleep 0.5\n")
+    opened.run(f"cat /nowhere/before-lxc; {command}")
+    said, before = looked(daemon, "lxc"), looked(daemon, "before-lxc")
+
+    assert (name, "lxc", "busybox") == tuple(said[key] for key in ("container", "type", "name"))
+    assert ("host", "host") == (before["container"], before["type"])

@@ -9,7 +9,7 @@ from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.program import Program
 from monitord.enrich.table import ProcessTable
-from monitord.model.event import Event, EventBatch, directory_in, texts_in
+from monitord.model.event import Event, EventBatch, directory_in, texts_of
 from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
@@ -100,18 +100,17 @@ class Observer:
                     processes.end(entry, ts_ns)
             elif kind == _JOIN or (kind == _CALL and not flags & _NOT_RETURNED):
                 row = int(rows[at])
+                cell, more = data[at * CELL_BYTES : (at + 1) * CELL_BYTES], batch.overflow.get(row, b"")
                 entry = processes.get(pid, start_ns) or self.adopt(pid, start_ns, ppid, comm)
                 if role == _EXEC:
-                    cell = data[at * CELL_BYTES : (at + 1) * CELL_BYTES]
-                    processes.execute(entry, ts_ns, comm, Program(None, cell, batch.overflow.get(row, b"")))
+                    processes.execute(entry, ts_ns, comm, Program(None, cell, more))
                 elif role == _NAME:
                     if arg & 0xFFFF_FFFF == PR_SET_NAME:
                         processes.rename(entry, ts_ns, comm)
                 elif kind == _JOIN:
                     self._join(entry, batch.event(row))
                 elif role == _MOVE:
-                    more = batch.overflow.get(row, b"")
-                    where = directory_in(texts_in(taken["text"][at].tolist(), taken["data"][at].tobytes() + more))
+                    where = directory_in(texts_of(cell, more))
                     if where is not Missing.NOT_APPLICABLE:
                         entry.directory.move(ts_ns, None if isinstance(where, Missing) else where)
                 elif role == _ROOT:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from monitord.abi.event import EVENT, Capture
-from monitord.model.event import Captured, Event, executable_in, texts_in
+from monitord.model.event import Captured, Event, executable_in, texts_of
 from monitord.model.text import argv_of
 from monitord.model.value import Missing, Value
 
@@ -29,6 +27,8 @@ class Facts(NamedTuple):
     from_proc: bool = False
 
 
+_ARGS_AT = (EVENT.fields or {})["args"][1]
+
 AT_FDCWD_BITS = 0xFFFF_FF9C
 """-100 in the low half of a register."""
 
@@ -37,7 +37,7 @@ class Program:
     """
     A program, shared by all processes that have it from one exec.
 
-    Most programs are never asked about: decoding one takes 20 us, keeping its record 1 us.
+    Most programs are never asked about: decoding one takes 6 us, keeping its record half a microsecond.
 
     :param facts: None when they are to be read from a record.
     :param cell: the record of a successful exec, `CELL_BYTES` long.
@@ -54,9 +54,8 @@ class Program:
     def facts(self) -> Facts:
         """What is known of it."""
         if self._facts is None:
-            (record,) = np.frombuffer(self._cell, EVENT)
-            texts = texts_in(record["text"].tolist(), record["data"].tobytes() + self._more)
-            self._facts = _facts_in(texts, int(record["args"][0]))
+            first = int.from_bytes(self._cell[_ARGS_AT : _ARGS_AT + 8], "little")
+            self._facts = _facts_in(texts_of(self._cell, self._more), first)
             self._cell = self._more = b""
         return self._facts
 

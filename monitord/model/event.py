@@ -1,6 +1,7 @@
 """Events: as raw bytes of a ring, as columns of a batch, and as one readable row."""
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, TASK, Capture, Flag, Kind, TextFlag
+from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, TASK, TEXT, TEXTS, Capture, Flag, Kind, TextFlag
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
 from monitord.model.text import executable_of_link, path_of_names, text_of
@@ -20,6 +21,9 @@ _OF_CALLER = frozenset((Capture.STR, Capture.ARGV, Capture.SOCKADDR, Capture.BYT
 
 # Enumerations take half a microsecond for each member that they make of a number, and for each operation on two.
 _abi, _flag, _text_flag, _capture = cache(Abi), cache(Flag), cache(TextFlag), cache(Capture)
+_TEXT = struct.Struct("<HBB")  # a row of `TEXT`
+_TEXT_AT, _DATA_AT = ((EVENT.fields or {})[name][1] for name in ("text", "data"))
+_TEXT_END = _TEXT_AT + TEXT.itemsize * TEXTS
 _NOT_RETURNED, _NO_START = int(Flag.UNFINISHED | Flag.NO_RETURN), int(Flag.NO_START)
 _NULL, _FAULT = int(TextFlag.NULL), int(TextFlag.FAULT)
 
@@ -137,7 +141,17 @@ class EventBatch:
         )
 
 
-def texts_in(headers: Sequence[tuple[int, int, int]], data: bytes) -> tuple[Captured, ...]:
+def texts_of(cell: bytes, more: bytes = b"") -> tuple[Captured, ...]:
+    """
+    The strings of one record, read faster than numpy does.
+
+    :param cell: the head cell.
+    :param more: the string data behind it.
+    """
+    return texts_in(_TEXT.iter_unpack(cell[_TEXT_AT:_TEXT_END]), cell[_DATA_AT:] + more)
+
+
+def texts_in(headers: Iterable[tuple[int, int, int]], data: bytes) -> tuple[Captured, ...]:
     """
     The strings of a record.
 

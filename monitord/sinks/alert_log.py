@@ -17,6 +17,7 @@ class AlertLog:
     Appends one line per alert, with one write() for all that wait.
 
     When the file was renamed or removed, the next alert goes to a new one of the same name: logrotate needs no signal.
+    A named pipe that nobody reads yet is waited for.
 
     :raises SinkError: the file cannot be opened; the message names it and the next step.
     """
@@ -26,7 +27,12 @@ class AlertLog:
     def __init__(self, path: Path, encode: Encode = json_line) -> None:
         self._path = path
         self._encode = encode
-        self._fd: int | None = self._open()
+        self._fd: int | None = None
+        try:
+            self._fd = self._open()
+        except SinkError as err:
+            if not _is_unread(err.__cause__):
+                raise
 
     def write(self, alert: Alert) -> None:
         """
@@ -72,8 +78,11 @@ class AlertLog:
                 os.close(fd)
 
     def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            fd = os.open(self._path, flags | os.O_NONBLOCK, 0o640)  # or a pipe would have us wait for its reader
+            os.set_blocking(fd, True)
+            return fd
         except OSError as err:
             raise SinkError(f"cannot open the alert log {self._path}: {self._why(err)}") from err
 
@@ -83,6 +92,8 @@ class AlertLog:
             return f"there is no directory {directory}; create it, or change outputs.alert_log.path"
         if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return f"{err.strerror}; let uid {os.geteuid()} write there, or change outputs.alert_log.path"
+        if _is_unread(err):
+            return "it is a pipe that nobody reads"
         if err.errno == errno.EISDIR:
             return "it is a directory; give a file in it as outputs.alert_log.path"
         return f"{err.strerror}; change outputs.alert_log.path"
@@ -101,3 +112,8 @@ class AlertLog:
         end = os.lseek(fd, 0, os.SEEK_CUR)
         if os.fstat(fd).st_size == end:
             os.ftruncate(fd, end - written)
+
+
+def _is_unread(err: BaseException | None) -> bool:
+    """Whether a pipe cannot be opened because nobody reads it."""
+    return isinstance(err, OSError) and err.errno == errno.ENXIO

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
@@ -91,6 +92,45 @@ class TestRotation:
 
         held = subprocess.run(["ls", "-l", f"/proc/{os.getpid()}/fd"], capture_output=True, text=True).stdout
         assert [str(path)] == [line.split(" -> ")[1] for line in held.splitlines() if str(path.stem) in line]
+
+
+class TestPipe:
+    """A start that waits for a reader could not be told from one that hangs, nor ended by a signal."""
+
+    def test_one_that_nobody_reads_yet_is_waited_for(self, path):
+        os.mkfifo(path)
+        log = AlertLog(path)
+        with pytest.raises(SinkError, match="it is a pipe that nobody reads"):
+            log.write(make_alert(rule="a"))
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+            log.write(make_alert(rule="a"))
+
+            assert "a" == json.loads(reader.readline())["rule"]
+        log.close()
+
+    def test_a_reader_that_goes_is_an_error(self, path):
+        os.mkfifo(path)
+        log = AlertLog(path)
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb"):
+            log.write(make_alert(rule="a"))
+        with pytest.raises(SinkError, match="Broken pipe"):
+            log.write(make_alert(rule="b"))
+        log.close()
+
+    def test_writes_wait_for_a_slow_reader(self, path):
+        os.mkfifo(path)
+        log = AlertLog(path)
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
+            os.set_blocking(reader.fileno(), True)
+            writer = threading.Thread(target=log.write, args=(make_alert(output="x" * 200_000),))
+            writer.start()
+            data = b""
+            while not data.endswith(b"\n"):
+                data += reader.read(65536)
+            writer.join()
+
+        assert 200_000 < len(data)
+        log.close()
 
 
 class TestTrouble:

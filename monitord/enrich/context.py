@@ -117,7 +117,10 @@ class ProcContext:
         self._forget()
         if self._doubtful and time.monotonic() >= self._doubt_due_s:
             self._doubtful, self._doubt_due_s = False, time.monotonic() + DOUBT_EVERY_S
-            self._lineage.doubt()
+            try:
+                self._lineage.doubt()
+            except OSError:  # for want of descriptors; /proc is asked the next time
+                self._doubtful = True
         kind = np.ascontiguousarray(batch.records["kind"])  # a column of 256-byte records costs a cache miss for each
         self._cgroups.observe(batch, kind)
         self._observer.observe(batch, kind)

@@ -12,6 +12,7 @@ from monitord.enrich.context import ProcContext
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
 from tests.enrich.events import batch_of, comm, event_of, running
+from tests.support.descriptors import no_descriptors
 
 TABLE = SyscallTable.load([Abi.X86_64])
 
@@ -119,6 +120,18 @@ class TestLoss:
         monkeypatch.chdir(tmp_path)
         assert str(tmp_path) != context.process(event_of()).cwd  # nobody told
         context.lost()
+        context.observe(batch_of(ts_ns=now_ns()))
+
+        assert str(tmp_path) == context.process(event_of()).cwd
+
+    def test_without_descriptors_it_is_put_off(self, context, tmp_path, monkeypatch):
+        assert os.getcwd() == context.process(event_of()).cwd
+        monkeypatch.chdir(tmp_path)
+        context.lost()
+        batch = batch_of(ts_ns=now_ns())
+        with no_descriptors():
+            context.observe(batch)
+        context._doubt_due_s = 0.0
         context.observe(batch_of(ts_ns=now_ns()))
 
         assert str(tmp_path) == context.process(event_of()).cwd

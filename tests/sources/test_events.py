@@ -22,6 +22,7 @@ from monitord.sources.bpf.libbpf import library
 from monitord.sources.bpf.scope import cgroup2_mount
 from monitord.sources.bpf.spare import PAGES
 from monitord.tables.constants import errno_name
+from tests.support.descriptors import no_descriptors
 from tests.support.live import TABLE, Gated, compiled, events_of, interest, scope_of, watch, watching
 
 pytestmark = pytest.mark.bpf
@@ -380,6 +381,14 @@ class TestLoss:
 
             assert 5003 == source.seen() == received + source.losses()[Stage.RING]
             assert PAGES * 4096 // 256 >= received > PAGES * 4096 // 256 - 2
+
+    def test_without_descriptors_rings_are_read_all_the_same(self):
+        gated = Gated([compiled("flood"), "getppid", "101"])
+        with watching(scope_of(gated), interest("getppid")) as source:
+            gated.run()
+            source._housekeeping_due_s = 0.0
+            with no_descriptors():
+                assert 101 == len(events_of(source))
 
     def test_a_cpu_that_comes_online_gets_a_ring(self, monkeypatch):
         """Taking a CPU away is no test's business, so the daemon is told of one CPU first and of both later."""

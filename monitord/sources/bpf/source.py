@@ -1,5 +1,6 @@
 """The BPF source: the kernel side loaded, attached and read, as one object."""
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -115,7 +116,8 @@ class BpfSource:
         now_s = time.monotonic()
         if now_s >= self._housekeeping_due_s:
             self._housekeeping_due_s = now_s + _HOUSEKEEPING_S
-            batches += self._follow_cpus()
+            with contextlib.suppress(OSError):  # for want of descriptors; the next time will do
+                batches += self._follow_cpus()
             self._follow_cgroup()
         return batches
 

@@ -70,12 +70,16 @@ class Watchdog:
             return
         done = threading.Event()
         thread = threading.Thread(target=self._turn_until, args=(done, limit_s), name="watchdog", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as err:
+            _log.warning("%s: the watchdog is not fed during a reload", err)
         try:
             yield
         finally:
             done.set()
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def _turn_until(self, done: threading.Event, limit_s: float) -> None:
         assert self._half_s is not None

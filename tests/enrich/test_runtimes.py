@@ -8,11 +8,13 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from monitord.enrich.runtimes.asking import AGAIN_S
 from monitord.enrich.runtimes.docker_answers import inspection_of
 from monitord.model.inspection import Inspection, Mount, Pod
 from monitord.model.placement import Placement
 from monitord.model.value import Missing
 from tests.support.daemon import until
+from tests.support.threads import no_threads
 
 ID = "4f0c" * 16
 OTHER = "a1b2" * 16
@@ -120,6 +122,15 @@ class TestAsking:
         assert time.monotonic() - begin_s < 0.5
         engine.hold.set()
         until(lambda: len(engine.asked) == 2)
+
+    def test_without_a_thread_it_is_asked_later(self, engine, asking):
+        now_s = [0.0]
+        runtimes = asking(engine.server_address, clock=lambda: now_s[0])
+        with no_threads():
+            assert Missing.LATE is runtimes.inspection(in_docker(ID))
+        now_s[0] = AGAIN_S
+
+        assert DESCRIBED == answer(runtimes)
 
     def test_a_container_is_asked_for_once(self, engine, asking):
         runtimes = asking(engine.server_address)

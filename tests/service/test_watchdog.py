@@ -7,6 +7,7 @@ import pytest
 
 from monitord.model.heartbeat import Heartbeat
 from monitord.service.watchdog import Watchdog, watchdog_period_s
+from tests.support.threads import no_threads
 
 PERIOD_S = 10.0
 
@@ -87,6 +88,13 @@ class TestTurning:
 
     def test_feeds_twice_per_period_while_something_takes_long(self):
         assert 3 <= self.told_in(1.0, 60).count("WATCHDOG=1") <= 6
+
+    def test_without_a_thread_for_it_the_long_thing_is_done_unfed(self, caplog):
+        with no_threads():
+            assert [] == self.told_in(0.1, 60)
+
+        (message,) = caplog.messages
+        assert message.startswith("can't start new thread: the watchdog is not fed")
 
     def test_starves_after_the_limit(self):
         assert ["WATCHDOG=1"] == self.told_in(1.0, 0.1)

@@ -101,8 +101,10 @@ class Runtimes:
     def _start(self) -> None:
         """Late: a thread that was started before the daemon gave up its privileges would keep them."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._ask_all, name="containers", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._ask_all, name="containers", daemon=True)
+            with suppress(RuntimeError):  # no thread can be started; the next question tries again
+                thread.start()
+                self._thread = thread
 
     def _ask_all(self) -> None:
         while (full_id := self._asked.get()) is not None:

@@ -121,7 +121,9 @@ def _load(compiled: Compiled, origin: str, settings: Settings) -> Loaded:
         _close(programs)
         _close(maps)
         if isinstance(error, RuntimeError):  # no thread can be started
-            raise PassingError(f"the BPF programs were not loaded ({error}): give the service more memory") from error
+            raise PassingError(
+                f"the BPF programs were not loaded ({error}): give the service more memory, or tasks"
+            ) from error
         raise
     ours = set(_read_or_written(settings))
     _close({name: fd for name, fd in maps.items() if name not in ours})

@@ -1,6 +1,7 @@
 """`monitord check`: every mistake in the configuration and the rules, at once."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,6 +30,10 @@ examples:
 
 Exit status: 0 when there are no mistakes (warnings do not count), 2 when there are.
 """
+
+
+_SECRET = re.compile(r"outputs\.\w+\.(?:urls?|headers): ")
+"""The line of such a mistake can hold what its message takes care not to show."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -86,7 +91,7 @@ def shown(problems: Iterable[Problem]) -> Iterable[str]:
         yield f"{problem}\n"
         if problem.file not in lines:
             lines[problem.file] = _lines_of(Path(problem.file))
-        if 0 < problem.line <= len(lines[problem.file]):
+        if 0 < problem.line <= len(lines[problem.file]) and not _SECRET.match(problem.message):
             line = lines[problem.file][problem.line - 1]
             yield f"    {_printable(line)}\n"
             if problem.column:

@@ -42,6 +42,23 @@ def test_every_mistake_is_shown_with_its_line_and_a_caret(check):
     assert any(text.startswith("worse.yaml:2:1: R002 ") for text in rest)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "webhook: {url: 'https://h/s3cret path'}",
+        "webhook: {url: [https://h/s3cret]}",
+        'webhook: {url: http://h/, headers: {X-Token: "s3cret\\n"}}',
+        "alertmanager: {urls: ['https://me:s3cret@h/']}",
+    ],
+)
+def test_a_line_that_can_hold_a_secret_is_not_shown(check, text):
+    """The output of a check ends in the logs of others, as that of a build does."""
+    done = check("-c", "monitord.yaml", monitord=f"outputs: {{{text}}}\n")
+
+    assert (2, 2) == (done.returncode, len(done.stderr.splitlines()))
+    assert "s3cret" not in done.stderr
+
+
 def test_warnings_are_shown_and_do_not_fail(check):
     done = check("odd.yaml", odd=GOOD + "- list: unused\n  items: []\n")
 

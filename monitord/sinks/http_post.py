@@ -70,9 +70,8 @@ class HttpPost:
             self._read(answer)
         except ssl.SSLError as err:
             raise SinkError(f"{self.where}: {_tls_trouble(err, self._name)}") from err
-        except (OSError, UnicodeError) as err:  # UnicodeError: not a host name
-            reason = why(err) if isinstance(err, OSError) else "not a host name"
-            raise SinkError(f"{self.where}: {reason}") from err
+        except (OSError, UnicodeError) as err:
+            raise SinkError(f"{self.where}: {why(err)}") from err
         finally:
             if answer is None or not answer.isclosed() or answer.will_close:
                 self.close()

@@ -1,5 +1,6 @@
 """Alerts on a program's standard input."""
 
+import contextlib
 import fcntl
 import os
 import select
@@ -75,14 +76,17 @@ class Program:
         if child is None:
             return
         assert child.stdin
-        # An end of our own keeps what is in the pipe. Only now: with it, no write fails when the program has ended.
-        pipe = os.open(f"/proc/self/fd/{child.stdin.fileno()}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
+        unread = len(self._again)
+        with contextlib.ExitStack() as stack:
+            # An end of our own keeps what is in the pipe. Only now: with it, no write fails when the program has ended.
+            pipe = None
+            with contextlib.suppress(OSError):  # for want of descriptors: then nobody knows what is left in there
+                pipe = os.open(f"/proc/self/fd/{child.stdin.fileno()}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                stack.callback(os.close, pipe)
             child.stdin.close()
             _end(child)
-            unread = len(self._unread(pipe)) + len(self._again)
-        finally:
-            os.close(pipe)
+            if pipe is not None:
+                unread += len(self._unread(pipe))
         if unread:
             raise UnreadError(
                 unread, f"{self._config.command[0]} has ended{_how(child)} and left {amount(unread, 'alert')} unread"

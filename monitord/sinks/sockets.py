@@ -15,8 +15,10 @@ def dead(connection: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def why(error: OSError) -> str:
+def why(error: OSError | UnicodeError) -> str:
     """What an error of a connection is to an operator."""
+    if isinstance(error, UnicodeError):
+        return "not a host name"
     if isinstance(error, TimeoutError):
         return "timed out"
     return (error.strerror or str(error)).lower()

@@ -52,7 +52,7 @@ class Syslog:
         message = (local_header if local else rfc5424_header)(alert, priority) + text
         try:
             self._send(message)
-        except OSError as err:
+        except (OSError, UnicodeError) as err:
             self.close()
             raise SinkError(f"{self._address}: {why(err)}") from err
 

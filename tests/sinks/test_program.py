@@ -12,6 +12,7 @@ from monitord.config.outputs import Format, ProgramConfig
 from monitord.sinks.program import Program
 from monitord.stages import SinkError, UnreadError
 from tests.support.alerts import make_alert
+from tests.support.descriptors import no_descriptors
 
 COPY = "import sys; [sys.stdout.buffer.write(line) and sys.stdout.flush() for line in sys.stdin.buffer]"
 
@@ -208,6 +209,14 @@ class TestEnd:
 
         with pytest.raises(UnreadError, match=r"has ended by signal 15 and left 3 alerts unread$"):
             sink.close()
+
+    def test_without_descriptors_it_is_ended_all_the_same(self, program):
+        sink = program(COPY)
+        pid = sink._child.pid
+        with no_descriptors():
+            sink.close()
+
+        assert not Path(f"/proc/{pid}").exists()
 
     def test_none_is_left_as_a_zombie(self, program):
         def zombies():

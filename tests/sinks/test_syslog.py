@@ -119,6 +119,12 @@ class TestTcp:
             opened(address).write(make_alert())
 
 
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_what_is_no_host_name_is_named(transport):
+    with pytest.raises(SinkError, match=rf"^{transport}://a\.\.b:514: not a host name$"):
+        opened(SyslogAddress(transport, "a..b", 514)).write(make_alert())
+
+
 class TestLocalSocket:
     def test_the_form_is_that_of_the_c_library(self, tmp_path, monkeypatch):
         monkeypatch.setenv("TZ", "XXX-2")

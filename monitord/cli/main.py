@@ -77,12 +77,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_streams() -> None:
-    """The descriptors 0 to 2 are there: what is printed to a closed one would end in the next file that is opened."""
+    """
+    The descriptors 0 to 2 are there, and take any text.
+
+    What is printed to a closed one would end in the next file that is opened.
+    """
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
     os.close(fd)
     sys.stdout = sys.stdout or io.TextIOWrapper(io.FileIO(1, "w"))
     sys.stderr = sys.stderr or io.TextIOWrapper(io.FileIO(2, "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files are any bytes, and terminals lack letters
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:

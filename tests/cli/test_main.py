@@ -28,6 +28,23 @@ def test_a_full_disk_is_one_line(words):
     assert (1, "monitord: [Errno 28] No space left on device\n") == (done.returncode, done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", b"Gr\\xf6\\u20ac"), ("latin-1", b"Gr\xf6\\u20ac"), ("utf-8", "Grö€".encode())]
+)
+def test_what_the_terminal_has_no_letter_for_is_written_out(tmp_path, encoding, shown):
+    rules = tmp_path / os.fsdecode(b"\xff.yaml")
+    rules.write_text("- rule: Grö€\n  desc: d\n  condition: evt.type=open\n  output: o\n  priority: NOTICE\n", "utf-8")
+    done = subprocess.run(
+        [*COMMAND, "rules", "--rules", str(rules)],
+        env=environment(PYTHONIOENCODING=f"{encoding}:strict"),
+        capture_output=True,
+    )
+
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert shown in done.stdout
+    assert b"\\udcff.yaml:1" in done.stdout
+
+
 def test_a_reader_that_has_seen_enough_is_no_trouble():
     done = by_shell("| head -n 1", *CALLS)
 

@@ -25,6 +25,8 @@ Cgroups that are remembered, dead ones included: some 500 bytes each. The one th
 goes first.
 """
 
+_CGROUP = int(Kind.CGROUP)
+
 SEARCH_EVERY_S = 1.0
 """A search reads every directory of the hierarchy: 30 us each here."""
 
@@ -75,7 +77,7 @@ class Cgroups:
 
         :param kind: of its records.
         """
-        for row in np.flatnonzero(kind == Kind.CGROUP).tolist():
+        for row in np.flatnonzero(kind == _CGROUP).tolist():
             made = batch.event(row)
             path = made.captured(NO_ARGUMENT)
             if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:

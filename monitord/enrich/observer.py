@@ -1,10 +1,12 @@
 """What the process table learns from each batch: processes that begin, execute, change and end."""
 
+import struct
+
 import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.abi.event import CELL, CELL_BYTES, EVENT, NO_ARGUMENT, NO_CALL, Flag, Kind, TextFlag
+from monitord.abi.event import CELL, CELL_BYTES, EVENT, NO_ARGUMENT, Flag, Kind, TextFlag
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.program import Program
@@ -30,7 +32,21 @@ _CALLS = {
     "unshare": _UNSHARE,
     "prctl": _NAME,
 }
-_COLUMNS = ("kind", "flags", "ts_ns", "pid", "tid", "start_ns", "comm", "ppid", "parent_comm")
+
+
+def _reader(*names: str) -> struct.Struct:
+    """Of some fields of a record, in the order of their offsets: the first three of `args`, and all of any other."""
+    layout, at = "<", 0
+    for name in names:
+        dtype, offset, *_ = (EVENT.fields or {})[name]
+        code = {"u1": "B", "u2": "H", "u4": "I", "u8": "Q", "S16": "16s"}.get(dtype.str.lstrip("|<"), "QQQ")
+        layout += f"{offset - at}x{code}"
+        at = offset + struct.calcsize(f"<{code}")
+    return struct.Struct(f"{layout}{CELL_BYTES - at}x")
+
+
+_RECORD = _reader("kind", "flags", "ts_ns", "args", "start_ns", "pid", "tid", "ppid", "comm", "parent_comm")
+"""Numpy takes longer for few records, column by column, and as long for many."""
 
 # Comparing with a member of an enumeration takes three times as long.
 _FORK, _EXIT, _JOIN = int(Kind.FORK), int(Kind.EXIT), int(Kind.JOIN)
@@ -52,11 +68,12 @@ class Observer:
             {(call.abi, call.nr): Outcome.SUCCESS for name in _CALLS for call in table.calls_named(name)},
             lifecycle=True,
         )
-        self._role = np.zeros((len(Abi), NR_SLOTS), np.uint8)
+        roles = np.zeros((len(Abi), NR_SLOTS), np.uint8)
         for name, role in _CALLS.items():
             for call in table.calls_named(name):
-                self._role[call.abi, call.nr] = role
-        self._execs = [frozenset(np.flatnonzero(roles == _EXEC).tolist()) for roles in self._role]
+                roles[call.abi, call.nr] = role
+        self._roles = roles.ravel()
+        self._execs = [frozenset(np.flatnonzero(of_abi == _EXEC).tolist()) for of_abi in roles]
 
     def interest(self) -> Interest:
         """The events that `observe` learns from."""
@@ -77,21 +94,20 @@ class Observer:
         records = batch.records
         # By the time of the first: the events of those that end within this batch have still to be judged.
         self._processes.sweep(int(records["ts_ns"][0]))
-        role = self._role[records["abi"], np.clip(records["nr"], NO_CALL, NR_UNKNOWN)]  # NO_CALL: the last, no call's
+        nr = np.minimum(records["nr"].astype(np.uint32), NR_UNKNOWN)  # negative ones are huge
+        role = self._roles.take(records["abi"].astype(np.uint32) * NR_SLOTS + nr)
         rows = np.flatnonzero(((role != _NONE) & (records["ret"] == 0)) | (kind != _CALL))
         if len(rows):
             self._learn(batch, rows, role[rows].tolist())
 
     def _learn(self, batch: EventBatch, rows: NDArray[np.intp], roles: list[int]) -> None:
-        cells = batch.records.view(CELL)[rows]
-        taken, data = cells.view(EVENT), cells.tobytes()
-        columns = [taken[name].tolist() for name in _COLUMNS]
-        args = [taken["args"][:, number].tolist() for number in range(3)]
+        data = batch.records.view(CELL)[rows].tobytes()
         processes = self._processes
-        for at, record in enumerate(zip(roles, *columns, *args, strict=True)):
-            role, kind, flags, ts_ns, pid, tid, start_ns, comm, ppid, parent_comm, arg, copied_ns, parent_ns = record
+        for at, (role, record) in enumerate(zip(roles, _RECORD.iter_unpack(data), strict=True)):
+            kind, flags, ts_ns, arg, copied_ns, parent_ns, start_ns, pid, tid, ppid, comm, parent_comm = record
+            comm = comm.rstrip(b"\0")
             if kind == _FORK:
-                mother = (ppid, parent_ns, parent_comm)
+                mother = (ppid, parent_ns, parent_comm.rstrip(b"\0"))
                 processes.fork(ts_ns, pid, start_ns, comm, mother, (arg, copied_ns), flags)
             elif kind == _EXIT:
                 entry = processes.get(pid, start_ns)

@@ -1,5 +1,7 @@
 """``SPEC`` of ``scope:`` and ``--scope``: what limits the processes that are watched."""
 
+import re
+
 from monitord.config.schema import Scope, ScopeKind
 
 SPEC = "all, cgroup:PATH, unit:NAME, pid:N, uid:N or pidns:N"
@@ -9,6 +11,9 @@ _LIMITS: dict[ScopeKind, tuple[int, int]] = {
     ScopeKind.UID: (0, (1 << 32) - 2),  # (uid_t)-1 means "no user"
     ScopeKind.PIDNS: (1, (1 << 32) - 1),  # ns_common.inum is an unsigned int
 }
+
+
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")  # systemd.unit(5)
 
 
 def parse_scope(text: str) -> Scope | str:
@@ -32,7 +37,7 @@ def parse_scope(text: str) -> Scope | str:
         # More digits than any limit has are not worth an int(), which refuses thousands of them.
         if len(target) > 10 or not low <= int(target) <= high:
             return f"{name} {target} is not between {low} and {high}"
-    elif kind is ScopeKind.UNIT and "/" in target:
+    elif kind is ScopeKind.UNIT and not _UNIT.fullmatch(target):
         return f"{target!r} is not the name of a unit; write unit:{_example(kind)}, or cgroup:PATH for a path"
     return Scope(kind, target)
 

@@ -12,6 +12,7 @@ from monitord.config.scope import parse_scope
         ("cgroup:/system.slice", Scope(ScopeKind.CGROUP, "/system.slice")),
         ("cgroup:/odd:name", Scope(ScopeKind.CGROUP, "/odd:name")),
         ("unit:nginx.service", Scope(ScopeKind.UNIT, "nginx.service")),
+        (r"unit:a-b\x2dc@d:1_2.scope", Scope(ScopeKind.UNIT, r"a-b\x2dc@d:1_2.scope")),
         ("pid:1", Scope(ScopeKind.PID, "1")),
         ("uid:0", Scope(ScopeKind.UID, "0")),
         ("pidns:4026531836", Scope(ScopeKind.PIDNS, "4026531836")),
@@ -43,6 +44,8 @@ def test_a_scope_prints_as_it_is_written(text):
         ("uid:4294967295", "uid 4294967295 is not between 0 and 4294967294"),
         ("uid:" + "9" * 5000, "uid 9999"),
         ("unit:/a/b", "'/a/b' is not the name of a unit"),
+        ("unit:*", "'*' is not the name of a unit"),
+        ("unit:a\0b", r"'a\x00b' is not the name of a unit"),
     ],
 )
 def test_says_what_is_wrong(text, reason):

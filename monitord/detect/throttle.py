@@ -87,6 +87,7 @@ class Throttles:
         # The key whose interval ends first comes first: all intervals of a rule are equally long.
         self._folds: dict[str, OrderedDict[Key, _Fold]] = {name: OrderedDict() for name in self._rules}
         self._touched: list[tuple[Rule, _Fold]] = []
+        self._given_up = 0  # in this batch
         telemetry.register_throttles(self._rules)
 
     def __len__(self) -> int:
@@ -117,7 +118,7 @@ class Throttles:
         try:
             reminder = fold.reminder()
         except Exception:
-            fold.give_up()
+            self._given_up += fold.give_up() - 1  # whoever asked counts the one that he asked for
             raise
         fold.begin(ts_ns + interval_ns)
         folds.move_to_end(key)
@@ -130,7 +131,7 @@ class Throttles:
         :param report: told of a rule whose alert raises when it is made, while that is being handled.
         :return: how many matches no alert will tell of because of that.
         """
-        given_up = 0
+        given_up, self._given_up = self._given_up, 0
         for rule, fold in self._touched:
             try:
                 fold.settle()

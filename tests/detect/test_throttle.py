@@ -207,6 +207,13 @@ class TestAnAlertThatCannotBeMade:
         assert [("/b", 1, 101, 101)] == stand.judge((160, b"/odd", 2))
         assert 1 == stand.telemetry.lost[Stage.RULES]
 
+    def test_at_the_end_of_an_interval_takes_those_of_its_batch_with_it_and_all_are_counted(self, stand):
+        stand.judge((100, b"/a", 2))
+
+        assert [] == stand.judge((102, b"/b", 2), (103, b"/b", 2), (160, b"/odd", 2))
+        assert [] == stand.flush()
+        assert 3 == stand.telemetry.lost[Stage.RULES]
+
     def test_goes_on_with_those_that_can(self, stand):
         stand.judge((100, b"/a", 2), (101, b"/odd", 2), together=False)
         stand.judge((102, b"/b", 2))

@@ -156,6 +156,29 @@ def test_odd_arguments_make_one_line_of_json(watched, arguments):
     assert all(line.decode().isprintable() for line in lines)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [rb"two\nlines", rb"\x1b[31m\x9b", rb"\xff\xfe|\xe2\x80", rb"a) R 1 (b"],
+    ids=["lines", "escapes", "bytes", "stat"],
+)
+def test_an_odd_name_makes_one_line_of_json(watched, name):
+    opened, daemon = watched
+    before = len(daemon.alert_log.read_bytes().splitlines())
+    path = f"/nowhere/odd-name-{uuid.uuid4().hex}"
+    program = (
+        f"import ctypes, time\nctypes.CDLL(None).prctl(15, b'{name.decode()}', 0, 0, 0)\n"
+        f"try: open('{path}')\nexcept OSError: time.sleep(0.3)\n"
+    )
+    opened.run(_quoted(program))
+    daemon.settle()
+    lines = daemon.alert_log.read_bytes().splitlines()[before:]
+    (alert,) = [alert for alert in map(json.loads, lines) if alert["output"].startswith(path)]
+
+    assert all(line.decode().isprintable() for line in lines)
+    true = name.decode("unicode_escape").encode("latin-1")
+    assert true.decode("utf-8", "backslashreplace") == alert["output_fields"]["proc.name"]
+
+
 def test_an_empty_argv(watched):
     """Linux makes one empty string of it, from 5.18 on."""
     opened, daemon = watched

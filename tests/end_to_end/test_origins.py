@@ -71,6 +71,19 @@ def test_each_event_is_counted_where_its_process_was(watched):
     assert judged - OF_CONTAINER > CALLS
 
 
+def test_two_have_series_and_the_rest_is_other(tmp_path):
+    ids = [digit * 64 for digit in "123"]
+    config = configured(tmp_path, RULES, metrics={"origins": 2})
+    with shell() as opened, running(tmp_path, opened.scope, config) as daemon:
+        for container in ids:
+            with cgroup(f"docker/{container}", V1[0]) as directory:
+                assert 0 == opened.run(f"{sys.executable} -S -c '{MOVES_ITSELF}' {directory}")
+                by_container, judged = origins(daemon)  # before the next one, so that it comes first
+
+    host = judged - 3 * OF_CONTAINER
+    assert {"host": host, ids[0][:12]: OF_CONTAINER, "other": 2 * OF_CONTAINER} == by_container
+
+
 def test_one_that_runs_already_when_monitord_starts(tmp_path):
     with cgroup(f"docker/{ID}", V1[0]) as directory, shell() as opened:
         opened.run(f"echo {opened.scope.removeprefix('pid:')} > {directory}/cgroup.procs")

@@ -12,8 +12,11 @@ import pytest
 from monitord.abi.event import NO_ARGUMENT, NO_CALL, Capture, Kind
 from monitord.decode.decoder import Decoder
 from monitord.enrich.cgroups import Cgroups, together
+from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.context import ProcContext
+from monitord.enrich.origins import Origins
 from monitord.enrich.procfs import Procfs
+from monitord.enrich.table import ProcessTable
 from monitord.model.placement import HOST, Placement
 from monitord.model.value import Missing
 from tests.enrich.events import batch_of as one_event
@@ -244,6 +247,17 @@ def joins(process, ts_ns, path):
     columns = {"pid": process.pid, "tid": process.pid, "args": (number, 0, 0, 0, 0, 0), "nr": NO_CALL}
     columns["cgroup_id"] = os.stat(V2[0]).st_ino
     return one_event([(NO_ARGUMENT, Capture.STR, path.encode())], ts_ns=ts_ns, kind=Kind.JOIN, **columns)
+
+
+def test_without_cgroup_v1_no_process_is_asked_about(cgroups, tmp_path):
+    (tmp_path / "mountinfo").write_text("31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+    table = ProcessTable(10_000_000)
+    without = CgroupsV1(table, Procfs(Path("/proc")), tmp_path / "mountinfo")
+    nobody = None  # whoever is asked for a process fails
+    batch = one_behind_the_other(*(one_event(cgroup_id=os.stat(V2[0]).st_ino) for _ in range(7)))
+
+    assert not without.mounted
+    assert {("host", ""): 7} == Origins(table, cgroups, without, nobody).count(batch)
 
 
 HOST_UNIT = Placement(unit="cron.service", slice="system.slice")

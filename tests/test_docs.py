@@ -19,7 +19,8 @@ from monitord.rules.ruleset import load
 from monitord.rules.transform import RESULT_TYPES
 from monitord.sinks.format import alert_object
 from monitord.sinks.journald import journal_fields
-from monitord.sinks.prometheus import Readings, renderer
+from monitord.sinks.metrics.collector import renderer
+from monitord.sinks.metrics.readings import Readings
 from monitord.tables.syscalls import SyscallTable
 from monitord.telemetry import ProgramStats, Telemetry
 from tests.support.alerts import make_alert
@@ -58,7 +59,7 @@ def scraped() -> dict[str, tuple[str, str]]:
         syscall_name=lambda abi, nr: "read",
         errno_name=lambda number: "ENOENT",
     )
-    text = renderer(telemetry, readings)().decode()
+    text = renderer(telemetry, readings)("")[1].decode()
     metrics = {}
     for name, type_ in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
         sample = re.search(rf"^{name}(?:_bucket)?(?:\{{(.*?)\}})? \S+$", text, re.MULTILINE)

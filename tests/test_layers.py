@@ -37,6 +37,7 @@ HOMES = {
     "bcc": ("sources/bpf/",),
     "h2": ("enrich/runtimes/grpc.py",),
     "systemd": ("sinks/journald.py", "service/notify.py", "cli/machine_checks.py"),
+    "prometheus_client": ("sinks/",),
     "yaml": ("config/", "rules/"),
 }
 

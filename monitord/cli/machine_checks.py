@@ -108,7 +108,7 @@ def check_lockdown(host: Host) -> Check:
 
 def check_libraries(_host: Host) -> Check:
     """What the daemon imports at once, by the packages of Debian."""
-    needed = {"numpy": "python3-numpy", "yaml": "python3-yaml"}
+    needed = {"numpy": "python3-numpy", "yaml": "python3-yaml", "prometheus_client": "python3-prometheus-client"}
     missing = {module: package for module, package in needed.items() if not importlib.util.find_spec(module)}
     if missing:
         advice = f"apt install {' '.join(missing.values())}"

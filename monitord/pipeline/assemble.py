@@ -22,7 +22,8 @@ from monitord.privacy.usual import USUAL
 from monitord.rules.changes import changes
 from monitord.rules.rule import RuleSet
 from monitord.sinks.http import MetricsServer
-from monitord.sinks.prometheus import Readings, renderer
+from monitord.sinks.metrics.collector import renderer
+from monitord.sinks.metrics.readings import Readings
 from monitord.sources.bpf.source import BpfSource
 from monitord.stages import Detector, SinkError
 from monitord.tables.constants import errno_name

@@ -8,12 +8,14 @@ from typing import Any
 from monitord.config.outputs import AlertmanagerConfig, OutputsConfig, WebhookConfig
 from monitord.model.alert import Alert
 from monitord.sinks.alert_log import AlertLog
+from monitord.sinks.alertmanager import Alertmanager
 from monitord.sinks.backlog import Backlog, SpoolBacklog
 from monitord.sinks.console import Console
-from monitord.sinks.encode import encoder
+from monitord.sinks.encode import ENCODERS
 from monitord.sinks.journald import Journald, available, is_journal
 from monitord.sinks.program import Program
 from monitord.sinks.syslog import Syslog
+from monitord.sinks.webhook import Webhook
 from monitord.sinks.worker import SinkWorker
 from monitord.stages import Sink
 from monitord.telemetry import Telemetry
@@ -63,7 +65,7 @@ class Outputs:
         console = config.console and not (journald and is_journal(STDOUT))
         if config.alert_log:
             log = config.alert_log
-            yield ("alert_log", log, queue), lambda: self._plain(AlertLog(log.path, encoder(log.format)), queue)
+            yield ("alert_log", log, queue), lambda: self._plain(AlertLog(log.path, ENCODERS[log.format]), queue)
         if journald:
             yield ("journald", None, queue), lambda: self._plain(Journald(), queue)
         if console:
@@ -87,14 +89,10 @@ class Outputs:
         return SinkWorker(sink, Backlog(queue, _unchanged), self._telemetry, longest_retry_s=longest_retry_s)
 
     def _alertmanager(self, config: AlertmanagerConfig, number: int, queue: int) -> Worker:
-        from monitord.sinks.alertmanager import Alertmanager  # late: HTTP and TLS come with it, 6 MB
-
         return self._plain(Alertmanager(config, number), queue, NETWORK_RETRY_S)
 
     def _webhook(self, config: WebhookConfig, queue: int) -> Worker:
-        from monitord.sinks.webhook import Webhook  # late, too
-
-        sink, encode = Webhook(config), encoder(config.format)
+        sink, encode = Webhook(config), ENCODERS[config.format]
         backlog = Backlog(queue, encode)
         if config.spool:
             backlog = SpoolBacklog(queue, encode, config.spool, config.spool_mib << 20, sink.name)

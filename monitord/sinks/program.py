@@ -13,7 +13,7 @@ from collections import deque
 from monitord.config.outputs import ProgramConfig
 from monitord.model.alert import Alert
 from monitord.model.amount import amount
-from monitord.sinks.encode import encoder
+from monitord.sinks.encode import ENCODERS
 from monitord.stages import SinkError, UnreadError
 
 CLOSING_S = 1.0
@@ -40,7 +40,7 @@ class Program:
 
     def __init__(self, config: ProgramConfig) -> None:
         self._config = config
-        self._encode = encoder(config.format)
+        self._encode = ENCODERS[config.format]
         self._child: subprocess.Popen[bytes] | None = None
         self._sent: deque[bytes] = deque()  # the last lines, as many as may still be in the pipe
         self._again: deque[bytes] = deque()  # lines that a program before had not read

@@ -3,7 +3,8 @@
 import http.client
 from dataclasses import dataclass
 
-from monitord.sinks.exposition import samples_of
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 TIMEOUT_S = 5.0
 
@@ -28,15 +29,16 @@ def rule_costs(address: str, port: int) -> dict[str, RuleCost]:
     """
     seconds: dict[str, float] = {}
     matches: dict[str, int] = {}
-    for name, labels, number in _samples(address, port):
-        if name == "monitord_rule_evaluation_seconds_total":
-            seconds[labels["rule"]] = number
-        elif name == "monitord_rule_matches_total":
-            matches[labels["rule"]] = int(number)
+    for family in _families(address, port):
+        for sample in family.samples:
+            if sample.name == "monitord_rule_evaluation_seconds_total":
+                seconds[sample.labels["rule"]] = sample.value
+            elif sample.name == "monitord_rule_matches_total":
+                matches[sample.labels["rule"]] = int(sample.value)
     return {name: RuleCost(spent, matches.get(name, 0)) for name, spent in seconds.items()}
 
 
-def _samples(address: str, port: int) -> list[tuple[str, dict[str, str], float]]:
+def _families(address: str, port: int) -> list[Metric]:
     where = f"http://{f'[{address}]' if ':' in address else address}:{port}/metrics"
     try:
         connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
@@ -49,9 +51,9 @@ def _samples(address: str, port: int) -> list[tuple[str, dict[str, str], float]]
     except (OSError, http.client.HTTPException) as error:
         raise ScrapeError(f"no monitord answers at {where}: {error}") from error
     try:
-        samples = list(samples_of(text))
+        families = list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]  # as the library has it
     except ValueError:
-        samples = []
-    if answer.status != http.client.OK or not any(name.startswith("monitord_") for name, _, _ in samples):
+        families = []
+    if answer.status != http.client.OK or not any(family.name.startswith("monitord_") for family in families):
         raise ScrapeError(f"what answers at {where} is not monitord")
-    return samples
+    return families

@@ -13,7 +13,7 @@ import time
 
 from monitord.config.outputs import FACILITIES, SyslogConfig
 from monitord.model.alert import Alert
-from monitord.sinks.encode import encoder
+from monitord.sinks.encode import ENCODERS
 from monitord.sinks.format import iso_time
 from monitord.sinks.sockets import dead, why
 from monitord.stages import SinkError
@@ -37,7 +37,7 @@ class Syslog:
     def __init__(self, config: SyslogConfig) -> None:
         self._address = config.address
         self._facility = FACILITIES.index(config.facility)
-        self._encode = encoder(config.format)
+        self._encode = ENCODERS[config.format]
         self._socket: socket.socket | None = None
 
     def write(self, alert: Alert) -> None:

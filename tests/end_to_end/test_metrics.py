@@ -46,8 +46,8 @@ def test_promtool_finds_nothing_to_say(scrape):
 
 
 def test_its_memory_is_small(scrape):
-    """With shipped rules and after scrapes, work and alerts: 44 MiB; each library more is to be noticed."""
-    assert scrape.value("process_resident_memory_bytes") < 50 << 20
+    """With shipped rules and after scrapes, work and alerts: 52 MiB; each library more is to be noticed."""
+    assert scrape.value("process_resident_memory_bytes") < 56 << 20
 
 
 def test_every_call_is_counted(scrape):

@@ -39,7 +39,7 @@ def test_needs_nothing_but_debian(package):
 
     names = {dependency.split(" | ")[0] for dependency in depends.split(", ")}
 
-    python = {"python3-bpfcc", "python3-numpy", "python3-systemd", "python3-yaml"}
+    python = {"python3-bpfcc", "python3-numpy", "python3-prometheus-client", "python3-systemd", "python3-yaml"}
     assert python | {"python3:any", "systemd"} == names
 
 

@@ -3,13 +3,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from monitord.abi.arch import Abi
 from monitord.model.counts import BUCKET_BOUNDS_NS, Latency, SyscallCount
 from monitord.model.loss import Stage
 from monitord.model.priority import Priority
-from monitord.sinks.prometheus import Readings, renderer
+from monitord.sinks.metrics.collector import renderer
+from monitord.sinks.metrics.readings import Readings
 from monitord.telemetry import ProgramStats, Telemetry
 
 BUCKETS = len(BUCKET_BOUNDS_NS) + 1
@@ -38,7 +40,7 @@ def readings(**changes: Any) -> Readings:
 
 def scrape(telemetry: Telemetry, **changes: Any) -> Samples:
     """The samples of a scrape; a metric with the same labels twice fails."""
-    text = renderer(telemetry, readings(**changes))().decode()
+    text = renderer(telemetry, readings(**changes))("")[1].decode()
     samples: dict[Any, float] = {}
     for family in parse(text):
         for sample in family.samples:
@@ -191,3 +193,12 @@ class TestDaemon:
 
     def test_its_own_process(self, telemetry):
         assert value(scrape(telemetry), "process_resident_memory_bytes") > 0
+
+
+class TestFormat:
+    def test_openmetrics_for_those_who_ask(self, telemetry):
+        table = {(Abi.X86_64, 0): SyscallCount(7, {2: 1}, Latency(1, (0,) * BUCKETS))}
+        content_type, body = renderer(telemetry, readings(counts=lambda: table))("application/openmetrics-text")
+
+        assert content_type.startswith("application/openmetrics-text")
+        assert "monitord_syscalls" in {family.name for family in parse_openmetrics(body.decode())}

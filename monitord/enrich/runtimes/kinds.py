@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from monitord.enrich.runtimes.docker import Docker, is_docker
 from monitord.enrich.runtimes.runtime import Runtime
 
 
@@ -16,8 +17,6 @@ def runtimes_at(path: Path) -> Sequence[Runtime]:
     :raises OSError: nobody answers, or what takes to understand it is not installed.
     :raises ValueError: what answers is no container runtime.
     """
-    from monitord.enrich.runtimes.docker import Docker, is_docker  # late: HTTP and TLS come with it, 6 MB
-
     if is_docker(path):
         return (Docker(path),)
     try:

@@ -6,10 +6,11 @@ written; and whatever is wrong with a file or the directory, the programs are co
 """
 
 import contextlib
+import hashlib
 import logging
 import os
 import stat
-import zlib
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,7 +26,7 @@ STALE_S = 3600
 
 _SUFFIX = ".bpf"
 _NEW = ".new"
-_MAGIC = b"monitord-bpf 2 "
+_MAGIC = b"monitord-bpf 1 "
 
 _log = logging.getLogger(__name__)
 
@@ -75,8 +76,6 @@ class Cache:
 
         :return: where, or why not: "kept in ...", "not kept: ...".
         """
-        import tempfile  # late: nothing is put most of the time, and archives and their compressions come with it
-
         body = compiled.to_bytes()
         try:
             self._directory.mkdir(0o700, parents=True, exist_ok=True)
@@ -115,7 +114,7 @@ def _reason(error: Exception) -> str:
 
 
 def _header(body: bytes) -> bytes:
-    return _MAGIC + b"%08x" % zlib.crc32(body)
+    return _MAGIC + hashlib.sha256(body).hexdigest().encode()
 
 
 def _trusted(found: os.stat_result, is_kind: Callable[[int], bool]) -> None:

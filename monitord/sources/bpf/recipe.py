@@ -1,11 +1,11 @@
 """What compiled programs depend on, as one short text: with the same recipe another compilation makes the same."""
 
+import hashlib
 import importlib.util
 import mmap
 import os
 import platform
 import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,17 +22,17 @@ _LIBRARIES = ("libbcc.so", "libLLVM", "libclang")
 
 def recipe(settings: Settings) -> str:
     """
-    In hexadecimal digits, 8 of them: it is asked whether something has changed, not whether somebody deceives.
+    In hexadecimal digits, 64 of them.
 
     Not the pid of the daemon, nor a number of the scope: they are put in when the programs are loaded.
 
     :raises LoadError: the kernel has no BTF.
     """
-    whole = 0
+    whole = hashlib.sha256()
     for part in _parts(settings):
         # With lengths, or two parts could make the text of two others.
-        whole = zlib.crc32(len(part).to_bytes(8, "little") + part, whole)
-    return f"{whole:08x}"
+        whole.update(len(part).to_bytes(8, "little") + part)
+    return whole.hexdigest()
 
 
 def _parts(settings: Settings) -> Iterator[bytes]:

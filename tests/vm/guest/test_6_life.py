@@ -56,6 +56,7 @@ class TestReload:
         assert "/tmp/innocent" == alert("Password file reached by a link", "innocent")["output_fields"]["fd.name"]
         assert lost == Metrics().lost()
 
+    @pytest.mark.one_kernel(1)
     def test_wrong_rules_are_refused_with_the_place_and_the_old_ones_go_on(self):
         self.PATH.write_text(RULE.replace("fd.realpath", "fd.realpaht"))
         said = self.reloaded()
@@ -66,6 +67,7 @@ class TestReload:
 
         alert("Password file reached by a link", "refused")
 
+    @pytest.mark.one_kernel(1)
     def test_right_ones_are_taken_again(self):
         self.PATH.unlink()
         self.reloaded()

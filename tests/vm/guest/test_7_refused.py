@@ -69,6 +69,7 @@ def test_what_the_kernel_does_not_give(settings, expected):
     assert line.startswith(expected)
 
 
+@pytest.mark.one_kernel(0)
 def test_memory_limit_that_is_too_small_ends_in_a_few_tries():
     before = now()
     drop_in(MemoryMax="12M")

@@ -6,8 +6,8 @@ from pathlib import Path
 from monitord.enrich.bounded import Bounded
 from monitord.enrich.entry import Entry
 from monitord.enrich.joined import UNTOLD, Joined, join, joined
+from monitord.enrich.processes import ProcessTable
 from monitord.enrich.procfs import Procfs
-from monitord.enrich.table import ProcessTable
 from monitord.model.value import Missing
 
 DISTINCT = 1024

@@ -15,9 +15,9 @@ from monitord.enrich.lineage import Lineage
 from monitord.enrich.names import group_names, user_homes, user_names, user_shells
 from monitord.enrich.observer import Observer
 from monitord.enrich.origins import Origins
+from monitord.enrich.processes import PROCESSES, ProcessTable
 from monitord.enrich.procfs import Procfs
 from monitord.enrich.runtimes.asking import Runtimes
-from monitord.enrich.table import PROCESSES, ProcessTable
 from monitord.model.event import Event, EventBatch
 from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest

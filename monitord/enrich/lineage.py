@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.observer import Observer
+from monitord.enrich.processes import ProcessTable
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.enrich.program import Facts, Program, facts_of
-from monitord.enrich.table import ProcessTable
 from monitord.model.event import Event, ProcessKey
 from monitord.model.path import below
 from monitord.model.process import Process

@@ -9,8 +9,8 @@ from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.abi.event import CELL, CELL_BYTES, EVENT, NO_ARGUMENT, Flag, Kind, TextFlag
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.entry import Entry, Phase
+from monitord.enrich.processes import ProcessTable
 from monitord.enrich.program import Program
-from monitord.enrich.table import ProcessTable
 from monitord.model.event import Event, EventBatch, directory_in, texts_of
 from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing

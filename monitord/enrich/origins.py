@@ -10,7 +10,7 @@ from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.joined import Joined
 from monitord.enrich.lineage import Lineage
-from monitord.enrich.table import ProcessTable
+from monitord.enrich.processes import ProcessTable
 from monitord.model.event import EventBatch
 from monitord.model.placement import HOST, Placement, origin_of
 from monitord.model.top import Origin

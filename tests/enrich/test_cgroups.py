@@ -15,8 +15,8 @@ from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.context import ProcContext
 from monitord.enrich.origins import Origins
+from monitord.enrich.processes import ProcessTable
 from monitord.enrich.procfs import Procfs
-from monitord.enrich.table import ProcessTable
 from monitord.model.placement import HOST, Placement
 from monitord.model.value import Missing
 from tests.enrich.events import batch_of as one_event

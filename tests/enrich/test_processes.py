@@ -5,8 +5,8 @@ import numpy as np
 from monitord.abi.event import CELL, EVENT
 from monitord.enrich import table as module
 from monitord.enrich.entry import PHASES, Phase
+from monitord.enrich.processes import ENDED_NS, ProcessTable
 from monitord.enrich.program import Facts, Program
-from monitord.enrich.table import ENDED_NS, ProcessTable
 from tests.enrich.events import exec_batch
 
 TICK_NS = 10_000_000

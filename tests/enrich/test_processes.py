@@ -3,7 +3,7 @@
 import numpy as np
 
 from monitord.abi.event import CELL, EVENT
-from monitord.enrich import table as module
+from monitord.enrich import processes as module
 from monitord.enrich.entry import PHASES, Phase
 from monitord.enrich.processes import ENDED_NS, ProcessTable
 from monitord.enrich.program import Facts, Program

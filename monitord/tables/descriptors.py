@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from monitord.abi.event import NO_ARGUMENT
 from monitord.tables.canonical import canonical
 from monitord.tables.syscalls import Syscall
 
@@ -52,3 +53,11 @@ def descriptor_of(syscall: Syscall) -> Descriptor | None:
         if arg.name in _NAMES:
             return Descriptor(index, name in _CLOSING_CALLS, name in _CONNECTING_CALLS)
     return None
+
+
+def captured_at(syscall: Syscall | None) -> int | None:
+    """Where a record has the descriptor that its call is about: at an argument, or `NO_ARGUMENT` for a returned one."""
+    about = None if syscall is None else descriptor_of(syscall)
+    if about is None:
+        return None
+    return NO_ARGUMENT if about.arg is None else about.arg

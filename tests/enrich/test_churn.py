@@ -71,6 +71,12 @@ class Watch:
             self.told += 1
             self._compare(batch.event(row))
 
+    def settle(self) -> int:
+        """Take what is on its way, and then what the decoder held back; how much was lost."""
+        self.turn()
+        self.turn()
+        return sum(self.source.losses().values())
+
     def _compare(self, event) -> None:
         _, parent, grandparent, name, *_ = event.args
         own = self.context.process(event)
@@ -102,7 +108,7 @@ def test_no_wrong_parent_no_wrong_name_and_nothing_is_left():
         end_s = time.monotonic() + 1.3
         while time.monotonic() < end_s:
             watch.turn()
-        lost = sum(watch.source.losses().values())
+        lost = watch.settle()
     finally:
         watch.source.close()
         reap("churn")
@@ -128,9 +134,7 @@ def test_what_begins_while_proc_is_read_is_known():
             watch.since_ns = watch.started_ns + 50_000_000  # the parents of others may have ended before anybody looked
             while gated.process.poll() is None:
                 watch.turn()
-            watch.turn()
-            watch.turn()
-            lost = sum(watch.source.losses().values())
+            lost = watch.settle()
         finally:
             watch.source.close()
     finally:
@@ -194,9 +198,7 @@ def test_a_fork_bomb_within_a_limit_is_followed_to_its_end(limited):
         end_s = time.monotonic() + 20
         while (limited / "cgroup.procs").read_text() and time.monotonic() < end_s:
             watch.turn()
-        watch.turn()
-        watch.turn()
-        lost = sum(watch.source.losses().values())
+        lost = watch.settle()
     finally:
         watch.source.close()
 

@@ -352,7 +352,8 @@ class TestWrongObjects:
     def test_anything_in_any_place_makes_a_message_or_an_event(self, anything, key):
         for plain in (anything, json.loads(GOOD) | {key: anything}):
             with contextlib.suppress(RecordError):
-                from_object(plain)
+                event, known = from_object(plain)
+                assert (Event, Snapshot) == (type(event), type(known))
 
 
 def test_a_snapshot_is_its_own_snapshot():

@@ -73,10 +73,13 @@ def test_a_note_that_is_none_stops_nothing(told, note, text):
     assert "cannot tell how the last run ended" in line
 
 
-def test_a_directory_that_takes_no_note_stops_nothing(told, tmp_path, caplog):
+def test_a_directory_that_takes_no_note_stops_nothing(tmp_path, caplog):
     run = LastRun(tmp_path / "absent" / "note", lambda: TOTALS)
-    run.start()
-    run.stopped()
+    with caplog.at_level(logging.DEBUG):
+        run.start()
+        run.stopped()
+
+    assert "No such file or directory" in caplog.messages[-1]
 
 
 def test_a_disk_that_hangs_holds_up_no_stop(note):

@@ -118,7 +118,7 @@ class TestConsoleLine:
 def test_every_file_name_makes_valid_json():
     for byte in range(1, 256):
         name = os.fsdecode(bytes([byte]))
-        json.loads(json_line(make_alert(output=name)).decode())
+        assert json.loads(json_line(make_alert(output=name)).decode())["output"]
 
 
 def test_iso_time_before_the_epoch():

@@ -240,9 +240,12 @@ class TestListening:
 
     def test_one_that_never_started_closes(self):
         server = MetricsServer("127.0.0.1", 0, nothing)
+        port = server.port
         server.close()
+        again = MetricsServer("127.0.0.1", port, nothing)
+        again.close()
 
-        MetricsServer("127.0.0.1", server.port, nothing).close()
+        assert port == again.port
 
 
 def test_promtool_has_nothing_to_say(serve):

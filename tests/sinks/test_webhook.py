@@ -132,6 +132,8 @@ class TestConnection:
 
         assert 2 == len(receiver.requests)
 
+        assert 2 == len(receiver.requests)
+
     def test_an_answer_in_chunks_leaves_it_open(self, receiver, opened):
         def chunked(handler, number):
             handler.send_response(200)
@@ -229,6 +231,8 @@ class TestTrouble:
         receiver.answer = None
         sink.write(RECORD)
 
+        assert 2 == len(receiver.requests)
+
 
 class TestTls:
     def test_a_server_of_the_ca(self, certificates, opened):
@@ -287,6 +291,8 @@ class TestTls:
             trouble(sink)
             ca.write_bytes(certificates.cert("ca").read_bytes())
             sink.write(RECORD)
+
+        assert 1 == len(receiver.requests)
 
     def test_a_server_without_tls(self, receiver, opened):
         assert "no TLS: wrong version number" in trouble(opened(receiver.port, scheme="https"))

@@ -125,6 +125,12 @@ class TestCgroup:
             pass
 
 
+def look_again(source):
+    """Which cgroup a unit has, and which CPUs are there: at once, not within a second."""
+    source._housekeeping_due_s = 0.0
+    source.drain(0)
+
+
 class TestUnit:
     def test_a_unit_is_watched_and_found_again_after_a_restart(self, cgroup):
         """A unit's cgroup is removed when it stops, and a new one, with another id, is made when it starts."""
@@ -134,8 +140,7 @@ class TestUnit:
             flood(5, preexec_fn=into(unit))
             unit.rmdir()
             unit.mkdir()
-            source._housekeeping_due_s = 0.0
-            source.drain(0)
+            look_again(source)
             flood(6, preexec_fn=into(unit))
             unit.rmdir()
 
@@ -147,8 +152,7 @@ class TestUnit:
         with watching(Scope(ScopeKind.UNIT, unit.name)) as source:
             flood(5)
             unit.mkdir()
-            source._housekeeping_due_s = 0.0
-            source.drain(0)
+            look_again(source)
             flood(6, preexec_fn=into(unit))
             unit.rmdir()
 
@@ -161,11 +165,9 @@ class TestUnit:
             unit.mkdir()
             with monkeypatch.context() as patch:
                 patch.setattr(os, "open", removing(unit))
-                source._housekeeping_due_s = 0.0
-                source.drain(0)
+                look_again(source)
             unit.mkdir()
-            source._housekeeping_due_s = 0.0
-            source.drain(0)
+            look_again(source)
             flood(6, preexec_fn=into(unit))
             unit.rmdir()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from monitord.abi.event import NO_ARGUMENT
 from monitord.model.descriptor import OpenFile
 from monitord.model.event import Event
 from monitord.model.interest import Along
@@ -14,7 +13,7 @@ from monitord.rules.fields.sides import address_of, socket_of
 from monitord.rules.fields.socket import socket_name
 from monitord.rules.opens import OPEN_CALLS, is_directory
 from monitord.rules.path import first_path, path_argument, raw_path
-from monitord.tables.descriptors import descriptor_of
+from monitord.tables.descriptors import captured_at, descriptor_of
 
 MAX_DESCRIPTOR = (1 << 31) - 1
 
@@ -39,11 +38,8 @@ def _number(event: Event, context: Context, _arg: str | None) -> Value:
 
 def file_of(event: Event, context: Context) -> OpenFile | Missing:
     """The file that the call is about, as the kernel has it open."""
-    syscall = context.syscall(event)
-    about = None if syscall is None else descriptor_of(syscall)
-    if about is None:
-        return Missing.NOT_APPLICABLE
-    return event.file(NO_ARGUMENT if about.arg is None else about.arg)
+    at = captured_at(context.syscall(event))
+    return Missing.NOT_APPLICABLE if at is None else event.file(at)
 
 
 def _name(event: Event, context: Context, _arg: str | None) -> Value:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from monitord.abi.event import NO_ARGUMENT, Capture
+from monitord.abi.event import Capture
 from monitord.model.descriptor import Socket
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
 from monitord.rules.sockaddr import Sockaddr, read_sockaddr
-from monitord.tables.descriptors import descriptor_of
+from monitord.tables.descriptors import captured_at
 
 CLIENT, SERVER, LOCAL, REMOTE = "client", "server", "local", "remote"
 
@@ -34,11 +34,8 @@ def address_of(event: Event) -> Sockaddr | Missing:
 
 def socket_of(event: Event, context: Context) -> Socket | Missing:
     """The socket that the call is about, as the kernel has it."""
-    syscall = context.syscall(event)
-    about = None if syscall is None else descriptor_of(syscall)
-    if about is None:
-        return Missing.NOT_APPLICABLE
-    return event.socket(NO_ARGUMENT if about.arg is None else about.arg)
+    at = captured_at(context.syscall(event))
+    return Missing.NOT_APPLICABLE if at is None else event.socket(at)
 
 
 def side_of(event: Event, context: Context, side: str) -> Sockaddr | Missing:

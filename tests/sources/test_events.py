@@ -1,6 +1,7 @@
 """The event lane: every wanted call arrives with what it was called with, whatever became of it."""
 
 import ctypes
+import mmap
 import os
 import signal
 import socket
@@ -12,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import Flag, TextFlag
+from monitord.abi.event import CELL_BYTES, Flag, TextFlag
 from monitord.decode.decoder import Decoder
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
 from monitord.model.value import Missing
 from monitord.sources.bpf.cpus import online_cpus
 from monitord.sources.bpf.libbpf import library
+from monitord.sources.bpf.perf_event import WAKEUP_BYTES
 from monitord.sources.bpf.scope import cgroup2_mount
 from monitord.sources.bpf.spare import PAGES
 from monitord.tables.constants import errno_name
@@ -338,6 +340,13 @@ class TestLoss:
 
             assert 16001 == len(events_of(source, decoder))
             assert 0 == decoder.missed
+
+    def test_a_reader_is_woken_by_a_small_part_of_a_large_ring(self):
+        gated = Gated([compiled("flood"), "getppid", str(2 * len(online_cpus()) * WAKEUP_BYTES // CELL_BYTES)])
+        with watching(scope_of(gated), interest("getppid"), ring_pages=16 * WAKEUP_BYTES // mmap.PAGESIZE) as source:
+            gated.run()
+
+            assert source._rings._poll.poll(0)
 
     def test_under_a_flood_what_is_read_and_what_is_lost_are_what_was_sent(self):
         gated = Gated([compiled("flood"), "getppid", "300007"])

@@ -137,7 +137,7 @@ class Rings:
         return opened, [batch for batch in left if batch.data]
 
     def wait(self, timeout_s: float) -> None:
-        """Until a ring is half full, or the time is over."""
+        """Until a ring has `WAKEUP_BYTES` to read, or the time is over."""
         self._poll.poll(timeout_s * 1000)
 
     def take(self) -> list[RawBatch]:

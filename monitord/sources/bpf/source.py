@@ -109,7 +109,7 @@ class BpfSource:
         self._ignore = ignore
 
     def drain(self, timeout_s: float) -> Sequence[RawBatch]:
-        """Wait until a ring is half full or the time is over, and take what all rings hold."""
+        """Wait until a ring has `WAKEUP_BYTES` or the time is over, and take what all rings hold."""
         self._rings.wait(timeout_s)
         # A CPU that got a ring a moment ago has older events in the spare one.
         batches = [*self._spare.take(), *self._rings.take()]

@@ -57,9 +57,9 @@ def cpu_back():
     """CPU 1 went away, something happened meanwhile, and it came back."""
     CPU1.write_text("0")
     read_secret("cpu-offline")
-    run("sleep 3")
+    run("sleep 2")
     CPU1.write_text("1")
-    run("sleep 3")
+    run("sleep 2")
 
 
 def test_alerts_come_while_a_cpu_is_offline(cpu_back):

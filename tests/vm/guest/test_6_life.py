@@ -10,6 +10,7 @@ from machine import (
     alert,
     alerts,
     daemon_said,
+    drop_in,
     journal,
     main_pid,
     now,
@@ -77,6 +78,14 @@ class TestReload:
 
 class TestEndsWithoutStopping:
     """Killed, or hanging: systemd starts it anew, and it says that the run before ended without a word."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def soon(self):
+        """The watchdog of what is started from now on, in seconds: all machines of a run would wait the whole 30."""
+        assert "30000000" == prop("WatchdogUSec")
+        drop_in(WatchdogSec="12")
+        yield
+        drop_in()
 
     @pytest.fixture(scope="class", params=["KILL", "STOP"], ids=["killed", "hanging, killed by the watchdog"])
     def ended(self, request):

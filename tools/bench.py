@@ -589,7 +589,7 @@ def print_table(
         **table,
         f"loading {loaded[0]} rules": f"{loaded[1] * 1e3:.0f} ms",
         "from a call to its alert line, idle": f"{alerts['idle']:.0f} ms",
-        "from a call to its alert line, under a flood of opens": f"{alerts['load']:.0f} ms",
+        "from a call to its alert line, under a flood of opens": f"{max(0.0, alerts['load']):.0f} ms",
         f"{MATCHES:,} matches within half a second": f"{alerts['written']:,.0f} alerts written, the rest counted as "
         f"dropped; {alerts['us']:.0f} µs of CPU per match",
         "start to READY, the BPF programs compiled first": f"{start_s['cold']:.2f} s",

@@ -17,7 +17,7 @@ from monitord.sources.bpf.recipe import recipe
 from monitord.sources.bpf.settings import Settings
 
 TIMEOUT_S = 120
-"""For compiling; on an emulated machine it takes forty seconds."""
+"""For compiling; on an emulated machine it takes twenty seconds."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
 """
-Compiled programs on disk, for the next start: compiling takes LLVM a second, and under emulation forty.
+Compiled programs on disk, for the next start: compiling takes LLVM a second, and under emulation twenty.
 
 What is read here goes into the kernel with the daemon's capabilities. So nothing is taken that another user could have
 written; and whatever is wrong with a file or the directory, the programs are compiled as if there were none.

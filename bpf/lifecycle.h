@@ -26,11 +26,11 @@ struct ended {
 BPF_TABLE("lru_hash", struct ended, u8, ended, 1024); /* 80 KiB */
 
 static __always_inline bool lifecycle_ended(void *signal, void *leader) {
-    /* Those that have ended are counted until they are reaped. */
-    if (TASK_LOAD(u32, signal, signal_struct__nr_threads) < 2)
-        return false;
     struct ended key = {TASK_LOAD(u64, leader, task_struct__start_boottime), task_tgid(leader)};
     u8 one = 1;
+    /* Those that have ended are counted until they are reaped, and whoever is reaped has been here. */
+    if (TASK_LOAD(u32, signal, signal_struct__nr_threads) < 2)
+        return ended.lookup(&key) != NULL;
     return ended.insert(&key, &one);
 }
 
@@ -81,10 +81,8 @@ static __always_inline void lifecycle_fork(void *ctx, void *caller, void *child)
     emit_head(ctx, event);
 }
 
-static __always_inline void lifecycle_exit(void *ctx, void *task) {
-    void *signal = TASK_LOAD(void *, task, task_struct__signal);
-    if (TASK_LOAD(u32, signal, signal_struct__live))
-        return; /* other threads go on */
+/* The last thread of a process, `signal` being what its threads share, has ended. */
+static __always_inline void lifecycle_exit(void *ctx, void *task, void *signal) {
     void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
     struct event *event = lifecycle_begin(ctx, leader, KIND_EXIT);
     if (!event || lifecycle_ended(signal, leader))

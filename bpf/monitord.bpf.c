@@ -311,12 +311,15 @@ int on_process_exit(u64 *ctx) {
     struct call *call = inflight_take((u64)task);
     if (call && call->start.want && in_scope(ctx, task))
         unfinished(ctx, call, task);
-    lifecycle_exit(ctx, task);
-#ifdef SCOPE_PID
+    /* Asked once: between two answers another thread may end, and unmark the process before its end is told. */
     void *signal = TASK_LOAD(void *, task, task_struct__signal);
+    if (TASK_LOAD(u32, signal, signal_struct__live))
+        return 0; /* other threads go on */
+    lifecycle_exit(ctx, task, signal);
+#ifdef SCOPE_PID
     u32 tgid = task_tgid(task);
     u8 *marked = scope_pids.lookup(&tgid);
-    if (marked && *marked && TASK_LOAD(u32, signal, signal_struct__live) == 0)
+    if (marked && *marked)
         *marked = 0;
 #endif
     return 0;

@@ -113,8 +113,8 @@ def test_an_orphan_is_known_by_the_parent_that_it_was_born_to(watched):
     program = (
         "import os, time\n"
         "open('/proc/self/comm', 'w').write('mother')\n"
+        "me = os.getpid()\n"
         "if not os.fork():\n"
-        "    me = os.getppid()\n"
         "    while os.getppid() == me: time.sleep(0.01)\n"
         "    open('/proc/self/comm', 'w').write('orphan')\n"
         "    try: open('/nowhere/orphan')\n"

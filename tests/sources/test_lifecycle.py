@@ -143,10 +143,10 @@ class TestOrder:
 
 
 def test_a_process_ends_once_when_its_last_threads_end_at_the_same_time():
-    _, batch, _ = batch_of([compiled("last_two"), "300"])
+    _, batch, _ = batch_of([compiled("last_two"), "1000"])
     ended = of_kind(batch, Kind.EXIT)
 
-    assert 301 == len(ended) == len({*zip(ended["pid"].tolist(), ended["start_ns"].tolist(), strict=True)})
+    assert 1001 == len(ended) == len({*zip(ended["pid"].tolist(), ended["start_ns"].tolist(), strict=True)})
 
 
 MAKE = "import os, sys\nfor path in sys.argv[1:]:\n os.makedirs(path)\n os.removedirs(path)"

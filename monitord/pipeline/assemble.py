@@ -101,7 +101,7 @@ class Assembly:
         workers = None
         if not errors(problems) and config.outputs != self._config.outputs:
             try:
-                workers = self._outputs.open(config.outputs)
+                workers = self._outputs.change(config.outputs)
             except SinkError as error:
                 problems.append(Problem(str(self._path), 0, 0, "C020", str(error)))
         if errors(problems):

@@ -40,19 +40,36 @@ class Outputs:
 
     def open(self, config: OutputsConfig) -> Sequence[Worker]:
         """
+        The outputs that are switched on.
+
+        :return: open and not started.
+        :raises SinkError: one cannot be opened.
+        """
+        return self._take(config, lambda _worker: None)
+
+    def change(self, config: OutputsConfig) -> Sequence[Worker]:
+        """
         The outputs that are switched on. Those of the call before whose configuration is the same are the same workers.
 
-        :return: new ones are open and not started.
-        :raises SinkError: one cannot be opened; then the call before still holds.
+        :return: all are started.
+        :raises SinkError: one cannot be opened or started; then the call before still holds.
         """
+        return self._take(config, Worker.start)
+
+    def _take(self, config: OutputsConfig, start: Callable[[Worker], None]) -> Sequence[Worker]:
         workers: dict[Key, Worker] = {}
         try:
             for key, make in self._wanted(config):
                 workers[key] = self._open.get(key) or make()
+            for key, worker in workers.items():
+                if key not in self._open:
+                    start(worker)
         except BaseException:
             for key, worker in workers.items():
                 if key not in self._open:
                     worker.discard()
+            for worker in self._open.values():
+                worker.show()  # its queues: one that was discarded may have had its name
             raise
         self._open = workers
         return list(workers.values())

@@ -123,12 +123,9 @@ class Pipeline:
         """
         Write to these outputs from the next alert on; those that go write what they have, within 5 s.
 
-        :param sinks: those among them that write already go on; the others are started.
+        :param sinks: started; those among them that write already go on.
         """
         old, self._sinks = self._sinks, sinks
-        for sink in sinks:
-            if sink not in old:
-                sink.start()
         gone = [sink for sink in old if sink not in sinks]
         end_s = time.monotonic() + 5
         for sink in gone:

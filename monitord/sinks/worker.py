@@ -62,16 +62,31 @@ class SinkWorker(Generic[Item]):
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """
+        Begin to write.
+
+        :raises SinkError: there is no thread for it; `discard` is all that can be done then.
+        """
+        try:
+            self._backlog.start()
+            self._thread.start()
+        except RuntimeError as err:  # pthread_create(3): EAGAIN
+            raise SinkError(f"cannot start {self._sink.name}: no thread is free; raise TasksMax") from err
+        self.show()
+
+    def show(self) -> None:
+        """Have its queues in the metrics."""
         for name, queue in self._queues.items():
             self._telemetry.register_queue(name, queue.capacity, queue.depth)
-        self._backlog.start()
-        self._thread.start()
 
     def discard(self) -> None:
-        """Close what was opened; only before `start`."""
-        self._backlog.close()
-        self._sink.close()
+        """Close what was opened, and end what was started; only before the first `put`."""
+        if self._thread.ident is not None:
+            self.finish(time.monotonic())
+            self.join()
+        else:
+            self._backlog.close()
+            self._sink.close()
 
     def put(self, alert: Alert) -> None:
         """Hand over an alert; never waits for the sink."""

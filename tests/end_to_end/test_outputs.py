@@ -1,6 +1,7 @@
 """All outputs of one daemon at once, and what happens to them when it is reloaded, stopped and killed."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import configured, running, shell, until
+from tests.support.cgroups import few_tasks
+from tests.support.daemon import Daemon, configured, running, shell, until
 from tests.support.receiver import make_certificates, receiving
 
 pytestmark = pytest.mark.bpf
@@ -42,6 +44,10 @@ def opens(opened, *names: object) -> None:
 
 def outputs_in(bodies) -> list[str]:
     return [json.loads(body)["output"] for body in bodies]
+
+
+def threads_of(daemon: Daemon) -> int:
+    return len(os.listdir(f"/proc/{daemon.process.pid}/task"))
 
 
 class TestAllAtOnce:
@@ -171,6 +177,33 @@ class TestReload:
 
         assert "C020 cannot start /no/such: No such file or directory; change outputs.program.command" in daemon.log
         assert 1 == len(daemon.alerts())
+
+    def test_one_that_gets_no_thread_changes_nothing(self, tmp_path, opened):
+        webhook, manager = {"url": "http://127.0.0.1:9/"}, {"urls": ["http://127.0.0.1:9"]}
+        config = configured(tmp_path, RULES, outputs={"webhook": webhook})
+        changed = {"webhook": {**webhook, "spool": "spool"}, "alertmanager": manager}
+        with few_tasks() as few, running(tmp_path, opened.scope, config) as daemon:
+            (few / "cgroup.procs").write_text(str(daemon.process.pid))
+            # The webhook's two, and none for the other.
+            (few / "pids.max").write_text(str(int((few / "pids.current").read_text()) + 2))
+            configured(tmp_path, RULES, outputs=changed)
+            before = threads_of(daemon)
+            daemon.reload()
+            opens(opened, 1)
+            metrics = daemon.settle()
+            refused = threads_of(daemon)
+            (few / "pids.max").write_text("max")
+            daemon.reload()
+            accepted = threads_of(daemon)
+            opens(opened, 2)
+            daemon.settle()
+            daemon.stop()
+
+        assert "C020 cannot start alertmanager: no thread is free; raise TasksMax" in daemon.log
+        assert 0 == metrics.value("monitord_config_last_reload_successful")
+        assert 1 == metrics.value("monitord_queue_depth", queue="webhook")
+        assert [before, before + 2] == [refused, accepted]
+        assert ["opened /nowhere/1", "opened /nowhere/2"] == [alert["output"] for alert in daemon.alerts()]
 
 
 class TestEnd:

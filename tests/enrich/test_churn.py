@@ -3,7 +3,6 @@
 import os
 import subprocess
 import time
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from monitord.decode.decoder import Decoder
 from monitord.enrich.context import ProcContext
 from monitord.model.value import Missing
 from monitord.sources.bpf.source import BpfSource
+from tests.support.cgroups import few_tasks
 from tests.support.live import TABLE, Gated, compiled, interest, scope_of
 
 pytestmark = pytest.mark.bpf
@@ -170,21 +170,9 @@ LIMIT = 97
 @pytest.fixture
 def limited():
     """A cgroup that holds so many processes and no more."""
-    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    found = [where for _, where, kind, options, *_ in mounts if kind == "cgroup2" or "pids" in options.split(",")]
-    for where in found:
-        directory = Path(where) / f"monitord-test-{uuid.uuid4().hex}"
-        try:
-            directory.mkdir()
-        except OSError:
-            continue
-        if (directory / "pids.max").exists():
-            (directory / "pids.max").write_text(str(LIMIT))
-            yield directory
-            directory.rmdir()
-            return
-        directory.rmdir()
-    pytest.skip("no cgroup that limits processes")
+    with few_tasks() as directory:
+        (directory / "pids.max").write_text(str(LIMIT))
+        yield directory
 
 
 def test_a_fork_bomb_within_a_limit_is_followed_to_its_end(limited):

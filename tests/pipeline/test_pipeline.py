@@ -254,7 +254,9 @@ class TestReplace:
         pipeline = started(NamingDetector(), "old")
         source.ring.append(event_cells(1))
         until(lambda: telemetry.judged == 1)
-        pipeline.replace_sinks([sink_to(tmp_path / "new", telemetry)])
+        new = sink_to(tmp_path / "new", telemetry)
+        new.start()
+        pipeline.replace_sinks([new])
         source.ring.append(event_cells(2))
         pipeline.stop(10)
 

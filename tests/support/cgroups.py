@@ -1,10 +1,13 @@
 """Cgroups of our own."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 
 def _mounts(kind: str) -> list[str]:
@@ -33,3 +36,23 @@ def cgroup(path: str, mount: str | None = None) -> Iterator[Path]:
             if directory == top:
                 break
             directory = directory.parent
+
+
+@contextmanager
+def few_tasks() -> Iterator[Path]:
+    """A cgroup whose ``pids.max`` limits processes and threads, removed at the end."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    for where in [where for _, where, kind, options, *_ in mounts if kind == "cgroup2" or "pids" in options.split(",")]:
+        directory = Path(where) / f"monitord-test-{uuid.uuid4().hex}"
+        with contextlib.suppress(OSError):
+            directory.mkdir()
+        if (directory / "pids.max").exists():
+            break
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+    else:
+        pytest.skip("no cgroup that limits processes")
+    try:
+        yield directory
+    finally:
+        directory.rmdir()

@@ -4,10 +4,12 @@ import contextlib
 import http.client
 import ssl
 from collections.abc import Iterator, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from monitord import __version__
 from monitord.config.outputs import HttpConfig
+from monitord.sinks.http_answer import TimedAnswer
 from monitord.sinks.http_files import FileError, read_headers, tls_context
 from monitord.sinks.sockets import dead, why
 from monitord.stages import RefusedError, SinkError, UnsureError
@@ -64,6 +66,7 @@ class HttpPost:
         try:
             if connection.sock is None:
                 connection.connect()
+            connection.sock.settimeout(self._config.timeout_s)  # the answer before has left it what was left
             with self._unsure():
                 connection.request("POST", self._target, body, {**self._headers, **headers})
                 answer = connection.getresponse()
@@ -105,6 +108,8 @@ class HttpPost:
             )
         else:
             self._connection = http.client.HTTPConnection(self._host, self._port, timeout=config.timeout_s)
+        answer = partial(TimedAnswer, timeout_s=config.timeout_s)
+        self._connection.response_class = answer  # type: ignore[assignment]  # typeshed wants a class
         return self._connection
 
     @contextlib.contextmanager
@@ -134,7 +139,8 @@ class HttpPost:
         status = answer.status
         if 200 <= status < 300:
             return
-        message = f"{self.where}: answers {status} {answer.reason}"
+        # Not in the server's words, which may be control characters.
+        message = f"{self.where}: answers {status} {http.client.responses.get(status, '')}".rstrip()
         if status in REFUSALS:
             raise RefusedError(message)
         if 300 <= status < 400:

@@ -15,6 +15,8 @@ from tests.support.alerts import make_alert
 from tests.support.receiver import make_certificates, receiving, status
 
 RECORD = json_line(make_alert())
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SECRET = "s3cr3t"
 
 
@@ -195,6 +197,37 @@ class TestTrouble:
 
         assert f"http://127.0.0.1:{receiver.port}: no answer within 1 s" == trouble(sink, UnsureError)
 
+    @pytest.mark.parametrize("dribble", [b"HTTP/1.1 200 OK\r\nX: yyyyyyyyyyyyyyyyyy", CONTINUE * 20])
+    def test_neither_does_one_that_never_ends(self, receiver, opened, dribble):
+        def answer(handler, number):
+            for at in range(0, len(dribble), len(dribble) // 20):
+                handler.wfile.write(dribble[at : at + len(dribble) // 20])
+                time.sleep(0.2)
+
+        receiver.answer = answer
+        sink = opened(receiver.port, timeout_s=1)
+        begin_s = time.monotonic()
+
+        assert f"http://127.0.0.1:{receiver.port}: no answer within 1 s" == trouble(sink, UnsureError)
+        assert time.monotonic() < begin_s + 3
+
+    def test_what_dribbles_behind_the_status_is_not_waited_for(self, receiver, opened):
+        def answer(handler, number):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(20):
+                handler.wfile.write(b"1\r\nx\r\n")
+                time.sleep(0.2)
+
+        receiver.answer = answer
+        sink = opened(receiver.port, timeout_s=1)
+        begin_s = time.monotonic()
+        sink.write(RECORD)
+
+        assert time.monotonic() < begin_s + 3
+        receiver.answer = None
+        sink.write(RECORD)
+        assert 2 == receiver.connections
+
     def test_so_does_a_connection_that_breaks(self, receiver, opened):
         receiver.answer = lambda handler, number: handler.connection.shutdown(socket.SHUT_RDWR)
 
@@ -210,6 +243,11 @@ class TestTrouble:
         receiver.answer = status(code)
 
         assert f": answers {code} " in trouble(opened(receiver.port), RefusedError)
+
+    def test_what_it_says_beside_the_number_is_not_for_our_log(self, receiver, opened):
+        receiver.answer = lambda handler, number: handler.wfile.write(b"HTTP/1.1 500 \x1b[2J\r\n\r\n")
+
+        assert trouble(opened(receiver.port)).endswith(": answers 500 Internal Server Error")
 
     @pytest.mark.parametrize("code", [404, 408, 429, 500, 503])
     def test_what_may_work_later_is_to_be_tried_again(self, receiver, opened, code):

@@ -1,5 +1,6 @@
 """Where alerts wait for their sink: in memory, or in memory and then on disk."""
 
+import errno
 import logging
 import os
 import threading
@@ -134,6 +135,10 @@ class SpoolBacklog(Backlog[bytes]):
             self._trouble = str(err)  # of the worker that this one replaces, most likely: the thread tries again
             self._log.warning("%s: %s; alerts wait in memory until it is free", name, err)
         except OSError as err:
+            if err.errno in (errno.ENOSPC, errno.EDQUOT):  # as it may get at any moment later
+                self._trouble = f"{directory}: {why(err)}"
+                self._log.error("%s: %s; alerts wait in memory", name, self._trouble)
+                return
             who = f"let uid {os.geteuid()} write there, or change outputs.{name}.spool"
             raise SinkError(f"cannot use {directory} as spool: {why(err)}; {who}") from err
 

@@ -142,7 +142,7 @@ class Spool:
 
     def _recover(self) -> None:
         """Find out what waits."""
-        numbers = sorted(int(path.stem) for path in self._directory.glob("[0-9]*.jsonl") if path.stem.isdecimal())
+        numbers = sorted(int(path.stem) for path in self._directory.glob("[0-9]" * 10 + ".jsonl"))
         first, offset, sending = self._read_position()
         if first not in numbers:  # the first start; or somebody cleared the directory
             first, offset, sending = (numbers[0] if numbers else 1), 0, False

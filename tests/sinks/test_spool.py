@@ -2,6 +2,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -135,11 +136,18 @@ class TestRestart:
         assert [line(0), line(1), line(2)] == taken(opened())
 
     def test_files_that_are_not_ours_are_left_alone(self, opened, tmp_path):
-        opened()
-        (tmp_path / "spool/notes.jsonl").write_text("mine")
-        opened()
+        """Dates in their names, as numbers of files, made a start look for each of 20 million between."""
+        names = ["notes.jsonl", "1.jsonl", "20261129.jsonl"]
+        spool = opened()
+        spool.append(line(0))
+        spool.close()
+        for name in names:
+            (tmp_path / "spool" / name).write_text("mine")
+        begin_s = time.process_time()
 
-        assert "mine" == (tmp_path / "spool/notes.jsonl").read_text()
+        assert [line(0)] == taken(opened())
+        assert time.process_time() - begin_s < 5
+        assert ["mine"] * 3 == [(tmp_path / "spool" / name).read_text() for name in names]
 
     def test_one_that_somebody_cleared_starts_anew(self, opened, tmp_path):
         spool = opened()

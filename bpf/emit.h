@@ -24,12 +24,12 @@ static __always_inline void emit_identity(struct event *event, void *task) {
     void *parent = TASK_LOAD(void *, task, task_struct__real_parent);
     void *parent_leader = TASK_LOAD(void *, parent, task_struct__group_leader);
     u64 id = bpf_get_current_pid_tgid();
-    u64 user = bpf_get_current_uid_gid();
+    void *cred = TASK_LOAD(void *, task, task_struct__cred);
     event->pid = id >> 32;
     event->tid = id;
     event->ppid = task_tgid(parent);
-    event->uid = user;
-    event->gid = user >> 32;
+    event->uid = TASK_LOAD(u32, cred, cred__euid);
+    event->gid = TASK_LOAD(u32, cred, cred__egid);
     event->start_ns = TASK_LOAD(u64, leader, task_struct__start_boottime);
     event->cgroup_id = bpf_get_current_cgroup_id();
     task_comm(event->comm, leader);

@@ -52,7 +52,7 @@ struct event {
     u32 pid;
     u32 tid;
     u32 ppid;
-    u32 uid;
+    u32 uid; /* effective, and so the group */
     u32 gid;
     u16 cells;
     u16 data_len;
@@ -122,8 +122,8 @@ struct task_facts {
     u64 cap_bounding;
     u64 cap_ambient;
     u64 pid_ns_start_ns; /* of the first process of its pid namespace, CLOCK_BOOTTIME; 0: it has gone */
-    u32 euid;
-    u32 egid;
+    u32 ruid;
+    u32 rgid;
     u32 suid;
     u32 sgid;
     u32 fsuid;

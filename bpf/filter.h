@@ -67,12 +67,12 @@ static __always_inline u32 filter_test(struct test *t, u64 value, u32 alive) {
 }
 
 /* When a call begins: the clauses that its registers and its user fit. */
-static __always_inline u32 filter_begin(struct filter *f, u64 *args) {
+static __always_inline u32 filter_begin(struct filter *f, u64 *args, void *task) {
     u32 alive = f->clauses;
     u32 count = f->tests;
     if (!count)
         return alive;
-    u64 uid = (u32)bpf_get_current_uid_gid();
+    u64 uid = TASK_LOAD(u32, TASK_LOAD(void *, task, task_struct__cred), cred__euid);
     for (u32 i = 0; i < TESTS; i++) {
         if (i >= OPAQUE(count))
             break;

@@ -48,8 +48,8 @@ static __always_inline void identity_capture(struct call *call, void *task) {
     facts->cap_inheritable = IDENTITY_LOAD_CAPS(cred, cap_inheritable);
     facts->cap_bounding = IDENTITY_LOAD_CAPS(cred, cap_bset);
     facts->cap_ambient = IDENTITY_LOAD_CAPS(cred, cap_ambient);
-    facts->euid = TASK_LOAD(u32, cred, cred__euid);
-    facts->egid = TASK_LOAD(u32, cred, cred__egid);
+    facts->ruid = TASK_LOAD(u32, cred, cred__uid);
+    facts->rgid = TASK_LOAD(u32, cred, cred__gid);
     facts->suid = TASK_LOAD(u32, cred, cred__suid);
     facts->sgid = TASK_LOAD(u32, cred, cred__sgid);
     facts->fsuid = TASK_LOAD(u32, cred, cred__fsuid);

@@ -52,8 +52,8 @@ static __always_inline struct event *lifecycle_begin(void *ctx, void *task, u8 k
     event->cgroup_id = TASK_LOAD(u64, node, kernfs_node__id);
     event->pid = event->tid = task_tgid(task);
     event->ppid = task_tgid(parent);
-    event->uid = TASK_LOAD(u32, cred, cred__uid);
-    event->gid = TASK_LOAD(u32, cred, cred__gid);
+    event->uid = TASK_LOAD(u32, cred, cred__euid);
+    event->gid = TASK_LOAD(u32, cred, cred__egid);
     event->data_len = 0;
     task_comm(event->comm, task);
     task_comm(event->parent_comm, parent_leader);

@@ -75,7 +75,7 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     if (filter->clauses) {
         if (!call_args(abi, wrapped, regs, call->event.args))
             return 0; /* tried again when it ends, like one whose beginning was not seen */
-        call->start.want = filter_begin(filter, call->event.args);
+        call->start.want = filter_begin(filter, call->event.args, task);
     }
     FORGET();
     if (call->start.want) {
@@ -170,7 +170,7 @@ static __always_inline struct call *end(u64 *ctx, void *task, struct call *call,
             return NULL;
         late |= capture_faulted(call);
     } else if (alive) { /* the filter has been replaced; what was captured is there */
-        alive = filter_begin(filter, call->event.args);
+        alive = filter_begin(filter, call->event.args, task);
         late |= capture_faulted(call);
     } else {
         /* Its enter was before the daemon, before the plan, or did not fit the filter of then. */
@@ -179,7 +179,7 @@ static __always_inline struct call *end(u64 *ctx, void *task, struct call *call,
             return NULL;
         if (!call_args(abi, wrapped, (void *)ctx[0], call->event.args))
             return NULL;
-        alive = filter_begin(filter, call->event.args);
+        alive = filter_begin(filter, call->event.args, task);
         call->start.abi = abi;
         call->start.nr = nr;
         call->event.abi = abi;
@@ -298,7 +298,7 @@ static __always_inline void unfinished(u64 *ctx, struct call *call, void *task) 
         return;
     u32 alive = call->start.want;
     if (call->start.generation != filter->generation)
-        alive = filter_begin(filter, call->event.args);
+        alive = filter_begin(filter, call->event.args, task);
     alive = filter_result(filter, alive, 0, call->start.flags);
     alive = filter_names(filter, alive, task);
     if (alive && is_wanted(filter, alive, call, task, false))

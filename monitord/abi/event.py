@@ -152,7 +152,7 @@ EVENT = np.dtype(
         ("pid", "<u4"),  # the kernel's tgid, in the initial pid namespace
         ("tid", "<u4"),
         ("ppid", "<u4"),
-        ("uid", "<u4"),
+        ("uid", "<u4"),  # effective, and so the group
         ("gid", "<u4"),
         ("cells", "<u2"),  # cells of this event, the head included
         ("data_len", "<u2"),  # bytes of string data in all cells
@@ -218,8 +218,8 @@ TASK = np.dtype(
         ("cap_bounding", "<u8"),
         ("cap_ambient", "<u8"),
         ("pid_ns_start_ns", "<u8"),  # CLOCK_BOOTTIME, of the first process of its pid namespace; 0 when it has gone
-        ("euid", "<u4"),
-        ("egid", "<u4"),
+        ("ruid", "<u4"),
+        ("rgid", "<u4"),
         ("suid", "<u4"),
         ("sgid", "<u4"),
         ("fsuid", "<u4"),

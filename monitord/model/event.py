@@ -208,7 +208,7 @@ class Event:
     tid: int
     ppid: int
     start_ns: int
-    uid: int
+    uid: int  # effective, and so the group
     gid: int
     cgroup_id: int
     comm: str

@@ -19,7 +19,7 @@ _ROUNDABOUT = re.compile(rb"//|/\Z|/\.(?:[./]|\Z)|\.\./")
 class Source(enum.IntEnum):
     """What a limit is about; the first six are the argument registers."""
 
-    UID = 6  # real uid of the thread
+    UID = 6  # effective uid of the thread
     RESULT = 7  # the errno; 0 for success, and for a call that did not return
     FOREIGN = 8  # 1 for a 32-bit or x32 call made by 64-bit code
     COMM = 9  # name of the process, when the call returns

@@ -16,6 +16,7 @@ class TaskState:
     """
     A thread when its call returned: what it has become by the call.
 
+    :ivar ruid: the real user, and so the group; the effective ones are in every event.
     :ivar loginuid: `NO_LOGIN` where nobody has logged in; so is `sessionid`, which is audit's.
     :ivar sid: session, in the initial pid namespace as all pids of an event; so is the process group `pgid`.
     :ivar tty: the number of the controlling terminal as stat(2) encodes devices; 0 for none.
@@ -32,8 +33,8 @@ class TaskState:
     cap_bounding: int
     cap_ambient: int
     pid_ns_start_ns: int
-    euid: int
-    egid: int
+    ruid: int
+    rgid: int
     suid: int
     sgid: int
     fsuid: int

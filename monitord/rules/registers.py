@@ -22,8 +22,11 @@ from monitord.tables.syscalls import Syscall
 _NUMERALS = frozenset("0123456789abcdefx|")
 """What stands in an argument's text beside names."""
 
-_CHANGES_UID = frozenset(("setuid", "setreuid", "setresuid"))
-"""The calls that return as another user than they began; `monitord.model.facts.UID` is asked when a call begins."""
+_CHANGES_UID = frozenset(("setuid", "setreuid", "setresuid", "execve", "execveat"))
+"""
+The calls that return as another user than they began, an exec by the setuid bit; `monitord.model.facts.UID` is asked
+when a call begins.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,13 @@ RULES = f"""
   condition: evt.type = connect and evt.abi = i386 and evt.failed = false and fd.sip = 127.0.0.1 and fd.l4proto = tcp
   output: "%evt.type|%proc.name|%fd.sip|%fd.type"
   priority: NOTICE
+- rule: As root
+  desc: A program that root runs, and what it opens.
+  condition: >
+    (evt.type in (execve, execveat) or evt.type in (open, openat) and fd.name = /absent/as-root)
+    and user.uid = 0 and proc.name = setuid-cat
+  output: "%evt.type|%user.name|%user.uid"
+  priority: NOTICE
 - rule: Run
   desc: Any program with odd arguments.
   condition: evt.type in (execve, execveat) and evt.failed = false and proc.name = true
@@ -125,6 +132,20 @@ def test_an_orphan_is_known_by_the_parent_that_it_was_born_to(watched):
 
     assert ("orphan", "mother", "sh") == (said["name"], said["parent"], said["grandparent"])
     assert "mother" != said["pname"]
+
+
+def test_a_setuid_program_runs_as_its_owner(watched, place):
+    """As whom a process may do things is its effective user, the one that Falco shows."""
+    opened, daemon = watched
+    program = shutil.copy(Path(shutil.which("cat")).resolve(), place / "setuid-cat")
+    as_nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    for mode in (0o755, 0o4755):
+        program.chmod(mode)
+        opened.run(f"{as_nobody} {program} /absent/as-root")
+    daemon.settle()
+
+    said = [alert["output"] for alert in daemon.alerts() if alert["rule"] == "As root"]
+    assert ["execve|root|0", "openat|root|0"] == said
 
 
 def test_in_a_pid_namespace(watched):

@@ -89,8 +89,8 @@ class TestTask:
         task = event.task
         caps = (task.cap_effective, task.cap_permitted, task.cap_inheritable, task.cap_bounding, task.cap_ambient)
         assert step["caps"] == list(caps)
-        assert step["uids"] == [event.uid, task.euid, task.suid, task.fsuid]
-        assert step["gids"] == [event.gid, task.egid, task.sgid, task.fsgid]
+        assert step["uids"] == [task.ruid, event.uid, task.suid, task.fsuid]
+        assert step["gids"] == [task.rgid, event.gid, task.sgid, task.fsgid]
         assert step["pids"] == [task.vpid, task.vppid, task.vpgid, task.vsid]
         assert step["nspid"][-1] == task.vpid == task.vtid
         assert step["tty"] == task.tty

@@ -23,7 +23,7 @@ IDENTITY_FIELDS = (
     Field(
         "user.uid",
         FieldType.NUMBER,
-        "user id (real) of the thread when the call returned",
+        "user id (effective, as Falco has it) of the thread when the call returned",
         sources.EVENT,
         sources.NEVER,
         lambda event, _context, _arg: event.uid,
@@ -70,7 +70,7 @@ IDENTITY_FIELDS = (
     Field(
         "group.gid",
         FieldType.NUMBER,
-        "group id (real) of the thread when the call returned",
+        "group id (effective) of the thread when the call returned",
         sources.EVENT,
         sources.NEVER,
         lambda event, _context, _arg: event.gid,

@@ -74,7 +74,11 @@ class Masks:
     def environment(self, variables: Iterable[str]) -> tuple[str, ...]:
         """Environment variables, as NAME=value, without secrets: without the whole value, if the name says so."""
         parts = (variable.partition("=") for variable in variables)
-        return tuple(name + equals + (MASK if self._hides(name) else self.text(value)) for name, equals, value in parts)
+        return tuple(name + equals + self.named(name, value) for name, equals, value in parts)
+
+    def named(self, name: str, value: str) -> str:
+        """A value without secrets: nothing of it is left, if its name says so."""
+        return MASK if self._hides(name) else self.text(value)
 
     def _text(self, text: str) -> str:
         return _without(text, self._of_text(text, nested=True))

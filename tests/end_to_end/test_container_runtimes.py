@@ -9,7 +9,7 @@ import pytest
 from tests.support import containerd as of_containerd
 from tests.support import podman as of_podman
 from tests.support.containerd import containerd
-from tests.support.daemon import configured, running, until
+from tests.support.daemon import ALERTS, configured, running, until
 from tests.support.image import IMAGE
 from tests.support.podman import podman
 
@@ -107,9 +107,12 @@ def test_a_container_of_a_pod(tmp_path):
 @pytest.mark.skipif(not of_podman.AVAILABLE, reason="needs podman, conmon, runc and busybox-static")
 def test_a_container_of_podman(tmp_path):
     with podman() as runtime:
-        full_id = runtime.container("web", ["/bin/sleep", "1000"], {tmp_path: "/data"}, {"tier": "front"})
+        full_id = runtime.container(
+            "web", ["/bin/sleep", "1000"], {tmp_path: "/data"}, {"tier": "front", "db_password": "s3cret"}
+        )
         said, log = described(runtime, tmp_path, runtime.cgroup, full_id)
 
+    assert "s3cret" not in (tmp_path / ALERTS).read_text()
     assert f"containers.sockets: {runtime.socket} answers, by Docker Engine API" in log
     assert said == COMMON | {
         "container": full_id[:12],

@@ -125,7 +125,11 @@ class Told(FixedContext):
 
     def inspection(self, event):
         return Inspection(
-            name="web", mounts=(Mount("/", "/host", "ro", False, "rslave"),), labels={"a": "b"}, pod=Pod("web-0")
+            name="web",
+            mounts=(Mount("/", "/host", "ro", False, "rslave"),),
+            labels={"a": "b", "db.password": "x y"},
+            healthcheck="curl -u ann:x http://localhost/",
+            pod=Pod("web-0", labels={"api-token": "x", "run": "app --token=x"}),
         )
 
     def user_home(self, uid):
@@ -167,6 +171,9 @@ class TestWhatIsAskedFor:
 
         assert ["PATH=/bin", "missing=late=0", "API_TOKEN=***"] == made["environments"]["0"]
         assert [["sshd:", "--password=***"]] == [one["argv"] for one in made["leaders"].values()][:1]
+        assert {"a": "b", "db.password": "***"} == made["container"]["labels"]
+        assert {"api-token": "***", "run": "app --token=***"} == made["container"]["pod"]["labels"]
+        assert "curl -u *** http://localhost/" == made["container"]["healthcheck"]
 
 
 def _trees(children):

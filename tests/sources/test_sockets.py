@@ -94,11 +94,19 @@ class TestTcp:
         both = {text(said["client"]), text(said["server"])}
         sends = [event for event in named(events, "sendto", "sendmsg") if value(event, "fd.l4proto") == "tcp"]
 
-        assert 2 == len(sends)
-        for event in sends:
+        assert 3 == len(sends)
+        for event in sends[:2]:
             assert both == set(value(event, "fd.name").split("->"))
             assert not value(event, "fd.name_changed")
             assert list(said["server"]) == values(event, "fd.rip", "fd.rport")
+
+    def test_an_address_that_the_kernel_ignores_hides_nothing(self, talk):
+        """That of a send over a connection: who is at its other end stays there."""
+        said, events = talk
+        event = named(events, "sendto", "sendmsg")[2]
+
+        assert ["tcp", *said["server"]] == values(event, "fd.l4proto", "fd.rip", "fd.rport")
+        assert {text(said["client"]), text(said["server"])} == set(value(event, "fd.name").split("->"))
 
     def test_copies_of_a_descriptor_are_the_same_socket(self, talk):
         _, events = talk
@@ -126,6 +134,7 @@ class TestTcp:
         accept = named(events, "accept", "accept4")[1]
 
         assert ["4", *said["four"]] == values(accept, "fd.typechar", "fd.rip", "fd.rport")
+        assert f"{text(said['four'])}->127.0.0.1:{said['six']}" == value(accept, "fd.name")
 
 
 class TestUdp:

@@ -1,5 +1,6 @@
 """The two sides of the socket that a call is about: which address is whose, and who is the server."""
 
+import socket
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -74,13 +75,16 @@ def _ends(event: Event, name: str, own: Socket | Missing) -> tuple[Sockaddr | Mi
         return local, remote
     if own.local_port or own.local not in _UNBOUND:
         local = _address(own, own.local, own.local_port)
-    if own.connected and not (name in _TALKING and isinstance(given, Sockaddr)):  # which says whom a datagram is for
+    # The address of a call says whom a datagram is for; that of a connection it does not change.
+    of_datagram = name in _TALKING and own.type != socket.SOCK_STREAM and isinstance(given, Sockaddr)
+    if own.connected and not of_datagram:
         remote = _address(own, own.remote, own.remote_port)
     return local, remote
 
 
 def _address(own: Socket, host: Value, port: int | Missing) -> Sockaddr:
-    return Sockaddr(own.family, str(host), port if isinstance(port, int) else 0)
+    family = socket.AF_INET if own.type_char == "4" else own.family
+    return Sockaddr(family, str(host), port if isinstance(port, int) else 0)
 
 
 def _peer(name: str, own: Socket | Missing, local: Sockaddr | Missing, remote: Sockaddr | Missing) -> str | None:

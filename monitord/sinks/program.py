@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -146,13 +147,11 @@ class Program:
             except BlockingIOError:
                 pass
             except OSError as err:  # EPIPE: it has ended, or closed its input
-                child.kill()
-                child.wait()
+                _kill(child)
                 raise SinkError(f"{self._config.command[0]} has ended{_how(child)}; it is started anew") from err
             wait_s = end_s - time.monotonic()
             if wait_s <= 0:
-                child.kill()  # a line may be there in part: only another program can begin with a whole one
-                child.wait()
+                _kill(child)  # a line may be there in part: only another program can begin with a whole one
                 raise SinkError(
                     f"{self._config.command[0]} has not read for {self._config.timeout_s} s; it is started anew"
                 )
@@ -165,13 +164,24 @@ class Program:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """See to it that a program ends whose input has ended."""
-    for end in (child.terminate, child.kill):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             child.wait(CLOSING_S)
             return
         except subprocess.TimeoutExpired:
-            end()
+            _signal(child, number)
     child.wait()
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    _signal(child, signal.SIGKILL)
+    child.wait()
+
+
+def _signal(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """With all that it has started: of a shell script, what hangs is most often another process."""
+    if child.poll() is None:  # not waited for: its pid, which is its session's, is nobody else's
+        os.killpg(child.pid, number)
 
 
 def _how(child: "subprocess.Popen[bytes] | None") -> str:

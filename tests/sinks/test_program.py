@@ -75,6 +75,14 @@ def troubles_of_a_second(sink: Program) -> list[str]:
     return troubles
 
 
+def group_exists(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class TestWriting:
     def test_a_line_per_alert_in_order(self, program, rules):
         sink = program(COPY)
@@ -149,6 +157,16 @@ class TestTrouble:
         assert not Path(f"/proc/{first}").exists()
         assert sent > 30
         assert [str(number) for number in range(sent + 1)] == rules()
+
+    def test_so_is_what_it_has_started(self, program, tmp_path):
+        """Each that stayed would be one task less for the daemon, whose TasksMax they share."""
+        sink = program("import os, time; os.fork(); time.sleep(600)", timeout_s=1)
+        group = sink._child.pid
+        until(lambda: len(Path(f"/proc/{group}/task/{group}/children").read_text().split()) == 1)
+        while not trouble_of(sink, output="x" * 1000):
+            pass
+
+        until(lambda: not group_exists(group))
 
     def test_one_that_closes_its_input_is_started_anew(self, program, rules, tmp_path):
         sink = program("import os, time; os.close(0); time.sleep(600)")

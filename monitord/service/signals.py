@@ -29,9 +29,8 @@ class SignalQueue:
         self._read.setblocking(False)
         self._write.setblocking(False)
         self._old_fd = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        self._old: dict[signal.Signals, _Handler] = {
-            number: signal.signal(number, lambda _number, _frame: None) for number in HANDLED
-        }
+        self._came: dict[signal.Signals, None] = {}
+        self._old: dict[signal.Signals, _Handler] = {number: signal.signal(number, self._note) for number in HANDLED}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -45,11 +44,19 @@ class SignalQueue:
         """
         Wait for signals.
 
-        :return: in the order they came, each once per time that the kernel delivered it; empty when the time is over.
+        :return: each that came, once, however often it came; `STOP` first, the others in their order; empty when the
+            time is over, or a moment before there is one.
         """
-        readable, _, _ = select.select([self._read], [], [], timeout_s)
-        numbers = self._read.recv(4096) if readable else b""
-        return [signal.Signals(number) for number in numbers if number in HANDLED]
+        # The socket wakes, and no more: it takes some hundred bytes, and what comes while it is full is not in it.
+        if not self._came:
+            readable, _, _ = select.select([self._read], [], [], timeout_s)
+            if readable:
+                self._read.recv(4096)
+        came, self._came = self._came, {}
+        return sorted(came, key=lambda number: number not in STOP)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._came[signal.Signals(number)] = None
 
     def release_stop(self) -> None:
         """From now on a `STOP` signal ends the process at once."""

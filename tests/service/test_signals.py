@@ -17,6 +17,16 @@ class TestSignalQueue:
 
             assert [signal.SIGUSR1, signal.SIGHUP] == signals.wait(10)
 
+    def test_a_storm_of_one_is_one_and_hides_no_other(self):
+        """More than the socket that wakes can hold. Each was a reload, and the stop behind them waited or was lost."""
+        with SignalQueue() as signals:
+            for _ in range(5000):
+                os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+            assert [signal.SIGTERM, signal.SIGHUP] == signals.wait(10)
+            assert [] == signals.wait(0)
+
     def test_nothing_comes_when_the_time_is_over(self):
         with SignalQueue() as signals:
             assert [] == signals.wait(0)

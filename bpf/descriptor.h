@@ -137,6 +137,12 @@ static __always_inline void descriptor_enter(struct call *call, struct plan *pla
         descriptor_capture(call, task, plan->fd, capture_arg(call, plan->fd), 0);
 }
 
+static __always_inline bool descriptor_wanted(struct call *call, struct plan *plan) {
+    struct text *directory = &call->event.text[PATHS];
+    bool deep = directory->source >> 4 == CAPTURE_DIRECTORY && directory->flags & TEXT_TRUNCATED;
+    return plan->extras & EXTRA_FD || (deep && plan->extras & EXTRA_FD_DEEP);
+}
+
 /* When it returns. `late`: what was read at enter is not there. */
 static __always_inline void descriptor_exit(struct call *call, struct plan *plan, void *task, s64 ret, bool late) {
     struct text *text = &call->event.text[DESCRIPTOR_TEXT];
@@ -149,7 +155,7 @@ static __always_inline void descriptor_exit(struct call *call, struct plan *plan
         return;
     }
     bool returned = plan->fd == NO_ARGUMENT;
-    if (!(plan->extras & EXTRA_FD) || (returned && is_error(ret)))
+    if (!descriptor_wanted(call, plan) || (returned && is_error(ret)))
         return;
     struct tuple before = {};
     u32 at = descriptor_place(call);

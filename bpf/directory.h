@@ -105,5 +105,10 @@ static __always_inline void directory_captures(struct call *call, struct plan *p
         directory_capture(call, directory,
                           directory_of(task, dirfd == DIRFD_CWD ? AT_FDCWD : (s32)capture_arg(call, dirfd)));
         FORGET();
+        if (directory->flags & TEXT_TRUNCATED) { /* without its outer names it says nothing, and takes room */
+            call->event.data_len -= directory->len;
+            directory->len = 0;
+        }
+        FORGET();
     }
 }

@@ -12,6 +12,7 @@ enum {
     EXTRA_FD_CHANGE = 8, /* a socket whose addresses the call may change: compared with those at enter */
     EXTRA_PROGRAM = 16,  /* with EXTRA_TASK: struct program_facts */
     EXTRA_MOVED = 32,    /* the working directory that a successful call has made */
+    EXTRA_FD_DEEP = 64,  /* as EXTRA_FD, where a path starts from a directory too deep to be told */
 };
 
 /* At most the first two texts of a plan are paths. */

@@ -184,6 +184,9 @@ class ProcContext:
                 directory = event.directory(captured.arg)
                 if isinstance(directory, str):
                     return below(directory, text)
+        opened = event.file()
+        if not isinstance(opened, Missing) and isinstance(opened.path, str):
+            return opened.path  # deeper than the kernel side reads; what was opened, it has
         return below(
             self.process(event).cwd if dirfd == AT_FDCWD else self._procfs.fd(event.pid, event.start_ns, dirfd), text
         )

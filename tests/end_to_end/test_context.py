@@ -46,6 +46,11 @@ RULES = f"""
     and user.uid = 0 and proc.name = setuid-cat
   output: "%evt.type|%user.name|%user.uid"
   priority: NOTICE
+- rule: Dived
+  desc: A file is opened from far below.
+  condition: evt.type in (open, openat, openat2) and fd.name = /etc/hostname and proc.name = diver
+  output: "%evt.type|%fd.name|%fd.directory|%fd.nameraw"
+  priority: NOTICE
 - rule: Run
   desc: Any program with odd arguments.
   condition: evt.type in (execve, execveat) and evt.failed = false and proc.name = true
@@ -146,6 +151,27 @@ def test_a_setuid_program_runs_as_its_owner(watched, place):
 
     said = [alert["output"] for alert in daemon.alerts() if alert["rule"] == "As root"]
     assert ["execve|root|0", "openat|root|0"] == said
+
+
+@pytest.mark.parametrize("name", ["d", "d" * 250], ids=["short", "long"])
+@pytest.mark.parametrize("by_descriptor", [False, True], ids=["cwd", "dirfd"])
+def test_a_deep_directory_hides_nothing_of_a_process_that_is_gone(watched, place, name, by_descriptor):
+    opened, daemon = watched
+    path = "../" * 40 + "./" * 1400 + "etc/hostname"
+    program = (
+        "import ctypes, os\nctypes.CDLL(None).prctl(15, b'diver', 0, 0, 0)\n"
+        f"os.chdir('{place}')\nfor _ in range(30):\n    os.mkdir('{name}')\n    os.chdir('{name}')\n"
+        "at = None\n"
+        f"if {by_descriptor}:\n    at = os.open('.', os.O_PATH)\n    os.chdir('/')\n"
+        f"os.open('{path}', 0, dir_fd=at)\nos.kill(os.getpid(), 9)\n"
+    )
+    before = len(daemon.alerts())
+    opened.run(_quoted(program))
+    daemon.settle()
+
+    assert [f"openat|/etc/hostname|/etc|{path}"] == [
+        alert["output"] for alert in daemon.alerts()[before:] if alert["rule"] == "Dived"
+    ]
 
 
 def test_in_a_pid_namespace(watched):

@@ -57,6 +57,7 @@ class Extra(enum.IntFlag):
     FD_CHANGE = 8
     PROGRAM = 16
     MOVED = 32
+    FD_DEEP = 64
 
 
 _MOVE = frozenset(("chdir", "fchdir", "setns"))
@@ -109,8 +110,10 @@ def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
         extras |= Extra.PROGRAM
     if syscall.name in _MOVE:
         extras |= Extra.MOVED
-    descriptor = descriptor_of(syscall) if along & Along.DESCRIPTOR else None
-    if descriptor is None:
+    descriptor = descriptor_of(syscall)
+    if descriptor is not None and descriptor.arg is None and any(one.is_path for one in captures_of(syscall)):
+        extras |= Extra.FD_DEEP
+    if descriptor is None or not along & Along.DESCRIPTOR:
         return extras, NO_ARGUMENT
     if descriptor.arg is None:
         return extras | Extra.FD, NO_ARGUMENT

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.event import NO_ARGUMENT, Kind, TextFlag
 from monitord.enrich.bounded import Bounded
@@ -71,13 +70,15 @@ class Cgroups:
             self._searched_s = self._clock()
             self._search(self._mount)
 
-    def observe(self, batch: EventBatch, kind: NDArray[np.uint8]) -> None:
+    def observe(self, batch: EventBatch, kinds: bytes) -> None:
         """
         Learn of the cgroups that were made; to be called before any event of the batch is judged.
 
-        :param kind: of its records.
+        :param kinds: of its records, a byte each.
         """
-        for row in np.flatnonzero(kind == _CGROUP).tolist():
+        if _CGROUP not in kinds:
+            return
+        for row in np.flatnonzero(batch.records["kind"] == _CGROUP).tolist():
             made = batch.event(row)
             path = made.captured(NO_ARGUMENT)
             if path is not None and isinstance(path.text, str) and not path.flags & TextFlag.TRUNCATED:

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from monitord.abi.event import Capture
 from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
@@ -121,9 +119,9 @@ class ProcContext:
                 self._lineage.doubt()
             except OSError:  # for want of descriptors; /proc is asked the next time
                 self._doubtful = True
-        kind = np.ascontiguousarray(batch.records["kind"])  # a column of 256-byte records costs a cache miss for each
-        self._cgroups.observe(batch, kind)
-        self._observer.observe(batch, kind)
+        kinds = batch.records["kind"].tobytes()  # a column of 256-byte records costs a cache miss for each
+        self._cgroups.observe(batch, kinds)
+        self._observer.observe(batch, kinds)
 
     def lost(self) -> None:
         """Events were lost: what the table says may be old, and some of the processes in it may have ended."""

@@ -1,9 +1,9 @@
 """What the process table learns from each batch: processes that begin, execute, change and end."""
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
 from monitord.abi.event import CELL, CELL_BYTES, EVENT, NO_ARGUMENT, Flag, Kind, TextFlag
@@ -21,7 +21,7 @@ PR_SET_NAME = 15  # include/uapi/linux/prctl.h
 CLONE_FS = 0x200 | 0x20000 | 0x10000000
 """Of unshare: CLONE_FS itself, CLONE_NEWNS and CLONE_NEWUSER, which imply it (include/uapi/linux/sched.h)."""
 
-_NONE, _EXEC, _MOVE, _ROOT, _UNSHARE, _NAME = range(6)
+_EXEC, _MOVE, _ROOT, _UNSHARE, _NAME = range(5)
 _CALLS = {
     "execve": _EXEC,
     "execveat": _EXEC,
@@ -34,24 +34,32 @@ _CALLS = {
 }
 
 
+_CODES = {"u1": "B", "u2": "H", "u4": "I", "i4": "i", "u8": "Q", "i8": "q", "S16": "16s"}
+
+
 def _reader(*names: str) -> struct.Struct:
     """Of some fields of a record, in the order of their offsets: the first three of `args`, and all of any other."""
     layout, at = "<", 0
     for name in names:
         dtype, offset, *_ = (EVENT.fields or {})[name]
-        code = {"u1": "B", "u2": "H", "u4": "I", "u8": "Q", "S16": "16s"}.get(dtype.str.lstrip("|<"), "QQQ")
+        code = _CODES.get(dtype.str.lstrip("|<"), "QQQ")
         layout += f"{offset - at}x{code}"
         at = offset + struct.calcsize(f"<{code}")
     return struct.Struct(f"{layout}{CELL_BYTES - at}x")
 
 
-_RECORD = _reader("kind", "flags", "ts_ns", "args", "start_ns", "pid", "tid", "ppid", "comm", "parent_comm")
+_RECORD = _reader(
+    "kind", "abi", "flags", "nr", "ts_ns", "ret", "args", "start_ns", "pid", "tid", "ppid", "comm", "parent_comm"
+)
 """Numpy takes longer for few records, column by column, and as long for many."""
 
 # Comparing with a member of an enumeration takes three times as long.
 _FORK, _EXIT, _JOIN = int(Kind.FORK), int(Kind.EXIT), int(Kind.JOIN)
 _CALL = int(Kind.EVENT)
 _NOT_RETURNED = int(Flag.UNFINISHED | Flag.NO_RETURN)
+
+FEW = 64
+"""Events up to which a look at each takes less time than numpy."""
 
 
 class Observer:
@@ -68,12 +76,11 @@ class Observer:
             {(call.abi, call.nr): Outcome.SUCCESS for name in _CALLS for call in table.calls_named(name)},
             lifecycle=True,
         )
-        roles = np.zeros((len(Abi), NR_SLOTS), np.uint8)
-        for name, role in _CALLS.items():
-            for call in table.calls_named(name):
-                roles[call.abi, call.nr] = role
-        self._roles = roles.ravel()
-        self._execs = [frozenset(np.flatnonzero(of_abi == _EXEC).tolist()) for of_abi in roles]
+        self._roles = {
+            (call.abi.value, call.nr): role for name, role in _CALLS.items() for call in table.calls_named(name)
+        }
+        self._tells = np.zeros(len(Abi) * NR_SLOTS, np.bool_)
+        self._tells[[abi * NR_SLOTS + nr for abi, nr in self._roles]] = True
 
     def interest(self) -> Interest:
         """The events that `observe` learns from."""
@@ -81,50 +88,60 @@ class Observer:
 
     def is_exec(self, event: Event) -> bool:
         """Whether an event is a successful exec."""
-        return not event.ret and event.nr in self._execs[event.abi] and event.returned
+        return not event.ret and self._roles.get((event.abi, event.nr)) == _EXEC and event.returned
 
-    def observe(self, batch: EventBatch, kind: NDArray[np.uint8]) -> None:
+    def observe(self, batch: EventBatch, kinds: bytes) -> None:
         """
         Learn from a batch; to be called before any of its events is judged.
 
-        :param kind: of its records.
+        :param kinds: of its records, a byte each.
         """
         if not len(batch):
             return
-        records = batch.records
         # By the time of the first: the events of those that end within this batch have still to be judged.
-        self._processes.sweep(int(records["ts_ns"][0]))
-        nr = np.minimum(records["nr"].astype(np.uint32), NR_UNKNOWN)  # negative ones are huge
-        role = self._roles.take(records["abi"].astype(np.uint32) * NR_SLOTS + nr)
-        rows = np.flatnonzero(((role != _NONE) & (records["ret"] == 0)) | (kind != _CALL))
-        if len(rows):
-            self._learn(batch, rows, role[rows].tolist())
+        self._processes.sweep(int(batch.records["ts_ns"][0]))
+        self._learn(batch, range(len(batch)) if len(batch) <= FEW else self._telling(batch, kinds))
 
-    def _learn(self, batch: EventBatch, rows: NDArray[np.intp], roles: list[int]) -> None:
-        data = batch.records.view(CELL)[rows].tobytes()
-        processes = self._processes
-        for at, (role, record) in enumerate(zip(roles, _RECORD.iter_unpack(data), strict=True)):
-            kind, flags, ts_ns, arg, copied_ns, parent_ns, start_ns, pid, tid, ppid, comm, parent_comm = record
+    def _telling(self, batch: EventBatch, kinds: bytes) -> list[int]:
+        """The rows that something is learned from, among others."""
+        records = batch.records
+        nr = np.minimum(records["nr"].astype(np.uint32), NR_UNKNOWN)  # negative ones are huge
+        tells = self._tells.take(records["abi"].astype(np.uint32) * NR_SLOTS + nr)
+        rows: list[int] = np.flatnonzero(
+            (tells & (records["ret"] == 0)) | (np.frombuffer(kinds, np.uint8) != _CALL)
+        ).tolist()
+        return rows
+
+    def _learn(self, batch: EventBatch, rows: Sequence[int]) -> None:
+        cells = batch.records.view(CELL)
+        data = (cells if len(rows) == len(cells) else cells[rows]).tobytes()
+        processes, roles = self._processes, self._roles
+        for at, record in enumerate(_RECORD.iter_unpack(data)):
+            kind, abi, flags, nr, ts_ns, ret, arg, copy_ns, mother_ns, start_ns, pid, tid, ppid, comm, above = record
+            if kind == _CALL and (ret or (abi, nr) not in roles or flags & _NOT_RETURNED):
+                continue
             comm = comm.rstrip(b"\0")
             if kind == _FORK:
-                mother = (ppid, parent_ns, parent_comm.rstrip(b"\0"))
-                processes.fork(ts_ns, pid, start_ns, comm, mother, (arg, copied_ns), flags)
+                mother = (ppid, mother_ns, above.rstrip(b"\0"))
+                processes.fork(ts_ns, pid, start_ns, comm, mother, (arg, copy_ns), flags)
             elif kind == _EXIT:
                 entry = processes.get(pid, start_ns)
                 if entry is not None:
                     processes.rename(entry, ts_ns, comm)
                     processes.end(entry, ts_ns)
-            elif kind == _JOIN or (kind == _CALL and not flags & _NOT_RETURNED):
-                row = int(rows[at])
-                cell, more = data[at * CELL_BYTES : (at + 1) * CELL_BYTES], batch.overflow.get(row, b"")
+            elif kind in (_CALL, _JOIN):
+                row = rows[at]
                 entry = processes.get(pid, start_ns) or self.adopt(pid, start_ns, ppid, comm)
+                if kind == _JOIN:
+                    self._join(entry, batch.event(row))
+                    continue
+                cell, more = data[at * CELL_BYTES : (at + 1) * CELL_BYTES], batch.overflow.get(row, b"")
+                role = roles[abi, nr]
                 if role == _EXEC:
                     processes.execute(entry, ts_ns, comm, Program(None, cell, more))
                 elif role == _NAME:
                     if arg & 0xFFFF_FFFF == PR_SET_NAME:
                         processes.rename(entry, ts_ns, comm)
-                elif kind == _JOIN:
-                    self._join(entry, batch.event(row))
                 elif role == _MOVE:
                     where = directory_in(texts_of(cell, more))
                     if where is not Missing.NOT_APPLICABLE:

@@ -1,6 +1,7 @@
 """From how many events came from which container and unit, without a look at each."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.joined import Joined
 from monitord.enrich.lineage import Lineage
+from monitord.enrich.observer import FEW
 from monitord.enrich.processes import ProcessTable
 from monitord.model.event import EventBatch
 from monitord.model.placement import HOST, Placement, origin_of
@@ -36,56 +38,60 @@ class Origins:
         found: Counter[Origin] = Counter()
         if not len(batch):
             return found
-        cgroup_id = np.ascontiguousarray(batch.records["cgroup_id"])
-        if (cgroup_id == cgroup_id[0]).all():
-            ids, rows, counts = cgroup_id[:1], np.zeros(1, np.intp), np.array([len(batch)])
-        else:
-            ids, rows, counts = np.unique(cgroup_id, return_index=True, return_counts=True)
-        placements = []
-        unsettled = []
-        for one, row, count in zip(ids.tolist(), rows.tolist(), counts.tolist(), strict=True):
-            placement = self._cgroups.known(one) or self._cgroups.of_id(one, batch.event(row))
-            placements.append(placement)
-            in_container = isinstance(placement, Placement) and placement.full_id != HOST
-            unsettled.append(self._v1.mounted and not in_container)
-            if not unsettled[-1]:
-                found[origin_of(placement)] += count
-        if any(unsettled):
-            which = np.searchsorted(ids, cgroup_id)
-            rows = np.arange(len(batch)) if all(unsettled) else np.flatnonzero(np.array(unsettled)[which])
-            self._count_by_process(batch, which, rows, placements, found)
+        records = batch.records
+        if not self._v1.mounted:
+            for (cgroup_id,), events in alike([records["cgroup_id"]]):
+                found[origin_of(self._placement(batch, cgroup_id))] += events
+            return found
+        first_ns = int(records["ts_ns"][0])
+        placements: dict[int, Placement | Missing] = {}
+        settled: Counter[tuple[int, Joined]] = Counter()
+        for (cgroup_id, pid, start_ns), events in alike([records[name] for name in ("cgroup_id", "pid", "start_ns")]):
+            placement = placements.get(cgroup_id)
+            if placement is None:
+                placement = placements[cgroup_id] = self._placement(batch, cgroup_id)
+            if isinstance(placement, Placement) and placement.full_id != HOST:
+                found[origin_of(placement)] += events
+                continue
+            joined = self._joined(batch, pid, start_ns)
+            if joined.since_ns <= first_ns:
+                settled[cgroup_id, joined] += events
+                continue
+            of_process = (
+                (records["cgroup_id"] == cgroup_id) & (records["pid"] == pid) & (records["start_ns"] == start_ns)
+            )
+            for v1, count in joined.over(records["ts_ns"][of_process]):
+                found[origin_of(together(placement, v1))] += count
+        for (cgroup_id, joined), events in settled.items():
+            found[origin_of(together(placements[cgroup_id], joined.placement))] += events
         return found
 
-    def _count_by_process(
-        self,
-        batch: EventBatch,
-        which: NDArray[np.intp],
-        rows: NDArray[np.intp],
-        placements: list[Placement | Missing],
-        found: Counter[Origin],
-    ) -> None:
-        """
-        Count some rows, each process of a cgroup at one go.
+    def _placement(self, batch: EventBatch, cgroup_id: int) -> Placement | Missing:
+        known = self._cgroups.known(cgroup_id)
+        if known is not None:
+            return known
+        return self._cgroups.of_id(cgroup_id, batch.event(int((batch.records["cgroup_id"] == cgroup_id).argmax())))
 
-        :param which: (n,) the cgroup of each row, an index of `placements`.
-        """
-        records = batch.records
-        pid, start_ns = np.ascontiguousarray(records["pid"]), np.ascontiguousarray(records["start_ns"])
-        # Stable: those of a process stay in order of time.
-        rows = rows[np.lexsort((start_ns[rows], pid[rows], which[rows]))]
-        pid, start_ns, which, ts_ns = pid[rows], start_ns[rows], which[rows], records["ts_ns"][rows]
-        changes = (pid[1:] != pid[:-1]) | (start_ns[1:] != start_ns[:-1]) | (which[1:] != which[:-1])
-        first = np.concatenate(([0], np.flatnonzero(changes) + 1))
-        bounds = pairwise([*first.tolist(), len(rows)])
-        columns = [column[first].tolist() for column in (which, ts_ns, rows, pid, start_ns // self._processes.tick_ns)]
-        settled: Counter[tuple[int, Joined]] = Counter()
-        for (begin, end), of_cgroup, first_ns, row, number, tick in zip(bounds, *columns, strict=True):
-            entry = self._processes.find((number, tick)) or self._lineage.entry(batch.event(row))
-            joined = entry.joined or self._v1.of(entry)
-            if joined.since_ns <= first_ns:
-                settled[of_cgroup, joined] += end - begin
-                continue
-            for placement, count in joined.over(ts_ns[begin:end]):
-                found[origin_of(together(placements[of_cgroup], placement))] += count
-        for (of_cgroup, joined), count in settled.items():
-            found[origin_of(together(placements[of_cgroup], joined.placement))] += count
+    def _joined(self, batch: EventBatch, pid: int, start_ns: int) -> Joined:
+        entry = self._processes.get(pid, start_ns)
+        if entry is None:
+            records = batch.records
+            row = ((records["pid"] == pid) & (records["start_ns"] == start_ns)).argmax()
+            entry = self._lineage.entry(batch.event(int(row)))
+        return entry.joined or self._v1.of(entry)
+
+
+def alike(columns: Sequence[NDArray[np.unsignedinteger]]) -> Iterable[tuple[tuple[int, ...], int]]:
+    """
+    The different rows of some columns, and how often each is there.
+
+    :param columns: (n,) each.
+    """
+    if len(columns[0]) <= FEW:
+        return Counter(zip(*(column.tolist() for column in columns), strict=True)).items()
+    order = np.lexsort(columns)
+    ordered = [column[order] for column in columns]
+    changes = np.logical_or.reduce([column[1:] != column[:-1] for column in ordered])
+    first = np.concatenate(([0], np.flatnonzero(changes) + 1))
+    counts = (end - begin for begin, end in pairwise((*first.tolist(), len(order))))
+    return zip(zip(*(column[first].tolist() for column in ordered), strict=True), counts, strict=True)

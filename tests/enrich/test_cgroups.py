@@ -14,6 +14,7 @@ from monitord.decode.decoder import Decoder
 from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.context import ProcContext
+from monitord.enrich.observer import FEW
 from monitord.enrich.origins import Origins
 from monitord.enrich.processes import ProcessTable
 from monitord.enrich.procfs import Procfs
@@ -249,15 +250,16 @@ def joins(process, ts_ns, path):
     return one_event([(NO_ARGUMENT, Capture.STR, path.encode())], ts_ns=ts_ns, kind=Kind.JOIN, **columns)
 
 
-def test_without_cgroup_v1_no_process_is_asked_about(cgroups, tmp_path):
+@pytest.mark.parametrize("events", [7, 7 + FEW])
+def test_without_cgroup_v1_no_process_is_asked_about(cgroups, tmp_path, events):
     (tmp_path / "mountinfo").write_text("31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
     table = ProcessTable(10_000_000)
     without = CgroupsV1(table, Procfs(Path("/proc")), tmp_path / "mountinfo")
     nobody = None  # whoever is asked for a process fails
-    batch = one_behind_the_other(*(one_event(cgroup_id=os.stat(V2[0]).st_ino) for _ in range(7)))
+    batch = one_behind_the_other(*(one_event(cgroup_id=os.stat(V2[0]).st_ino) for _ in range(events)))
 
     assert not without.mounted
-    assert {("host", ""): 7} == Origins(table, cgroups, without, nobody).count(batch)
+    assert {("host", ""): events} == Origins(table, cgroups, without, nobody).count(batch)
 
 
 HOST_UNIT = Placement(unit="cron.service", slice="system.slice")
@@ -349,18 +351,19 @@ class TestV1:
             context.observe(event)
             assert ID == context.placement(event.event(0)).full_id
 
-    def test_events_are_counted_where_their_process_was_then(self, context):
+    @pytest.mark.parametrize("others", [2, FEW])
+    def test_events_are_counted_where_their_process_was_then(self, context, others):
         with cgroup("runtime", V1[0]) as before, cat_in(before) as process:
             context.seed()
             batch = one_behind_the_other(
                 v1_event(98, pid=process.pid),
-                *(v1_event(ts_ns, pid=os.getpid()) for ts_ns in (99, 100)),
+                *(v1_event(99, pid=os.getpid()) for _ in range(others)),
                 joins(process, 101, f"/docker/{ID}"),
                 *(v1_event(ts_ns, pid=process.pid) for ts_ns in (102, 103, 104, 105)),
             )
             context.observe(batch)
 
-            assert {("host", ""): 3, (ID[:12], ""): 5} == dict(context.origins(batch))
+            assert {("host", ""): 1 + others, (ID[:12], ""): 5} == dict(context.origins(batch))
 
     @pytest.mark.bpf
     def test_a_hundred_of_a_few_milliseconds(self):

@@ -11,6 +11,7 @@ from monitord.abi.event import NO_ARGUMENT, NO_CALL, Capture, Flag, Kind, TextFl
 from monitord.decode.decoder import Decoder
 from monitord.enrich.context import ProcContext
 from monitord.enrich.directory import MOVES
+from monitord.enrich.observer import FEW
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
 from tests.enrich.events import batch_of, one_behind_the_other
@@ -46,19 +47,23 @@ def fork(ts_ns, number, child, flags=0):
 
 
 class Stand:
-    def __init__(self):
-        self.context = ProcContext(TABLE, root=os.getpid())
+    """:param others: events of a process that nothing is learned from, in each batch behind the first."""
 
-    def observe(self, *batches):
-        self.context.observe(one_behind_the_other(*batches))
+    def __init__(self, others=0):
+        self.context = ProcContext(TABLE, root=os.getpid())
+        self.others = others
+
+    def observe(self, first, *batches):
+        others = (call(1, 99, "getppid") for _ in range(self.others))
+        self.context.observe(one_behind_the_other(first, *others, *batches))
 
     def cwd(self, number, ts_ns):
         return self.context.process(call(ts_ns, number, "getppid").event(0)).cwd
 
 
-@pytest.fixture
-def stand():
-    return Stand()
+@pytest.fixture(params=[0, FEW])
+def stand(request):
+    return Stand(request.param)
 
 
 class TestMoves:

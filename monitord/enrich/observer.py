@@ -1,12 +1,12 @@
 """What the process table learns from each batch: processes that begin, execute, change and end."""
 
-import struct
 from collections.abc import Sequence
 
 import numpy as np
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.abi.event import CELL, CELL_BYTES, EVENT, NO_ARGUMENT, Flag, Kind, TextFlag
+from monitord.abi.event import CELL, CELL_BYTES, NO_ARGUMENT, Flag, Kind, TextFlag
+from monitord.abi.reader import reader
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.processes import ProcessTable
@@ -34,22 +34,9 @@ _CALLS = {
 }
 
 
-_CODES = {"u1": "B", "u2": "H", "u4": "I", "i4": "i", "u8": "Q", "i8": "q", "S16": "16s"}
-
-
-def _reader(*names: str) -> struct.Struct:
-    """Of some fields of a record, in the order of their offsets: the first three of `args`, and all of any other."""
-    layout, at = "<", 0
-    for name in names:
-        dtype, offset, *_ = (EVENT.fields or {})[name]
-        code = _CODES.get(dtype.str.lstrip("|<"), "QQQ")
-        layout += f"{offset - at}x{code}"
-        at = offset + struct.calcsize(f"<{code}")
-    return struct.Struct(f"{layout}{CELL_BYTES - at}x")
-
-
-_RECORD = _reader(
-    "kind", "abi", "flags", "nr", "ts_ns", "ret", "args", "start_ns", "pid", "tid", "ppid", "comm", "parent_comm"
+_RECORD = reader(
+    *("kind", "abi", "flags", "nr", "ts_ns", "ret", "args", "start_ns", "pid", "tid", "ppid", "comm", "parent_comm"),
+    args=3,
 )
 """Numpy takes longer for few records, column by column, and as long for many."""
 

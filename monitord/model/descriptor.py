@@ -39,7 +39,7 @@ _FAMILIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class OpenFile:
     """
     A file as the kernel has it open.
@@ -67,7 +67,7 @@ class OpenFile:
     lower_layer: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Socket:
     """
     A socket when the call returned, or when it was made if that closes it.
@@ -112,7 +112,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 """What an IPv4 address begins with in a socket of IPv6."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ProgramFile:
     """
     The file that a process executes.

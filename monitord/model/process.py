@@ -11,7 +11,7 @@ from monitord.model.value import Missing, Value
 from monitord.tables.syscalls import Syscall
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Process:
     """
     A process at the time of an event, as far as known.

@@ -11,7 +11,7 @@ NO_LOGIN = 0xFFFF_FFFF
 """`loginuid` and `sessionid` of a process that nobody has logged in for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class TaskState:
     """
     A thread when its call returned: what it has become by the call.

@@ -23,6 +23,7 @@ from monitord.recording.capture import CaptureError
 from monitord.recording.writer import CaptureWriter
 from monitord.service.daemon import STOP_DEADLINE_S
 from monitord.service.log import start_logging
+from monitord.service.privileges import drop
 from monitord.service.signals import STOP, SignalQueue
 from monitord.sinks.format import iso_time
 from monitord.sources.bpf.errors import LoadError
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             _log.error("%s", error)
             return USER_MUST_FIX
         try:
-            assembly = RecordingAssembly(path, overrides, config, rules, table, Telemetry(), writer, args.count)
+            assembly = RecordingAssembly(path, overrides, config, rules, table, Telemetry(), drop, writer, args.count)
         except START_ERRORS as error:
             writer.abandon()
             return cannot_start(error)

@@ -120,8 +120,7 @@ def run(args: argparse.Namespace) -> int:
     with SignalQueue() as signals:
         try:
             notify = notifier()
-            assembly = Assembly(path, overrides, config, rules, table, telemetry)
-            drop()
+            assembly = Assembly(path, overrides, config, rules, table, telemetry, drop)
         except START_ERRORS as error:
             return cannot_start(error)
         if assembly.server:

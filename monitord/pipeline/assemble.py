@@ -5,6 +5,7 @@ import mmap
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from monitord.abi.arch import NR_UNKNOWN, Abi
@@ -38,9 +39,10 @@ _FIXED = ("scope", "bpf", "metrics", "containers", "control")
 
 class Assembly:
     """
-    The daemon's parts, made from a configuration in the order in which they can fail most cheaply.
+    The daemon's parts, made from a configuration: first what takes privileges.
 
     :param path: of the configuration, for reloads.
+    :param drop: gives up what a running daemon does not need, before outputs execute programs of the operator's.
     :raises SinkError: an output cannot be opened.
     :raises ListenError: the metrics address cannot be used.
     :raises LoadError: the kernel side cannot be loaded.
@@ -55,6 +57,7 @@ class Assembly:
         rules: RuleSet,
         table: SyscallTable,
         telemetry: Telemetry,
+        drop: Callable[[], None],
     ) -> None:
         self._path = path
         self._overrides = overrides
@@ -74,15 +77,16 @@ class Assembly:
         telemetry.cgroups_evicted = lambda: self._context.cgroups_evicted
         telemetry.container_lookups = lambda: self._context.lookups
         self._outputs = Outputs(telemetry)
-        workers = self._outputs.open(config.outputs)
-        self.server = _listen(config.metrics, telemetry, table, lambda: self._source)
-        try:
-            self._source = BpfSource(table, config.scope, config.bpf)
-            self._source.ignore(config.ignore)
-        except BaseException:
+        with ExitStack() as opened:
+            self.server = _listen(config.metrics, telemetry, table, lambda: self._source)
             if self.server:
-                self.server.close()
-            raise
+                opened.callback(self.server.close)
+            self._source = BpfSource(table, config.scope, config.bpf)
+            opened.callback(self._source.close)
+            self._source.ignore(config.ignore)
+            drop()
+            workers = self._outputs.open(config.outputs)
+            opened.pop_all()
         self.pipeline = Pipeline(self._source, self._context, self._detector(rules, config), workers, telemetry)
         telemetry.reloaded(True, time.time())
         ring_bytes = config.bpf.ring_pages * mmap.PAGESIZE

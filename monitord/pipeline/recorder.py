@@ -1,7 +1,7 @@
 """The stage that records events in place of judging them."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +101,13 @@ class RecordingAssembly(Assembly):
         rules: RuleSet,
         table: SyscallTable,
         telemetry: Telemetry,
+        drop: Callable[[], None],
         writer: CaptureWriter,
         most: int | None,
     ) -> None:
         self._writer = writer
         self._most = most
-        super().__init__(path, overrides, config, rules, table, telemetry)
+        super().__init__(path, overrides, config, rules, table, telemetry, drop)
 
     def _detector(self, rules: RuleSet, config: Config) -> Recorder:
         self.recorder = Recorder(self._writer, rules, self._context, masks_of(config), self._most)

@@ -28,7 +28,7 @@ def place(place):
 
 def refused(place, *words, before=COMMAND, scope=None, code=2, **environ):
     """
-    What `monitord run` says to the journal, in one line of priority 3, when it gives up.
+    What `monitord run` says to the journal, in one line of priority 3, when it gives up; it may inform before that.
 
     :param before: how it is called.
     :param code: with which it ends; 2 is not tried again.
@@ -46,17 +46,20 @@ def refused(place, *words, before=COMMAND, scope=None, code=2, **environ):
         )
         stderr.seek(0)
         said = stderr.read()
-    assert (code, "", 1) == (done.returncode, done.stdout, len(said.splitlines())), said
-    assert said.startswith("<3>"), said
-    return said.removeprefix("<3>").rstrip("\n")
+    lines = [line for line in said.splitlines() if not line.startswith("<6>")]
+    assert (code, "", 1) == (done.returncode, done.stdout, len(lines)), said
+    assert lines[0].startswith("<3>"), said
+    return lines[0].removeprefix("<3>")
 
 
-def refused_as_nobody(place, *words):
-    """The same for a user without privileges, who need not see into this checkout."""
+def refused_as_nobody(place, *words, capabilities=()):
+    """The same for a user with no other privileges, who need not see into this checkout."""
+    sets = ",".join(("-all", *(f"+{name}" for name in capabilities)))
     for directory in ("monitord", "bpf"):
         shutil.copytree(CHECKOUT / directory, place / directory)
     python = str(Path(sys.executable).resolve())
-    return refused(place, *words, before=(*AS_NOBODY, python, *COMMAND[1:]), PYTHONPATH=str(place))
+    before = (*AS_NOBODY, f"--inh-caps={sets}", f"--ambient-caps={sets}", python, *COMMAND[1:])
+    return refused(place, *words, before=before, PYTHONPATH=str(place))
 
 
 def refused_after(place, setup, *words, code=2, **environ):
@@ -179,7 +182,7 @@ class TestAlertLog:
 
     def test_a_user_who_may_not_write_there_is_named(self, place):
         assert "cannot open the alert log log: Permission denied; let uid 65534 write there, " in (
-            refused_as_nobody(place, "--alert-log", "log")
+            refused_as_nobody(place, "--alert-log", "log", capabilities=("bpf", "perfmon", "sys_admin"))
         )
 
 

@@ -88,12 +88,15 @@ class Procfs:
             return argv  # nobody has the pid
         exepath, cwd = self._link(pid, b"exe"), self._link(pid, b"cwd")
         stat = self._stat(pid)
+        if not isinstance(stat, Missing) and stat.zombie:
+            thread = self._living_thread(pid)
+            argv = self._argv(pid, thread) if thread else Missing.LATE
+            exepath, cwd = self._link(pid, thread + b"exe"), self._link(pid, thread + b"cwd")
+            stat = self._stat(pid)
         if isinstance(stat, Missing):
             return stat
         if start_ns is not None and self.tick(start_ns) != self.tick(stat.start_ns):
             return Missing.LATE
-        if stat.zombie:
-            return Snapshot(stat, Missing.LATE, Missing.LATE, Missing.LATE)
         if stat.kernel_thread:
             return Snapshot(stat, (), Missing.NOT_APPLICABLE, cwd)
         # In the middle of an exec, the new program is already there and its arguments are not: cmdline is empty.
@@ -119,27 +122,21 @@ class Procfs:
 
     def cwd(self, pid: int, start_ns: int) -> str | Missing:
         """The working directory of a process."""
-        link = self._link(pid, b"cwd")
-        stat = self._stat(pid)
-        if isinstance(stat, Missing):
-            return stat
-        return link if self.tick(start_ns) == self.tick(stat.start_ns) else Missing.LATE
+        return self._link_of(pid, start_ns, b"cwd")
 
     def fd(self, pid: int, start_ns: int, fd: int) -> str | Missing:
         """What a descriptor of a process refers to: a path, or ``socket:[1234]`` and the like."""
-        link = self._link(pid, b"fd/%d" % fd)
-        stat = self._stat(pid)
-        if isinstance(stat, Missing):
-            return stat
-        return link if self.tick(start_ns) == self.tick(stat.start_ns) else Missing.LATE
+        return self._link_of(pid, start_ns, b"fd/%d" % fd)
 
     def environment(self, pid: int, start_ns: int) -> Mapping[str, str] | Missing:
         """The environment that a process was given when it executed its program; of a name given twice the first."""
         data = self._read(pid, b"environ", ENVIRONMENT_BYTES)
+        if not data or data is Missing.LATE:
+            data = self._read(pid, self._living_thread(pid) + b"environ", ENVIRONMENT_BYTES)
         stat = self._stat(pid)
         if isinstance(data, Missing) or isinstance(stat, Missing):
             return data if isinstance(data, Missing) else Missing.LATE
-        if stat.zombie or self.tick(start_ns) != self.tick(stat.start_ns):
+        if (stat.zombie and not data) or self.tick(start_ns) != self.tick(stat.start_ns):
             return Missing.LATE
         variables = [one.partition("=") for one in argv_of(data)]
         return {name: value for name, equals, value in reversed(variables) if equals}
@@ -193,8 +190,20 @@ class Procfs:
             start_ns=int(fields[19]) * self.tick_ns,
         )
 
-    def _argv(self, pid: int) -> tuple[str, ...] | Missing:
-        data = self._read(pid, b"cmdline", TEXT_CAP_BYTES)
+    def _living_thread(self, pid: int) -> bytes:
+        """
+        The directory of a thread of a process, below that of the process; empty where there is none but the first.
+
+        A process goes on when its first thread has ended, but /proc/PID shows that of a dead one.
+        """
+        try:
+            tids = os.listdir(b"%b/%d/task" % (self._root, pid))
+        except OSError:
+            return b""
+        return next((b"task/%b/" % tid for tid in tids if int(tid) != pid), b"")
+
+    def _argv(self, pid: int, thread: bytes = b"") -> tuple[str, ...] | Missing:
+        data = self._read(pid, thread + b"cmdline", TEXT_CAP_BYTES)
         return data if isinstance(data, Missing) else argv_of(data)
 
     def _read(self, pid: int, name: bytes, size: int) -> bytes | Missing:
@@ -208,6 +217,15 @@ class Procfs:
             return _why(err)
         finally:
             os.close(fd)
+
+    def _link_of(self, pid: int, start_ns: int, name: bytes) -> str | Missing:
+        link = self._link(pid, name)
+        if link is Missing.LATE:
+            link = self._link(pid, self._living_thread(pid) + name)
+        stat = self._stat(pid)
+        if isinstance(stat, Missing):
+            return stat
+        return link if self.tick(start_ns) == self.tick(stat.start_ns) else Missing.LATE
 
     def _link(self, pid: int, name: bytes) -> str | Missing:
         try:

@@ -10,6 +10,7 @@ import pytest
 from monitord.enrich.procfs import Procfs, Snapshot
 from monitord.model.value import Missing
 from tests.enrich.events import TICK_NS, running, start_ns
+from tests.support.daemon import until
 from tests.support.descriptors import no_descriptors
 
 ANOTHER_TICK_NS = 2 * TICK_NS
@@ -66,6 +67,25 @@ class TestProcess:
 
         assert os.getpid() == found.stat.ppid
         assert [Missing.LATE] * 3 == [found.argv, found.exepath, found.cwd]
+
+    def test_what_its_first_thread_does_not_tell_any_more_another_one_does(self, procfs, tmp_path):
+        """A process goes on when main() has ended by pthread_exit."""
+        end = (
+            "import ctypes, sys, threading\n"
+            "print(sys.stdin.readline(), end='', flush=True)\n"
+            "threading.Thread(target=sys.stdin.read).start()\n"
+            "ctypes.CDLL(None).pthread_exit(None)\n"
+        )
+        argv = ["/usr/bin/python3", "-S", "-c", end]
+        with running(argv, cwd=tmp_path, env={"COLOUR": "red"}) as process:
+            until(lambda: procfs.process(process.pid).stat.zombie)
+            found = procfs.process(process.pid)
+            started_ns = start_ns(process.pid)
+
+            assert (tuple(argv), os.path.realpath(argv[0]), str(tmp_path)) == (found.argv, found.exepath, found.cwd)
+            assert str(tmp_path) == procfs.cwd(process.pid, started_ns)
+            assert {"COLOUR": "red"} == procfs.environment(process.pid, started_ns)
+            assert procfs.fd(process.pid, started_ns, 0).startswith("pipe:")
 
     def test_kernel_thread_has_no_executable_and_no_arguments(self, procfs):
         kthreadd = procfs.process(2)

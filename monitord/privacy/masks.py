@@ -20,8 +20,8 @@ _NAME = re.compile(r"(?<![\w.-])([\w.-]++)[\"']?\s*+[=:]\s*+")
 _VALUE = re.compile(
     r"\"(?:[^\"\\]|\\.)*+\"?|'[^']*+'?|(?:(?:basic|bearer|digest|token) +)?[^\s&;,\"'<>|)]++", re.I | re.S
 )
-_URL_USER = re.compile(r"://[^\s/:@]*+:([^\s/]+)@")
-_WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*+\"|'[^']*+'|[^\s\"';|&()])++", re.S)
+_URL_USER = re.compile(r"://[^\s/:@]*+:([^\s/]+)@|https?://([^\s/:@]++)@")  # alone, it is a token
+_WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*+\"|'[^']*+'|[^\s\"';|&()\\]|\\(?!\n))++", re.S)
 _OPTION = re.compile(r"--?([\w.-]++)")
 _NAMED = re.compile(r"[\w.-]++=")
 _NOT_A_WORD = re.compile(r"[=:\s]")  # without one of these nothing is named in a text: most values are such
@@ -116,7 +116,7 @@ class Masks:
                 options += [one for one in self._of_programs if one.program.fullmatch(name)]
 
     def _of_text(self, text: str, nested: bool) -> list[Span]:
-        spans = [match.span(1) for match in _URL_USER.finditer(text)]
+        spans = [match.span(match.lastindex or 0) for match in _URL_USER.finditer(text)]
         done = 0
         for match in _NAME.finditer(text):
             # What looks like a name inside a secret is not read: a row of them would be read to the end by each.

@@ -100,6 +100,8 @@ class ProcessTable:
                 directory = original.directory if flags & _SHARED_FS else original.directory.inherited()
         key = (pid, start_ns // tick_ns)
         if mother is None or key in entries:
+            if key in entries:
+                self._renew(entries[key], ts_ns, phase, directory)
             entry = self.add(pid, start_ns, ppid, phase, mother, directory)
         else:  # the same, for the usual case
             entry = entries[key] = self._current[pid] = Entry(key, start_ns, ppid, phase, directory)
@@ -151,6 +153,19 @@ class ProcessTable:
         """A process is called otherwise, and executes what it did."""
         if entry.phases[-1].comm != comm:
             entry.enter(Phase(ts_ns, comm, entry.phases[-1].program))
+
+    def _renew(self, entry: Entry, ts_ns: int, phase: Phase, directory: Directory | None) -> None:
+        """
+        A process that has ended is another one from now on: its pid was given again within the same tick.
+
+        Orphans of the first one are taken for children of the second.
+        """
+        if entry.ended_ns and entry.ended_ns < ts_ns:
+            self._ended.remove(entry)
+            entry.ended_ns = 0
+            entry.lingers = entry.gone = False
+            entry.enter(Phase(ts_ns, phase.comm, phase.program))
+            entry.directory = directory or Directory()
 
     def end(self, entry: Entry, ts_ns: int) -> None:
         """A process ends; telling it twice does no harm."""

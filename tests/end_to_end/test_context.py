@@ -14,7 +14,7 @@ import pytest
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
 from tests.support.container import AVAILABLE, BUSYBOX, RUNTIMES, container
 from tests.support.daemon import configured, running, shell, until
-from tests.support.live import compiled32
+from tests.support.live import compiled, compiled32
 
 pytestmark = pytest.mark.bpf
 
@@ -77,6 +77,9 @@ KEYS = (
     "vpid",
     "home",
     "cwd",
+    "session",
+    "pcmdline",
+    "cmdline",
 )
 
 
@@ -97,7 +100,11 @@ def looked(daemon, name):
     until(lambda: said_of(daemon, name))
     daemon.settle()
     (output,) = said_of(daemon, name)
-    return dict(zip(KEYS, output.split("|"), strict=False))
+    return keys_of(output)
+
+
+def keys_of(output):
+    return dict(zip(KEYS, output.split("|"), strict=True))
 
 
 def test_on_the_host(watched):
@@ -172,6 +179,16 @@ def test_a_deep_directory_hides_nothing_of_a_process_that_is_gone(watched, place
     assert [f"openat|/etc/hostname|/etc|{path}"] == [
         alert["output"] for alert in daemon.alerts()[before:] if alert["rule"] == "Dived"
     ]
+
+
+def test_a_pid_that_is_given_again_at_once_is_another_process(watched):
+    """Within the 10 ms that /proc tells starts by."""
+    opened, daemon = watched
+    opened.run(f"{compiled('again')} /bin/true")
+    daemon.settle()
+
+    said = {(keys["name"], keys["cmdline"]) for keys in map(keys_of, said_of(daemon, "again"))}
+    assert {("again", "again /bin/true")} == said
 
 
 def test_in_a_pid_namespace(watched):

@@ -73,6 +73,29 @@ class TestFork:
         assert [b"x", b"y"] == [table.get(2, start * SECOND).phases[-1].comm for start in (2, 4)]
         assert b"y" == table.current(2).phases[-1].comm
 
+    def test_also_within_a_tick_of_the_clock(self):
+        """Both have the same key; what was said of the first stays true of its time."""
+        table = ProcessTable(TICK_NS)
+        for parent in (3, 4):
+            begin(table, parent)
+        start_ns = 7 * SECOND
+        for at_ns, parent in ((start_ns, 3), (start_ns + 5000, 4)):
+            ends_ns = at_ns + 2000
+            table.fork(at_ns, 9, at_ns, b"x", (parent, parent * SECOND, b"x"), (parent, parent * SECOND))
+            entry = table.get(9, at_ns)
+            assert (entry.parent, entry.ended_ns) == (table.key(parent, parent * SECOND), 0)
+            table.execute(entry, at_ns + 1000, f"of-{parent}".encode(), program(f"of-{parent}"))
+            table.end(entry, ends_ns)
+
+        said = [entry.at(start_ns + ns)[0].comm for ns in (1500, 5500, 6500)]
+        assert [b"of-3", b"x", b"of-4"] == said
+        table.sweep(ends_ns + ENDED_NS)
+        assert 2 == len(table)
+        for parent in (3, 4):
+            table.end(table.get(parent, parent * SECOND), ends_ns)
+        table.sweep(ends_ns + 2 * ENDED_NS)
+        assert not len(table)
+
 
 class TestExec:
     def test_an_event_gets_the_program_of_its_time(self):

@@ -1,5 +1,6 @@
-"""The files that outputs name: certificates, keys and headers, opened as the daemon opens them."""
+"""The files that outputs name: certificates, keys and headers, opened as the daemon opens them, and the program."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,3 +27,16 @@ def mistakes_in_files(path: Path, outputs: OutputsConfig) -> Iterator[Problem]:
             # The place is that of the key: the line of a headers file, which would be shown, holds a secret.
             key = f"outputs.{name}.{trouble.key}"
             yield Problem(str(path), *place_of(path, key), Code.FILE.value, f"{key}: {trouble}")
+    if outputs.program and (why := _not_executable(outputs.program.command[0])):
+        key = "outputs.program.command"
+        yield Problem(str(path), *place_of(path, key), Code.FILE.value, f"{key}: {outputs.program.command[0]}: {why}")
+
+
+def _not_executable(program: str) -> str:
+    """Why the daemon could not start a program; empty when it could."""
+    try:
+        os.stat(program)
+    except OSError as err:
+        return (err.strerror or str(err)).lower()
+    may = os.path.isfile(program) and os.access(program, os.X_OK)
+    return "" if may else f"not a file that uid {os.geteuid()} may execute"

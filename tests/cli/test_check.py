@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,22 @@ class TestFilesOfOutputs:
             "the key belongs to another certificate than client_cert",
         ] == said
         assert "s3cr3t" not in done.stderr
+
+    @pytest.mark.parametrize(
+        ("program", "why"),
+        [
+            ("/no/such", "no such file or directory"),
+            ("/etc", f"not a file that uid {os.geteuid()} may execute"),
+            ("/etc/passwd", f"not a file that uid {os.geteuid()} may execute"),
+            ("/bin/true", ""),
+        ],
+    )
+    def test_so_is_a_program_that_cannot_be_started(self, check, program, why):
+        done = check("-c", "monitord.yaml", monitord=f"outputs: {{program: {{command: [{program}, x]}}}}\n")
+        said = [line for line in done.stderr.splitlines() if ": C0" in line]
+
+        assert bool(why) * [f"monitord.yaml:1:30: C037 outputs.program.command: {program}: {why}"] == said
+        assert (2 if why else 0) == done.returncode
 
     def test_those_of_tls_are_of_no_interest_without_it(self, check):
         done = check("-c", "monitord.yaml", monitord="outputs: {webhook: {url: 'http://a/', ca_file: /no/such}}\n")

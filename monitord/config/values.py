@@ -65,7 +65,8 @@ def read_number(low: int, high: int) -> Callable[[yaml.Node], int]:
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wrong_type(node, "a whole number")
         if not low <= value <= high:
-            raise WrongValueError(Code.OUT_OF_RANGE, f"{value} is not between {low} and {high}")
+            # Not as Python's decimal number, which may be one digit too long for Python.
+            raise WrongValueError(Code.OUT_OF_RANGE, f"{node.value} is not between {low} and {high}")
         return value
 
     return read

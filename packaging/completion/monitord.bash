@@ -9,6 +9,7 @@ _monitord() {
             sed -n 's/^  \(-[^ ].*\)/\1/; T; s/  .*//; p' | grep -oE '(^| )--?[a-z][a-z-]*')" -- "$word")
     elif [ "$previous" = --scope ]; then
         mapfile -t COMPREPLY < <(compgen -W "all cgroup: unit: pid: uid: pidns:" -- "$word")
+        [[ ${COMPREPLY[0]} == *: ]] && compopt -o nospace
     else
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

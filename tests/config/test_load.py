@@ -181,6 +181,7 @@ rules: {priority: high, paths: [1, ""]}
             (b"outputs: &a {alert_log: {path: *a}}", Code.WRONG_TYPE),
             (b"bpf: {ring_pages: 0}", Code.OUT_OF_RANGE),
             (b"bpf: {ring_pages: 131072}", Code.OUT_OF_RANGE),
+            (b"bpf: {ring_pages: 0x" + b"f" * 5000 + b"}", Code.OUT_OF_RANGE),
             (b"outputs: {queue_alerts: -1}", Code.OUT_OF_RANGE),
             (b"rules: {rule_matching: some}", Code.CHOICE),
             (b"rules: {bad_files: true}", Code.WRONG_TYPE),

@@ -7,7 +7,8 @@ limits let more through, never less.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from heapq import heapify, heappop, heappush
+from itertools import combinations, count
 
 from monitord.model.event import Event
 from monitord.model.facts import COMM, PATH, Key, number_of, plain_path
@@ -81,11 +82,33 @@ def simplified(clauses: Iterable[Clause], most: int = MOST) -> Clauses:
     kept: list[Clause] = []
     for clause in dict.fromkeys(clauses):
         _put(clause, kept)
+    return tuple(kept if len(kept) <= most else _widened(kept, most))
+
+
+def _widened(clauses: list[Clause], most: int) -> list[Clause]:
+    """
+    Fewer clauses: the two whose union gives up least become one, the foremost of equals, until they are few enough.
+
+    Each pair is looked at once, however many are joined: a thousand rules of one call took minutes.
+    """
+    numbers = count()
+    kept = dict(zip(numbers, clauses, strict=False))  # by number, in the order of the clauses
+    pairs = [(_loss(one, other), a, b) for (a, one), (b, other) in combinations(kept.items(), 2)]
+    heapify(pairs)
     while len(kept) > most:
-        one, other = min(combinations(kept, 2), key=lambda pair: _loss(*pair))
-        kept = [clause for clause in kept if clause is not one and clause is not other]
-        _put(_hull(one, other), kept)
-    return tuple(kept)
+        _, a, b = heappop(pairs)
+        if a not in kept or b not in kept:
+            continue
+        rest = [clause for number, clause in kept.items() if number not in (a, b)]
+        _put(_hull(kept[a], kept[b]), rest)
+        left = {id(clause) for clause in rest}
+        kept = {number: clause for number, clause in kept.items() if id(clause) in left}
+        if len(rest) > len(kept):  # what was put is the last
+            new = next(numbers)
+            for number, clause in kept.items():
+                heappush(pairs, (_loss(clause, rest[-1]), number, new))
+            kept[new] = rest[-1]
+    return list(kept.values())
 
 
 def _put(clause: Clause, kept: list[Clause]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from monitord.config.schema import ControlConfig
 from monitord.service.control import ASK_BYTES, open_control
+from tests.support.daemon import PATIENCE_S
 from tests.support.descriptors import no_descriptors
 
 
@@ -43,7 +44,7 @@ def serve(path):
 
 def ask(path, request: bytes = b'{"ask": "status"}\n') -> dict:
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(5)
+        client.settimeout(PATIENCE_S)
         client.connect(str(path))
         client.sendall(request)
         return json.loads(client.makefile().readline())
@@ -103,7 +104,7 @@ class TestAnswers:
         called = threading.Event()
         serve(every_second=called.set)
 
-        assert called.wait(5)
+        assert called.wait(PATIENCE_S)
 
 
 class TestClients:
@@ -126,7 +127,7 @@ class TestClients:
         serve()
         with socket.socket(socket.AF_UNIX) as slow:
             slow.connect(str(path))
-            end_s = time.monotonic() + 10
+            end_s = time.monotonic() + PATIENCE_S
             while time.monotonic() < end_s and taken(slow, b" "):
                 time.sleep(0.1)
 
@@ -139,14 +140,14 @@ class TestClients:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(PATIENCE_S)
 
         assert [{"number": 0}] * 8 == answers
 
     def test_one_that_comes_while_there_are_no_descriptors_is_served_later(self, serve, path, caplog):
         serve()
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
+            client.settimeout(PATIENCE_S)
             with no_descriptors():
                 client.connect(str(path))
                 client.sendall(b'{"ask": "status"}\n')

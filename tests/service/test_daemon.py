@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.daemon import PATIENCE_S
+
 SERVICE = Path(__file__).with_name("service.py")
 
 
@@ -37,7 +39,7 @@ class Service:
 
     def finish(self):
         """The exit code, and what else it printed and logged."""
-        out, err = self._process.communicate(timeout=30)
+        out, err = self._process.communicate(timeout=PATIENCE_S)
         return self._process.returncode, out.splitlines(), err.splitlines()
 
 
@@ -49,7 +51,7 @@ def run(tmp_path):
     def start(*faults):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
             systemd.bind(str(tmp_path / "notify"))
-            systemd.settimeout(30)
+            systemd.settimeout(PATIENCE_S)
             environ = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
             environ["PYTHONPATH"] = str(SERVICE.parents[2])
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

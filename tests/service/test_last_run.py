@@ -90,7 +90,7 @@ def test_a_disk_that_hangs_holds_up_no_stop(note):
     run.start()
     run.stopped()
 
-    assert 2 > time.monotonic() - begin_s
+    assert 30 > time.monotonic() - begin_s
 
 
 def test_note_is_renewed_while_the_run_lasts(note):

@@ -19,6 +19,7 @@ from monitord.sinks.http import CONNECTIONS, ListenError, MetricsServer
 from monitord.sinks.metrics.collector import renderer
 from monitord.sinks.metrics.readings import Readings
 from monitord.telemetry import ProgramStats, Telemetry
+from tests.support.daemon import PATIENCE_S, until
 from tests.support.descriptors import no_descriptors
 from tests.support.threads import no_threads
 
@@ -54,14 +55,6 @@ def nothing(accept: str) -> tuple[str, bytes]:
 def get(server: MetricsServer, path: str, address="127.0.0.1") -> bytes:
     with urllib.request.urlopen(f"http://{address}:{server.port}{path}") as answer:
         return answer.read()
-
-
-def settled(number, most: int) -> int:
-    """A number, once it is down to `most`, or after 5 s."""
-    end_s = time.monotonic() + 5
-    while (found := number()) > most and time.monotonic() < end_s:
-        time.sleep(0.01)
-    return found
 
 
 class TestAnswers:
@@ -168,14 +161,14 @@ class TestManyClients:
                 clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
 
             assert b"a 1\n" == get(server, "/metrics")
-            assert before + CONNECTIONS >= settled(threading.active_count, before + CONNECTIONS)
+            until(lambda: threading.active_count() <= before + CONNECTIONS)
 
     def test_the_oldest_that_says_nothing_makes_room(self, serve):
         server = serve()
         with ExitStack() as stack:
             place = ("127.0.0.1", server.port)
             first, *_ = [stack.enter_context(socket.create_connection(place)) for _ in range(CONNECTIONS + 1)]
-            first.settimeout(5)
+            first.settimeout(PATIENCE_S)
 
             assert b"" == first.recv(1)
 
@@ -189,14 +182,14 @@ class TestManyClients:
 
                 assert 0.1 > time.process_time() - used_s
             client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            client.settimeout(5)
+            client.settimeout(PATIENCE_S)
 
             assert client.makefile("rb").read().endswith(b"a 1\n")
 
     def test_without_a_thread_a_connection_is_closed_and_the_next_is_served(self, serve):
         server = serve()
         with no_threads(), socket.create_connection(("127.0.0.1", server.port)) as client:
-            client.settimeout(5)
+            client.settimeout(PATIENCE_S)
 
             assert b"" == client.recv(1)
         assert b"a 1\n" == get(server, "/metrics")
@@ -231,12 +224,13 @@ class TestListening:
             http.client.HTTPConnection("127.0.0.1", server.port).connect()
 
     def test_a_close_does_not_wait(self, serve):
-        servers = [serve() for _ in range(5)]
+        """One that looks twice a second whether it is to end takes 5 s for twenty."""
+        servers = [serve() for _ in range(20)]
         begin_s = time.monotonic()
         for server in servers:
             server.close()
 
-        assert 0.2 > time.monotonic() - begin_s
+        assert 2 > time.monotonic() - begin_s
 
     def test_one_that_never_started_closes(self):
         server = MetricsServer("127.0.0.1", 0, nothing)

@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from monitord.model.priority import Priority
 from monitord.sinks.syslog import DATAGRAM_BYTES, Syslog
 from monitord.stages import SinkError
 from tests.support.alerts import make_alert
+from tests.support.daemon import PATIENCE_S, until
 
 WARNING_OF_DAEMON = 3 * 8 + 4
 
@@ -25,7 +27,7 @@ def opened(address: SyslogAddress, **config) -> Syslog:
 @pytest.fixture
 def udp():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.settimeout(5)
+        receiver.settimeout(PATIENCE_S)
         receiver.bind(("127.0.0.1", 0))
         yield receiver
 
@@ -33,7 +35,7 @@ def udp():
 @pytest.fixture
 def tcp():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(5)
+        server.settimeout(PATIENCE_S)
         yield server
 
 
@@ -175,9 +177,11 @@ template(name="all" type="string" string="%inputname% %app-name% %procid% %syslo
         command = ["/usr/sbin/rsyslogd", "-n", "-f", str(tmp_path / "conf"), "-i", str(tmp_path / "pid")]
         process = subprocess.Popen(command)
         until((tmp_path / "log").exists)
+        # What is sent to an UDP port before somebody listens there is lost.
+        until(lambda: all(f" 0100007F:{port:04X} " in Path(f"/proc/net/{name}").read_text() for name in ("udp", "tcp")))
         yield tmp_path, port
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     def test_it_understands_all_three(self, rsyslog):
         directory, port = rsyslog
@@ -205,10 +209,3 @@ def written(sink: Syslog) -> bool:
     except SinkError:
         return False
     return True
-
-
-def until(condition) -> None:
-    end_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.05)

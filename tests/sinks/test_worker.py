@@ -15,16 +15,7 @@ from monitord.sinks.worker import MOST, SinkWorker
 from monitord.stages import SinkError
 from monitord.telemetry import Telemetry
 from tests.support.alerts import make_alert
-
-TIMEOUT_S = 5.0
-
-
-def until(condition) -> None:
-    """Wait for another thread to get there."""
-    end = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.002)
+from tests.support.daemon import PATIENCE_S, until
 
 
 def rules(path) -> list[str]:
@@ -61,7 +52,7 @@ class BulkOddSink(OddSink):
         self.go = threading.Event()
 
     def write_all(self, alerts: Sequence[Alert]) -> None:
-        self.go.wait(TIMEOUT_S)
+        self.go.wait(PATIENCE_S)
         self.sizes.append(len(alerts))
         if any(alert.rule == "odd" for alert in alerts):
             raise ZeroDivisionError
@@ -108,7 +99,7 @@ def stuck():
     os.close(reader)
 
 
-def end(worker: SinkWorker, after_s: float = TIMEOUT_S) -> int:
+def end(worker: SinkWorker, after_s: float = PATIENCE_S) -> int:
     worker.finish(time.monotonic() + after_s)
     return worker.join()
 

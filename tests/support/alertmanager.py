@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.daemon import PATIENCE_S
+
 CONFIG = """\
 route: {receiver: none}
 receivers: [{name: none}]
@@ -23,7 +25,7 @@ def free_port() -> int:
 
 def get(url: str) -> object:
     """A JSON document."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
@@ -47,15 +49,15 @@ def alertmanager(directory: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def wait_for_server(process: "subprocess.Popen[bytes]", url: str) -> None:
     """Until it answers."""
-    end_s = time.monotonic() + 30
+    end_s = time.monotonic() + PATIENCE_S
     while True:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=PATIENCE_S).close()
             return
         except OSError:
             assert process.poll() is None, f"{process.args} has ended"

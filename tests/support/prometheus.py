@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.alertmanager import free_port, get, wait_for_server
+from tests.support.daemon import PATIENCE_S
 
 
 class Prometheus:
@@ -69,4 +70,4 @@ def prometheus(
         yield Prometheus(url)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)

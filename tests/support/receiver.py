@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+PATIENCE_S = 180.0
+"""As in daemon.py, which virtual machines do not have."""
+
 
 @dataclass
 class Request:
@@ -27,15 +30,17 @@ class Receiver:
     What came, and what is answered.
 
     :ivar connections: how many were made.
+    :ivar closed: how many of them this side has closed.
     :ivar answer: writes the answer to the n-th request, n from 0; 204 by default.
     """
 
     port: int
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    closed: int = 0
     answer: Callable[[BaseHTTPRequestHandler, int], None] | None = None
 
-    def wait_for(self, requests: int, timeout_s: float = 20) -> list[Request]:
+    def wait_for(self, requests: int, timeout_s: float = PATIENCE_S) -> list[Request]:
         """Until so many have come."""
         end_s = time.monotonic() + timeout_s
         while len(self.requests) < requests:
@@ -87,9 +92,13 @@ def receiving(tls: ssl.SSLContext | None = None, port: int = 0, address: str = "
         def get_request(self) -> Any:
             connection, address = super().get_request()
             if tls:
-                connection.settimeout(5)
+                connection.settimeout(PATIENCE_S)
                 connection = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             return connection, address
+
+        def shutdown_request(self, request: Any) -> None:
+            super().shutdown_request(request)
+            receiver.closed += 1
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             pass  # a client that does not like our certificate

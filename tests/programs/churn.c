@@ -1,4 +1,4 @@
-/* churn SECONDS RATE SEED: starts that many processes per second, of every kind. Each makes a getppid() whose registers
+/* churn COUNT RATE SEED: starts that many processes of every kind, RATE per second at most, and waits for its own. Each makes a getppid() whose registers
  * say what is true: 0xc4a1, the pid of the process that it was born to, the pid of that one's parent, and the number n
  * of its name, "n<n>", or 0 for "churn". Prints how many were started. */
 #define _GNU_SOURCE
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,18 +52,17 @@ int main(int argc, char **argv) {
             raise(SIGKILL);
         return 0;
     }
-    double seconds = atof(argv[1]), rate = atof(argv[2]);
+    long count = atol(argv[1]);
+    double rate = atof(argv[2]);
     srandom(atoi(argv[3]));
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGCHLD, SIG_IGN);
     long me = getpid(), parent = getppid(), started = 0;
     struct timespec begin, now;
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (;;) {
+    while (started < count) {
         clock_gettime(CLOCK_MONOTONIC, &now);
         double at = now.tv_sec - begin.tv_sec + (now.tv_nsec - begin.tv_nsec) / 1e9;
-        if (at >= seconds)
-            break;
         if (started >= at * rate) {
             usleep(500);
             continue;
@@ -135,7 +135,8 @@ int main(int argc, char **argv) {
             break;
         }
     }
-    usleep(100000);
+    while (wait(NULL) > 0) /* with SIGCHLD ignored, it returns when there is no child any more */
+        ;
     printf("%ld\n", started);
     return 0;
 }

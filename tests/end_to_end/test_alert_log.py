@@ -47,8 +47,8 @@ def test_an_alert_has_the_keys_of_falco_and_ours(watched):
 
 def test_an_alert_is_there_soon(watched):
     opened, daemon = watched
-    begin_s = time.monotonic()
     look_for(opened, "soon")
+    begin_s = time.monotonic()
 
     until(lambda: "/nowhere/soon" in daemon.alert_log.read_text())
 

@@ -13,7 +13,7 @@ import pytest
 
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
 from tests.support.container import AVAILABLE, BUSYBOX, RUNTIMES, container
-from tests.support.daemon import configured, running, shell, until
+from tests.support.daemon import PATIENCE_S, configured, running, shell, until
 from tests.support.live import compiled, compiled32
 
 pytestmark = pytest.mark.bpf
@@ -57,12 +57,6 @@ RULES = f"""
   output: "%proc.name|%proc.cmdline|%proc.exe"
   priority: NOTICE
 """
-STAYS = """
-import os, time
-try: os.{}('{}', 0)
-except OSError: time.sleep(1)
-"""
-"""A call that fails, of a process that is there when it is asked for: environments are kept nowhere."""
 
 KEYS = (
     "path",
@@ -109,7 +103,8 @@ def keys_of(output):
 
 def test_on_the_host(watched):
     opened, daemon = watched
-    opened.run(f"cd /usr; COLOUR=green DB_PASSWORD=s3cret {_quoted(STAYS.format('open', '/nowhere/host'))}")
+    looks = stays("open('/nowhere/host', 0)", daemon, "/nowhere/host|")
+    opened.run(f"cd /usr; COLOUR=green DB_PASSWORD=s3cret {looks}")
     said = looked(daemon, "host")
 
     assert ("host", "host", "green", "***") == tuple(said[key] for key in ("container", "type", "colour", "secret"))
@@ -119,7 +114,7 @@ def test_on_the_host(watched):
 
 def test_a_variable_is_asked_for_by_a_rule_and_all_of_them_are_shown_without_secrets(watched):
     opened, daemon = watched
-    opened.run("COLOUR=green A_TOKEN=s3cret " + _quoted(STAYS.format("unlink", "/nowhere-either").replace(", 0", "")))
+    opened.run("COLOUR=green A_TOKEN=s3cret " + stays("unlink('/nowhere-either')", daemon, "Coloured"))
     daemon.settle()
 
     (output,) = [alert["output"] for alert in daemon.alerts() if alert["rule"] == "Coloured"]
@@ -139,7 +134,7 @@ def test_an_orphan_is_known_by_the_parent_that_it_was_born_to(watched):
         "    try: open('/nowhere/orphan')\n"
         "    except OSError: os._exit(0)\n"
     )
-    opened.run(f'{sys.executable} -c "{program}"; sleep 1; :')
+    opened.run(f'{sys.executable} -c "{program}"; :')
     said = looked(daemon, "orphan")
 
     assert ("orphan", "mother", "sh") == (said["name"], said["parent"], said["grandparent"])
@@ -253,6 +248,18 @@ def test_an_empty_argv(watched):
     daemon.settle()
 
     assert "true|" in [alert["output"] for alert in daemon.alerts() if alert["rule"] == "Run"][-1]
+
+
+def stays(call, daemon, said):
+    """A command: a call that fails, of a process that is there until that is said: environments are kept nowhere."""
+    return _quoted(
+        "import os, time\n"
+        f"try: os.{call}\n"
+        "except OSError: pass\n"
+        f"for _ in range({round(PATIENCE_S / 0.05)}):\n"
+        f"    if '{said}' in open('{daemon.alert_log}').read(): break\n"
+        "    time.sleep(0.05)\n"
+    )
 
 
 def _quoted(program):

@@ -54,7 +54,7 @@ CASES = {
     ),
     "Redirect STDOUT/STDIN to Network Connection in Container": Contained(
         # The shell runs its own nc, without an exec: that of another rule.
-        "nc -l -p 4444 </dev/null & sleep 0.3; nc 127.0.0.1 4444 -e /bin/true",
+        "nc -l -p 4444 </dev/null & until nc 127.0.0.1 4444 -e /bin/true; do sleep 0.1; done",
         {
             "fd.type": "ipv4",
             "fd.l4proto": "tcp",
@@ -63,7 +63,7 @@ CASES = {
             "proc.name": "nc",
             "proc.exepath": "/bin/busybox",
         },
-        ("nc -l -p 4444 </dev/null & sleep 0.3; nc 127.0.0.1 4444 </dev/null", "echo x | cat"),
+        ("nc -l -p 4444 </dev/null & until nc 127.0.0.1 4444 </dev/null; do sleep 0.1; done", "echo x | cat"),
     ),
     "Linux Kernel Module Injection Detected": Contained(
         MODULE,

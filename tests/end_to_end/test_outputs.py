@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cgroups import few_tasks
-from tests.support.daemon import Daemon, configured, running, shell, until
+from tests.support.daemon import PATIENCE_S, Daemon, configured, running, shell, until
 from tests.support.receiver import make_certificates, receiving
 
 pytestmark = pytest.mark.bpf
@@ -54,7 +54,7 @@ class TestAllAtOnce:
     @pytest.fixture
     def syslog(self):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-            receiver.settimeout(10)
+            receiver.settimeout(PATIENCE_S)
             receiver.bind(("127.0.0.1", 0))
             yield receiver
 
@@ -107,6 +107,8 @@ class TestAllAtOnce:
             opens(opened, 2)
             first.wait_for(2)
             second.wait_for(1)
+            until(lambda: daemon.scrape().value("monitord_alerts_total", sink="alertmanager_3") == 1)
+            until(lambda: daemon.scrape().value("monitord_alerts_total", sink="alertmanager_2") == 2)
             metrics = daemon.settle()
 
         summaries = [
@@ -136,7 +138,7 @@ class TestAllAtOnce:
                 code = daemon.stop()
 
         assert 20 == len(daemon.alerts())
-        assert waited_s < 2
+        assert waited_s < 20, "each alert has waited for the webhook"
         assert 0 == code
         for name in ("syslog", "webhook", "alertmanager"):
             assert 1 == len(re.findall(f"monitord: error: {name}: .*; trying again until it works\n", daemon.log)), name
@@ -220,7 +222,7 @@ class TestEnd:
             until(lambda: daemon.scrape().value("monitord_queue_depth", queue="webhook") == 0)
             begin_s = time.monotonic()
             daemon.send(end)
-            daemon.process.wait(20)
+            daemon.process.wait(PATIENCE_S)
             took_s = time.monotonic() - begin_s
             log = daemon.log
         (tmp_path / "notify").unlink()

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from monitord.recording.capture import read_events
-from tests.support.daemon import COMMAND, environment, shell, until
+from tests.support.daemon import COMMAND, PATIENCE_S, environment, shell, until
 
 pytestmark = pytest.mark.bpf
 
@@ -55,7 +55,7 @@ def test_the_events_that_rules_ask_for_can_be_judged_again(tmp_path, record):
         opened.run("cd /etc; ! cat /nowhere/7 ../nowhere/8 2>&1; cat /etc/hostname")
         until(lambda: (tmp_path / "x.jsonl").read_text().count("/nowhere/") >= 2)
         process.send_signal(signal.SIGINT)
-        assert 0 == process.wait(20)
+        assert 0 == process.wait(PATIENCE_S)
 
     lines = (tmp_path / "x.jsonl").read_text().splitlines()
     events = list(read_events(tmp_path / "x.jsonl"))
@@ -80,10 +80,10 @@ def test_it_stops_after_so_many_events_or_so_much_time(tmp_path, record):
     with shell() as opened:
         process = record(opened, "-n", "2")
         opened.run("! cat /nowhere/1 /nowhere/2 /nowhere/3 2>&1")
-        assert 0 == process.wait(20)
+        assert 0 == process.wait(PATIENCE_S)
         assert 2 == len(list(read_events(tmp_path / "x.jsonl")))
 
-        assert 0 == record(opened, "--force", "--seconds", "0.5").wait(20)
+        assert 0 == record(opened, "--force", "--seconds", "0.5").wait(PATIENCE_S)
         assert '"events":0' in (tmp_path / "x.jsonl").read_text()
 
 

@@ -25,7 +25,7 @@ RULES = """
 WITHOUT_END = """
 import os, time
 while True:
-    for _ in range(10):
+    for _ in range(3):
         try:
             os.open("/nowhere/load", 0)
         except FileNotFoundError:
@@ -52,7 +52,7 @@ class TestSigtermUnderLoad:
         directory = tmp_path_factory.mktemp("daemon")
         with shell() as opened, running(directory, opened.scope, configured(directory, RULES)) as daemon:
             opened.run(f"{python(WITHOUT_END)} & echo $! > {directory}/pid")
-            time.sleep(0.5)
+            until(lambda: "/nowhere/load" in daemon.alert_log.read_text())
             opened.run(python(OPENS))
             begin_s = time.monotonic()
             code = daemon.stop()

@@ -42,10 +42,12 @@ def test_a_reminder_comes_though_nothing_happens_any_more(opened, tmp_path):
     with running(tmp_path, opened.scope, configured(tmp_path, RULE.format(interval="2s"))) as daemon:
         opened.run(opens(1009))
         daemon.settle()
-        assert [("/nowhere/0", None)] == told(daemon.alerts())
 
-        until(lambda: len(daemon.alerts()) > 1, 5)
-        assert ("/nowhere/1008", 1008) == told(daemon.alerts())[1]
+        # Two of them where the machine needs more than two seconds for the calls.
+        until(lambda: sum(count or 0 for _, count in told(daemon.alerts())) >= 1008)
+        first, *reminders = told(daemon.alerts())
+        assert ("/nowhere/0", None) == first
+        assert ("/nowhere/1008", 1008) == (reminders[-1][0], sum(count for _, count in reminders))
         assert 1008 == daemon.scrape().value("monitord_alerts_folded_total", rule="Nowhere")
 
 

@@ -9,11 +9,12 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from monitord.enrich.runtimes.asking import AGAIN_S
+from monitord.enrich.runtimes.connection import TIMEOUT_S
 from monitord.enrich.runtimes.docker_answers import inspection_of
 from monitord.model.inspection import Inspection, Mount, Pod
 from monitord.model.placement import Placement
 from monitord.model.value import Missing
-from tests.support.daemon import until
+from tests.support.daemon import PATIENCE_S, until
 from tests.support.threads import no_threads
 
 ID = "4f0c" * 16
@@ -71,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path != "/_ping":
             self.server.asked.append(self.path)
-        self.server.hold.wait(10)
+        self.server.hold.wait(PATIENCE_S)
         answer = self.server.answers.get(self.path)
         body = answer if isinstance(answer, bytes) else json.dumps(answer or {"message": "no such"}).encode()
         self.send_response(404 if answer is None else 200)
@@ -119,7 +120,7 @@ class TestAsking:
         begin_s = time.monotonic()
 
         assert [Missing.LATE] * 7 == [runtimes.inspection(in_docker(ID)) for _ in range(7)]
-        assert time.monotonic() - begin_s < 0.5
+        assert time.monotonic() - begin_s < TIMEOUT_S
         engine.hold.set()
         until(lambda: len(engine.asked) == 2)
 

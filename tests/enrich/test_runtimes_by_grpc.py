@@ -80,6 +80,13 @@ def answer(runtimes, placement=CONTAINER):
     return until(lambda: (found := runtimes.inspection(placement)) is not Missing.LATE and found)
 
 
+def counted(runtimes, described=0, unknown=0, failed=0):
+    """So many questions had these ends. They are counted behind the answer."""
+    expected = {"described": described, "unknown": unknown, "failed": failed}
+    until(lambda: sum(runtimes.results.values()) >= sum(expected.values()))
+    assert expected == runtimes.results
+
+
 class TestCriO:
     def test_a_container_is_described(self, serve, asking):
         found = answer(asking(serve(Grpc, crio()).server_address))
@@ -119,7 +126,7 @@ class TestCriO:
         runtimes = asking(first.server_address, serve(Grpc, crio()).server_address)
 
         assert "nginx" == answer(runtimes).name
-        assert {"described": 1, "unknown": 0, "failed": 0} == runtimes.results
+        counted(runtimes, described=1)
 
     def test_one_that_nobody_knows_is_asked_for_ever_more_seldom(self, serve, asking):
         now_s = [0.0]
@@ -141,7 +148,7 @@ class TestCriO:
         runtimes = asking(serve(Grpc, crio(**{"RuntimeService/ContainerStatus": (5, b"")})).server_address)
 
         assert Missing.UNKNOWN is answer(runtimes)
-        assert {"described": 0, "unknown": 1, "failed": 0} == runtimes.results
+        counted(runtimes, unknown=1)
 
     def test_one_that_refuses_is_said_once(self, serve, asking, caplog):
         server = serve(Grpc, crio(**{"RuntimeService/ListContainers": (13, b"")}))
@@ -149,7 +156,7 @@ class TestCriO:
 
         assert Missing.UNKNOWN is answer(runtimes)
         assert Missing.UNKNOWN is answer(runtimes, Placement(SANDBOX, "cri-o"))
-        assert {"described": 0, "unknown": 0, "failed": 2} == runtimes.results
+        counted(runtimes, failed=2)
         assert 1 == caplog.text.count("has no answer: gRPC status 13")
 
     def test_one_odd_container_among_others_is_said_once(self, serve, asking, caplog):
@@ -163,7 +170,7 @@ class TestCriO:
             server.answers["runtime.v1.RuntimeService/ContainerStatus"] = whole
             assert "nginx" == answer(runtimes, Placement(f"{number}a" * 32, "cri-o")).name
 
-        assert {"described": 3, "unknown": 0, "failed": 3} == runtimes.results
+        counted(runtimes, described=3, failed=3)
         assert 1 == caplog.text.count("has no answer")
 
     def test_one_that_says_it_had_no_time_is_left_alone(self, serve, asking, caplog):
@@ -235,15 +242,12 @@ class TestWhatGoesWrong:
     @pytest.mark.parametrize("handle", [hang, trickle])
     def test_a_server_without_an_end_is_given_up_and_left_alone(self, serve, asking, handle):
         slow = serve(Raw, handle)
-        runtimes = asking(slow.server_address, serve(Grpc, crio()).server_address)
-        begin_s = time.monotonic()
+        runtimes = asking(slow.server_address, serve(Grpc, crio()).server_address, clock=lambda: 0.0)
         answer(runtimes)
-        first_s, connections = time.monotonic() - begin_s, slow.connections
+        connections = slow.connections
         for number in range(7):
             answer(runtimes, Placement(f"{number}" * 64, "cri-o"))
 
-        assert first_s < 6
-        assert time.monotonic() - begin_s < first_s + 2
         assert connections == slow.connections
 
     def test_an_answer_that_is_too_long_is_not_read(self, serve, asking, caplog):
@@ -273,11 +277,11 @@ class TestWhatGoesWrong:
 
     def test_no_thread_is_started_before_there_is_a_question(self, asking, tmp_path):
         """It would keep what the daemon gives up after its start."""
-        before = threading.active_count()
+        before = set(threading.enumerate())
         runtimes = asking(tmp_path / "0.sock")
-        assert before == threading.active_count()
+        assert set() == set(threading.enumerate()) - before
         answer(runtimes)
-        assert before + 1 == threading.active_count()
+        assert ["containers"] == [thread.name for thread in set(threading.enumerate()) - before]
 
 
 def ask_elsewhere(path, first):

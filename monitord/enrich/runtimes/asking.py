@@ -113,11 +113,11 @@ class Runtimes:
             except Exception:  # noqa: BLE001 - the outer edge of the thread: what is wrong with one container, others go on
                 _log.exception("containers.sockets: container %s", full_id)
                 found, result = Missing.UNKNOWN, FAILED
-            self._results[result] += 1
             wait_s = self._known.get(full_id, _Known()).wait_s
             until_s = float("inf") if result == DESCRIBED else self._clock() + wait_s
             wait_s = min(2 * wait_s, LONGEST_S) if result == UNKNOWN else AGAIN_S
             self._known[full_id] = _Known(found, until_s, wait_s)
+            self._results[result] += 1  # last: whoever sees it finds the answer, too
 
     def _ask(self, full_id: str) -> tuple[Inspection | Missing, str]:
         result = UNKNOWN

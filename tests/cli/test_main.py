@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.support.daemon import CHECKOUT, COMMAND, configured, environment
+from tests.support.daemon import CHECKOUT, COMMAND, configured, environment, running
 
 CALLS = (*COMMAND, "syscalls")
 
@@ -61,13 +61,7 @@ def test_without_standard_streams_nothing_is_said(redirection):
 @pytest.mark.bpf
 def test_without_standard_output_alerts_go_nowhere_else(tmp_path):
     """The descriptor would be that of the next file which is opened."""
-    path = configured(tmp_path, "", outputs={"console": True})
-    script = 'exec 3>&1 >&-; "$@" 3>&- & daemon=$!; sleep 3; ls -l /proc/$daemon/fd/1 >&3; kill $daemon; wait $daemon'
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", *COMMAND, "run", "-c", str(path), "--scope", f"pid:{os.getpid()}"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-
-    assert done.stdout.rstrip().endswith("-> /dev/null"), done
+    config = configured(tmp_path, "", outputs={"console": True})
+    without = ("sh", "-c", 'exec "$@" >&-', "sh")
+    with running(tmp_path, f"pid:{os.getpid()}", config, without) as daemon:
+        assert "/dev/null" == os.readlink(f"/proc/{daemon.process.pid}/fd/1")

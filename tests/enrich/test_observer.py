@@ -165,7 +165,7 @@ class TestReal:
         """The pid, and where each marked getppid was made: (mark, pid, working directory), in order of time."""
         gated = Gated(argv, **popen)
         context = ProcContext(LIVE_TABLE, root=gated.pid)
-        with watching(scope_of(gated), context.interest() | interest("getppid")) as source:
+        with watching(scope_of(gated), context.interest() | interest("getppid"), ring_pages=2048) as source:
             context.seed()
             decoder, batches = Decoder(), []
             ended = threading.Event()

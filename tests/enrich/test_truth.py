@@ -17,6 +17,7 @@ from monitord.decode.decoder import Decoder
 from monitord.enrich.context import ProcContext
 from monitord.model.value import Missing
 from monitord.sources.bpf.source import BpfSource
+from tests.support.daemon import PATIENCE_S
 from tests.support.live import PROGRAMS, TABLE, interest
 
 pytestmark = pytest.mark.bpf
@@ -59,7 +60,7 @@ class Processes(RuleBasedStateMachine):
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen()
-        self.listener.settimeout(20)
+        self.listener.settimeout(PATIENCE_S)
         argv = (sys.executable, str(PROGRAMS / "actor.py"), self.path)
         self.process = subprocess.Popen(argv, cwd="/")
         self.context, self.decoder = ProcContext(TABLE, root=self.process.pid), Decoder()

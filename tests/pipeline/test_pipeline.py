@@ -16,7 +16,7 @@ from monitord.sinks.worker import SinkWorker
 from monitord.telemetry import Telemetry
 from tests.support.alerts import make_alert
 from tests.support.cells import event_cells
-from tests.support.daemon import until
+from tests.support.daemon import PATIENCE_S, until
 
 
 def wants(nr):
@@ -179,28 +179,28 @@ class TestStart:
     def test_every_event_gets_to_the_sinks_in_its_order(self, tmp_path, source, started):
         pipeline = started(NamingDetector())
         source.ring.extend(event_cells(2 * n) + event_cells(2 * n + 1) for n in range(1, 32))
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert [f"x{seq}" for seq in range(2, 64)] == alerts_in(tmp_path / "log")
 
     def test_alerts_say_how_much_was_lost_before(self, tmp_path, source, started):
         pipeline = started(NamingDetector())
         source.ring.extend([event_cells(1), event_cells(9)])
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert '"lost_before":7,' in (tmp_path / "log").read_text().splitlines()[1]
 
 
 class TestStop:
     def test_stops_the_kernel_side_first(self, source, started):
-        started(NamingDetector()).stop(10)
+        started(NamingDetector()).stop(PATIENCE_S)
 
         assert source.quiet
 
     def test_judges_what_waits_in_the_ring(self, tmp_path, source, started):
         pipeline = started(NamingDetector())
         source.ring.append(event_cells(7))
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert ["x7"] == alerts_in(tmp_path / "log")
 
@@ -225,7 +225,7 @@ class TestAlertsThatAreHeldBack:
         pipeline = started(HoldingDetector())
         source.ring.append(event_cells(1) + event_cells(2))
         until(lambda: ["x1"] == alerts_in(tmp_path / "log"))
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert ["x1", "x2"] == alerts_in(tmp_path / "log")
 
@@ -246,7 +246,7 @@ class TestReplace:
         pipeline = started(NamingDetector("old"))
         pipeline.replace(NamingDetector("new"))
         source.ring.append(event_cells(7))
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert ["old-new7"] == alerts_in(tmp_path / "log")
 
@@ -258,7 +258,7 @@ class TestReplace:
         new.start()
         pipeline.replace_sinks([new])
         source.ring.append(event_cells(2))
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert (["x1"], ["x2"]) == (alerts_in(tmp_path / "old"), alerts_in(tmp_path / "new"))
 
@@ -267,14 +267,14 @@ class TestCounts:
     def test_an_event_is_received_and_judged(self, source, telemetry, started):
         pipeline = started(NamingDetector())
         source.ring.append(event_cells(1) + event_cells(2) + event_cells(3))
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert (3, 3) == (telemetry.received, telemetry.judged)
 
     def test_what_the_rules_failed_on_is_lost_and_not_judged(self, source, telemetry, started):
         pipeline = started(FailingDetector(telemetry))
         source.ring.append(event_cells(1) + event_cells(2) + event_cells(3))
-        pipeline.stop(10)
+        pipeline.stop(PATIENCE_S)
 
         assert (3, 1, 2) == (telemetry.received, telemetry.judged, telemetry.lost[Stage.RULES])
 
@@ -286,6 +286,7 @@ class TestCounts:
         source.ring.append(event_cells(2))
         until(lambda: telemetry.batches == 2)  # one drain always fits
         source.ring.append(event_cells(3) + event_cells(4) + event_cells(5))
+        until(lambda: telemetry.lost[Stage.QUEUE] >= 3)
         pipeline.stop(0.2)
 
         assert 3 == telemetry.lost[Stage.QUEUE]

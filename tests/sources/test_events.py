@@ -25,7 +25,7 @@ from monitord.sources.bpf.scope import cgroup2_mount
 from monitord.sources.bpf.spare import PAGES
 from monitord.tables.constants import errno_name
 from tests.support.descriptors import no_descriptors
-from tests.support.live import TABLE, Gated, compiled, events_of, interest, scope_of, watch, watching
+from tests.support.live import TABLE, Gated, compiled, events_of, interest, scope_of, sleeps_in, watch, watching
 
 pytestmark = pytest.mark.bpf
 
@@ -297,9 +297,7 @@ class TestDeath:
         gated = Gated(["/bin/sh", "-c", "cat /etc/hostname; exec sleep 60"])
         with watching(scope_of(gated), interest("openat", "clock_nanosleep")) as source:
             gated.open()
-            nr = str(TABLE.named(Abi.X86_64, "clock_nanosleep").nr)
-            while Path(f"/proc/{gated.pid}/syscall").read_text().split()[0] != nr:
-                time.sleep(0.01)
+            sleeps_in(gated.process, gated.pid, "clock_nanosleep")
             gated.process.send_signal(signal.SIGKILL)
             gated.process.wait()
             events = events_of(source)

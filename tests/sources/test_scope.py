@@ -10,7 +10,7 @@ import pytest
 from monitord.abi.arch import Abi
 from monitord.config.schema import Scope, ScopeKind
 from monitord.sources.bpf.scope import ScopeError, cgroup2_mount
-from tests.support.live import TABLE, Gated, compiled, scope_of, watching
+from tests.support.live import TABLE, Gated, compiled, scope_of, sleeps_in, watching
 
 pytestmark = pytest.mark.bpf
 
@@ -195,7 +195,9 @@ class TestPidNamespace:
         children = Path(f"/proc/{gate.pid}/task/{gate.pid}/children")
         while not children.read_text().split():
             assert gate.poll() is None
-        inside = Path(f"/proc/{children.read_text().split()[0]}/ns/pid").readlink()
+        (first,) = map(int, children.read_text().split())
+        sleeps_in(gate, first, "read", "0x0")  # the shell has started, and made the calls of its start
+        inside = Path(f"/proc/{first}/ns/pid").readlink()
         number = str(inside).split("[")[1].rstrip("]")
         with watching(Scope(ScopeKind.PIDNS, number)) as source:
             flood(100)

@@ -2,12 +2,10 @@
 
 import json
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
-from monitord.abi.arch import Abi
 from monitord.model.interest import Along
 from monitord.model.value import Missing
 from monitord.rules.fields import CATALOGUE
@@ -15,7 +13,7 @@ from monitord.rules.operand import value_of
 from monitord.rules.parser import parse_operand
 from monitord.tables.captures import captures_of
 from monitord.tables.descriptors import descriptor_of
-from tests.support.live import PROGRAMS, TABLE, Gated, events_of, interest, scope_of, watching
+from tests.support.live import PROGRAMS, TABLE, Gated, events_of, interest, scope_of, sleeps_in, watching
 from tests.support.rules import FakeContext
 
 pytestmark = pytest.mark.bpf
@@ -202,9 +200,7 @@ def test_a_call_that_is_killed_has_nothing_of_another_one():
     gated = Gated(["/usr/bin/python3", "-S", "-E", "-c", script])
     with watching(scope_of(gated), interest("openat", "accept", "accept4", along=Along.DESCRIPTOR)) as source:
         gated.open()
-        number = str(TABLE.named(Abi.X86_64, "accept4").nr)
-        while Path(f"/proc/{gated.pid}/syscall").read_text().split()[0] != number:
-            time.sleep(0.01)
+        sleeps_in(gated.process, gated.pid, "accept4")
         gated.process.kill()
         gated.process.wait()
         (event,) = named(events_of(source), "accept4")

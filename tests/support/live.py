@@ -57,6 +57,19 @@ def interest(*names: str, outcome: Outcome = Outcome.ANY, along: Along = Along.N
     return Interest(calls).carrying(dict.fromkeys(calls, along))
 
 
+def sleeps_in(process: subprocess.Popen, pid: int, call: str, *args: str) -> None:
+    """
+    Until a process has come to this call, and sleeps in it.
+
+    :param process: whoever must live meanwhile.
+    :param args: the first registers, in hex.
+    """
+    expected = [str(TABLE.named(machine_abis()[0], call).nr), *args]
+    while Path(f"/proc/{pid}/syscall").read_text().split()[: len(expected)] != expected:
+        assert process.poll() is None
+        time.sleep(0.001)
+
+
 class Gated:
     """A program that waits at the gate; `pid` is its own once it runs."""
 
@@ -73,14 +86,7 @@ class Gated:
         self.process = subprocess.Popen([compiled("gate"), *argv], preexec_fn=set_up, close_fds=False, **popen)
         os.close(read)
         self.pid = self.process.pid
-        self._wait_at_gate()
-
-    def _wait_at_gate(self) -> None:
-        """Until it blocks in read(): from then on it makes no call of its own before it is opened."""
-        number = str(TABLE.named(machine_abis()[0], "read").nr)
-        while Path(f"/proc/{self.pid}/syscall").read_text().split()[:2] != [number, "0x3"]:
-            assert self.process.poll() is None
-            time.sleep(0.001)
+        sleeps_in(self.process, self.pid, "read", "0x3")  # from then on it makes no call before it is opened
 
     def open(self) -> None:
         """Let it run."""

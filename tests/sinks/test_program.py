@@ -16,6 +16,9 @@ from tests.support.descriptors import no_descriptors
 
 COPY = "exec cat"
 
+BEHIND_THE_GATE = 'while [ ! -e "${0%script}gate" ]; do sleep 0.01; done'
+"""What is behind it is done when the gate is there, beside the script."""
+
 
 @pytest.fixture
 def program(tmp_path):
@@ -105,9 +108,10 @@ class TestTrouble:
 
     def test_one_that_ends_is_started_anew_and_gets_what_it_left(self, program, rules, tmp_path):
         """It takes two lines, byte by byte, and ends with the others in the pipe."""
-        sink = program(2 * "read -r line; printf '%s\\n' \"$line\"\n")
+        sink = program(f"{BEHIND_THE_GATE}\n" + 2 * "read -r line; printf '%s\\n' \"$line\"\n")
         for rule in "abcde":
             sink.write(make_alert(rule=rule))
+        (tmp_path / "gate").touch()
         until(lambda: ["a", "b"] == rules() and sink._child.poll() is not None)
         (tmp_path / "script").write_text(COPY)
         written_at_last(sink, rule="f")
@@ -189,11 +193,12 @@ class TestEnd:
 
         assert not Path(f"/proc/{pid}").exists()
 
-    def test_what_it_has_not_read_when_it_ends_is_counted(self, program, out):
+    def test_what_it_has_not_read_when_it_ends_is_counted(self, program, out, tmp_path):
         """Byte by byte it takes two lines of five."""
-        sink = program("read -r line; read -r line; echo done")
+        sink = program(f"{BEHIND_THE_GATE}; read -r line; read -r line; echo done")
         for rule in "abcde":
             sink.write(make_alert(rule=rule))
+        (tmp_path / "gate").touch()
         until(out)
 
         with pytest.raises(

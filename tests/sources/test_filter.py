@@ -240,7 +240,7 @@ def test_a_program_that_starts_is_not_ignored():
 
 def test_no_call_in_both_sets_is_missed_while_filters_change():
     """Filters of many kinds take turns; each admits the opens that are made, for reasons of its own."""
-    sent = 200_003
+    sent = 600_011
     path = "/etc/hostname"
     each = [
         FINDER.interest_of(parse_condition(f"evt.type=openat and {test}"))

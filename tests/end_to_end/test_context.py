@@ -103,7 +103,7 @@ def keys_of(output):
 
 def test_on_the_host(watched):
     opened, daemon = watched
-    looks = stays("open('/nowhere/host', 0)", daemon, "/nowhere/host|")
+    looks = stays("open('/nowhere/host', 0)", daemon, "/nowhere/host")
     opened.run(f"cd /usr; COLOUR=green DB_PASSWORD=s3cret {looks}")
     said = looked(daemon, "host")
 

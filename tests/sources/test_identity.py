@@ -190,6 +190,62 @@ class TestProgram:
 
             assert writable == value(events[-1], "proc.is_exe_writable")
 
+    @pytest.mark.parametrize(
+        ("wrapper", "owner", "writable"),
+        [
+            ("/usr/bin/setpriv --reuid=61234 --regid=61235 --groups=1,61236,61237", 0, True),
+            ("/usr/bin/setpriv --reuid=61234 --regid=61235 --groups=1,61237", 0, False),
+            ("/usr/bin/setpriv --reuid=61234 --regid=61235 --clear-groups unshare --user --map-root-user", 0, False),
+            ("/usr/bin/setpriv --reuid=61234 --regid=61235 --clear-groups unshare --user --map-root-user", 61234, True),
+            ("/usr/bin/unshare --user --map-root-user", 61234, False),
+            ("/usr/bin/unshare --user --map-root-user", 0, True),
+            ("", 0, False),
+        ],
+        ids=["group", "no group", "root of nothing", "root of its own", "not mapped", "mapped", "read-only"],
+    )
+    def test_writable_by_whom(self, wrapper, owner, writable):
+        with tempfile.TemporaryDirectory() as directory:
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", directory], check=True)
+            try:
+                os.chmod(directory, 0o755)
+                copy = shutil.copy(compiled("flood"), directory)
+                os.chmod(copy, 0o775)
+                os.chown(copy, owner, 61236)
+                if not wrapper:
+                    subprocess.run(["mount", "-o", "remount,ro", directory], check=True)
+                argv = [*wrapper.split(), copy, "open", "1", "/etc/hostname"]
+                events = watched(argv, interest("openat", along=PROGRAM))
+            finally:
+                subprocess.run(["umount", directory], check=True)
+
+        assert writable == value(events[-1], "proc.is_exe_writable")
+
+    @pytest.mark.parametrize(("owner", "writable"), [(61234, True), (61235, False)])
+    def test_writable_by_the_root_of_some(self, owner, writable):
+        become = (
+            "import ctypes, os, sys\n"
+            "reads, writes = os.pipe()\n"
+            "if not os.fork():\n"
+            "    os.read(reads, 1)\n"
+            "    for ids in ('uid', 'gid'):\n"
+            "        open(f'/proc/{os.getppid()}/{ids}_map', 'w').write('0 61300 5\\n5 61234 1\\n')\n"
+            "    os._exit(0)\n"
+            "ctypes.CDLL(None).unshare(0x10000000)\n"  # CLONE_NEWUSER
+            "os.write(writes, b'x')\n"
+            "os.wait()\n"
+            "os.setgid(0)\n"
+            "os.setuid(0)\n"
+            "os.execv(sys.argv[1], sys.argv[1:])\n"
+        )
+        with tempfile.TemporaryDirectory() as directory:
+            os.chmod(directory, 0o755)
+            copy = shutil.copy(compiled("flood"), directory)
+            os.chown(copy, owner, 0)
+            argv = ["/usr/bin/python3", "-S", "-E", "-c", become, copy, "open", "1", "/etc/hostname"]
+            events = watched(argv, interest("openat", along=PROGRAM))
+
+        assert [writable, 61300] == values(events[-1], "proc.is_exe_writable", "user.uid")
+
     def test_layers_of_an_overlay(self, overlay):
         script = f"{overlay}/image open 1 /etc/hostname; {overlay}/dropped open 1 /etc/hostname"
         events = watched(["/bin/sh", "-c", script], interest("execve", along=PROGRAM))[-2:]

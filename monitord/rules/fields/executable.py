@@ -33,7 +33,7 @@ EXECUTABLE_FIELDS = (
     of_program(
         "proc.is_exe_writable",
         FieldType.BOOL,
-        "the process may write to its executable, or give itself the permission: by owner, mode and capabilities",
+        "the process may write to its executable, or give itself the right: by owner, mode, groups and capabilities",
         lambda program, _event, _context: program.writable,
     ),
     of_program(

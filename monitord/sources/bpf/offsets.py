@@ -67,7 +67,7 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     *(
         (f"cred__{name}", "cred", (name,))
         for name in (
-            *("euid", "egid", "suid", "sgid", "fsuid", "fsgid"),
+            *("euid", "egid", "suid", "sgid", "fsuid", "fsgid", "group_info", "user_ns"),
             *("cap_effective", "cap_permitted", "cap_inheritable", "cap_bset", "cap_ambient"),
         )
     ),
@@ -81,6 +81,13 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("file__f_mode", "file", ("f_mode",)),
     ("file__private_data", "file", ("private_data",)),
     *((f"inode__{name}", "inode", (name,)) for name in ("i_mode", "i_uid", "i_gid", "i_ino", "i_nlink", "i_sb")),
+    ("inode__i_flags", "inode", ("i_flags",)),
+    ("group_info__ngroups", "group_info", ("ngroups",)),
+    ("group_info__gid", "group_info", ("gid",)),
+    ("user_namespace__level", "user_namespace", ("level",)),
+    ("user_namespace__nr_extents", "user_namespace", ("uid_map", "nr_extents")),
+    ("user_namespace__extent", "user_namespace", ("uid_map", "extent")),
+    ("super_block__s_flags", "super_block", ("s_flags",)),
     ("super_block__s_dev", "super_block", ("s_dev",)),
     ("super_block__s_magic", "super_block", ("s_magic",)),
     ("socket__sk", "socket", ("sk",)),

@@ -1,6 +1,12 @@
 """Working directories over time."""
 
-from monitord.model.value import Value
+from collections.abc import Sequence
+
+from monitord.abi.event import NO_ARGUMENT, Capture
+from monitord.model.event import Captured, directory_in
+from monitord.model.path import below
+from monitord.model.text import text_of
+from monitord.model.value import Missing, Value
 
 MOVES = 64
 """
@@ -32,6 +38,26 @@ class Directory:
     def move(self, ts_ns: int, path: Value | None) -> None:
         """It is another from a time on; None where only /proc can tell."""
         self.moves = (*self.moves[1 - MOVES :], (ts_ns, path))
+
+    def moved(self, ts_ns: int, texts: Sequence[Captured]) -> None:
+        """
+        What chdir and its like said, unless it is of another thread's directory.
+
+        Where it is deeper than the kernel side reads, it follows from where it was and what chdir was given, as long as
+        the names that were read agree: a link would make another path of it.
+        """
+        path = directory_in(texts)
+        if path is Missing.NOT_APPLICABLE:
+            return
+        if isinstance(path, Missing):
+            given = next((text.text for text in texts if text.capture is Capture.STR), Missing.NOT_APPLICABLE)
+            read = next(text for text in texts if text.capture is Capture.DIRECTORY and text.arg == NO_ARGUMENT)
+            before, _ = self.at(ts_ns)
+            path = below(before or Missing.LATE, given) if isinstance(given, str) else given
+            inner = text_of(b"".join(b"/" + name for name in reversed(read.data.split(b"\0")[:-1])))
+            if not inner or isinstance(path, Missing) or not str(path).endswith(inner):
+                path = Missing.LATE
+        self.move(ts_ns, None if isinstance(path, Missing) else path)
 
     def learn(self, path: Value) -> None:
         """What /proc says now, where nothing is known."""

@@ -11,9 +11,8 @@ from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.processes import ProcessTable
 from monitord.enrich.program import Program
-from monitord.model.event import Event, EventBatch, directory_in, texts_of
+from monitord.model.event import Event, EventBatch, texts_of
 from monitord.model.interest import Interest, Outcome
-from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
 
 PR_SET_NAME = 15  # include/uapi/linux/prctl.h
@@ -130,9 +129,7 @@ class Observer:
                     if arg & 0xFFFF_FFFF == PR_SET_NAME:
                         processes.rename(entry, ts_ns, comm)
                 elif role == _MOVE:
-                    where = directory_in(texts_of(cell, more))
-                    if where is not Missing.NOT_APPLICABLE:
-                        entry.directory.move(ts_ns, None if isinstance(where, Missing) else where)
+                    entry.directory.moved(ts_ns, texts_of(cell, more))
                 elif role == _ROOT:
                     entry.directory.move(ts_ns, None)
                 elif role == _UNSHARE and pid == tid and arg & CLONE_FS:

@@ -176,6 +176,18 @@ def test_a_deep_directory_hides_nothing_of_a_process_that_is_gone(watched, place
     ]
 
 
+def test_where_a_process_was_that_is_gone_is_known_however_deep(watched, place):
+    opened, daemon = watched
+    program = (
+        f"import os\nos.chdir('{place}')\n"
+        "for at in range(30):\n    os.mkdir(f'd{at}')\n    os.chdir(f'd{at}')\n"
+        "try: os.open('/nowhere/deep', 0)\nexcept OSError: os.kill(os.getpid(), 9)\n"
+    )
+    opened.run(_quoted(program))
+
+    assert f"{place}/{'/'.join(f'd{at}' for at in range(30))}/" == looked(daemon, "deep")["cwd"]
+
+
 def test_a_pid_that_is_given_again_at_once_is_another_process(watched):
     """Within the 10 ms that /proc tells starts by."""
     opened, daemon = watched

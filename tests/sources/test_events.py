@@ -14,7 +14,7 @@ import pytest
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import CELL_BYTES, Flag, TextFlag
-from monitord.decode.decoder import Decoder
+from monitord.decode.decoder import Decoder, events_in
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
 from monitord.model.value import Missing
@@ -416,6 +416,42 @@ class TestLoss:
             assert 101 <= (early.cpu == 1).sum() <= 102
             assert [1] * 2003 == [event.cpu for event in events]
             assert (0, {Stage.RING: 0}) == (decoder.missed, source.losses())
+
+    @pytest.mark.parametrize("may", [True, False])
+    def test_a_cpu_that_was_away_between_two_looks_gets_another_ring_if_it_may(self, monkeypatch, caplog, may):
+        """Its old one is then as one of another CPU: bpf_perf_event_output() says EOPNOTSUPP to both."""
+        flood = f"taskset -c 1 {compiled('flood')} getppid 101"
+        gated = Gated(["/bin/sh", "-c", f"{flood}; read x; {flood}; read x; {flood}"], stdin=subprocess.PIPE)
+        decoder, found = Decoder(), []
+
+        def look(seen):
+            while source.seen() < seen:  # the shell asks once
+                time.sleep(0.01)
+            source._housekeeping_due_s = 0.0
+            batch = decoder.decode([*source.drain(0), *source.drain(0)])
+            found.extend(batch.event(row) for row in range(len(batch)))
+
+        def refused(cpu):
+            raise PermissionError(13, "Permission denied")
+
+        with watching(scope_of(gated), interest("getppid")) as source:
+            if not may:
+                monkeypatch.setattr("monitord.sources.bpf.rings.open_output", refused)
+            source._update("events", 1, source._rings._rings[0].fd.to_bytes(4, "little"))
+            gated.open()
+            look(102)
+            gated.process.stdin.write(b"\n")
+            gated.process.stdin.flush()
+            look(203)
+            gated.process.communicate(b"\n")
+            spared = source._spare.take()
+            found += events_of(source, decoder) + [None] * sum(events_in(batch.data) for batch in spared)
+            rings = len(source._rings._rings)
+
+        assert bool(spared) is not may
+        assert 304 == len(found)
+        assert rings == len(online_cpus()) - (not may)
+        assert bool(caplog.messages) is not may
 
     def test_a_cpu_whose_ring_may_not_be_opened_any_more_keeps_the_spare_one(self, monkeypatch):
         monkeypatch.setattr("monitord.sources.bpf.source.online_cpus", lambda: (0,))

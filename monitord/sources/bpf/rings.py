@@ -12,6 +12,7 @@ import mmap
 import os
 import select
 import time
+from collections.abc import Set
 
 from monitord.model.event import RawBatch
 from monitord.sources.bpf.errors import LoadError
@@ -93,18 +94,20 @@ class Rings:
         self._poll = select.poll()
         self._rings: dict[int, Ring] = {}
         self._refused: set[int] = set()
+        self._starting = True
 
-    def follow(self, cpus: tuple[int, ...]) -> tuple[list[Ring], list[RawBatch]]:
+    def follow(self, cpus: tuple[int, ...], dead: Set[int] = frozenset()) -> tuple[list[Ring], list[RawBatch]]:
         """
         Open rings for CPUs that came, close those of CPUs that went.
 
+        :param dead: CPUs whose rings get nothing any more: they went, and came back before anybody looked.
         :return: the new rings, to be put into the kernel's table; what the closed ones still held.
         :raises LoadError: a ring cannot be opened at the start, or none may be. One that cannot be opened later is
             tried again with each call, and not missed: its CPU has the spare ring.
         """
-        starting = not self._rings
+        starting, self._starting = self._starting, False
         left = []
-        for cpu in [cpu for cpu in self._rings if cpu not in cpus]:
+        for cpu in [cpu for cpu in self._rings if cpu not in cpus or cpu in dead]:
             ring = self._rings.pop(cpu)
             left.append(RawBatch(cpu, ring.take()))
             self._poll.unregister(ring.fd)
@@ -118,7 +121,12 @@ class Rings:
             except ProcessLookupError:
                 continue  # gone between the listing and now
             except PermissionError as error:
-                if self._rings:
+                if self._rings or not starting:
+                    if cpu not in self._refused:
+                        _log.warning(
+                            "CPU %d has no ring of its own until the next start, and sends to the spare ring", cpu
+                        )
+                    self._refused.add(cpu)
                     continue
                 raise LoadError(
                     f"perf_event_open for CPU {cpu} failed ({error.strerror}): with kernel.perf_event_paranoid above 2 "

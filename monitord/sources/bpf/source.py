@@ -69,6 +69,8 @@ class BpfSource:
         self._ignore = Ignore()
         self._gates = np.zeros(GATES, np.uint8)
         self._housekeeping_due_s = 0.0
+        self._spared: set[int] = set()  # CPUs that sent to the spare ring since the last look, and in the second before
+        self._spared_before: set[int] = set()
         self.install(Interest())
         self._follow_cpus()
         store.close()  # a CPU that comes later is another one: what was opened for the one before is dead
@@ -112,7 +114,9 @@ class BpfSource:
         """Wait until a ring has `WAKEUP_BYTES` or the time is over, and take what all rings hold."""
         self._rings.wait(timeout_s)
         # A CPU that got a ring a moment ago has older events in the spare one.
-        batches = [*self._spare.take(), *self._rings.take()]
+        spare = self._spare.take()
+        batches = [*spare, *self._rings.take()]
+        self._spared.update(batch.cpu for batch in spare)
         now_s = time.monotonic()
         if now_s >= self._housekeeping_due_s:
             self._housekeeping_due_s = now_s + _HOUSEKEEPING_S
@@ -192,9 +196,12 @@ class BpfSource:
         self._gates = gates
 
     def _follow_cpus(self) -> list[RawBatch]:
-        opened, left = self._rings.follow(online_cpus())
+        # One that sends to the spare ring for two seconds has no other, whatever was opened for it: it was offline for
+        # a moment. What it sent until it had got its ring comes later than that, and is not held against it.
+        opened, left = self._rings.follow(online_cpus(), self._spared & self._spared_before)
         for ring in opened:
             self._update("events", ring.cpu, ring.fd.to_bytes(4, "little"))
+        self._spared_before, self._spared = self._spared.difference(ring.cpu for ring in opened), set()
         return left
 
     def _scope_number(self) -> int:

@@ -28,7 +28,7 @@ setup: $(VENV)/.packages $(VENV)/.installed
 run: setup
 	$(VENV)/bin/monitord run -c config/monitord.yaml --scope $(SCOPE) $(RUNARGS)
 
-test: setup $(VENV)/.test-packages $(VENV)/.tools lint
+test: setup $(VENV)/.test-packages $(VENV)/.lxc $(VENV)/.tools lint
 	$(VENV)/bin/python tools/gen_syscalls.py --check
 	$(VENV)/bin/python tools/gen_constants.py --check
 	$(VENV)/bin/python tools/gen_docs.py --check
@@ -75,6 +75,13 @@ $(VENV)/.packages: Makefile | $(VENV)/bin/python
 
 $(VENV)/.test-packages: Makefile | $(VENV)/bin/python
 	@$(MAKE) --no-print-directory apt WANT="$(TEST_PACKAGES)"
+	@touch $@
+
+# Installed, LXC would make a bridge, and serve addresses on it.
+$(VENV)/.lxc: $(VENV)/.test-packages
+	@rm -rf $(VENV)/lxc && mkdir -p $(VENV)/lxc && apt-get update -qq
+	@cd $(VENV)/lxc && apt-get download -qq -o APT::Sandbox::User=root lxc $$(apt-cache depends lxc | sed -n 's/.*Depends: \(liblxc1.*\)/\1/p')
+	@for p in $(VENV)/lxc/*.deb; do dpkg-deb -x $$p $(VENV)/lxc; done
 	@touch $@
 
 $(VENV)/.deb-packages: Makefile | $(VENV)/bin/python

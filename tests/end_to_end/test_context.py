@@ -19,6 +19,8 @@ from tests.support.live import compiled, compiled32
 pytestmark = pytest.mark.bpf
 
 ID = "4f0c" * 16
+LXC = Path(sys.prefix) / "lxc"
+"""Unpacked, not installed."""
 OUTPUT = (
     "%proc.name|%container.id|%container.type|%proc.aname[1]|%proc.aname[2]|%proc.pname|%proc.env[COLOUR]"
     "|%proc.env[DB_PASSWORD]|%proc.vpid|%user.homedir|%proc.cwd|%proc.sid.exe|%proc.pcmdline|%proc.cmdline"
@@ -321,8 +323,9 @@ def test_a_connect_by_socketcall_is_a_connect(watched):
 @pytest.fixture
 def lxc(tmp_path):
     """The command that runs a script in a container of LXC, and the name of the container."""
-    if not shutil.which("lxc-start") or not Path(BUSYBOX).exists():
-        pytest.skip("needs lxc and busybox-static")
+    if not LXC.exists() or not Path(BUSYBOX).exists():
+        pytest.skip("make test fetches lxc, and needs busybox-static")
+    (library,) = LXC.glob("usr/lib/*/liblxc.so.1")
     name = f"monitord-test-{uuid.uuid4().hex[:12]}"
     root = tmp_path / "rootfs"
     for directory in ("bin", "dev", "proc", "sys"):
@@ -338,7 +341,8 @@ def lxc(tmp_path):
         "lxc.init.cmd": "/bin/busybox sh /script",
     }
     (tmp_path / "config").write_text("".join(f"{key} = {value}\n" for key, value in options.items()))
-    yield f"lxc-start -F -P {tmp_path} -n {name} -f {tmp_path}/config", name, root / "script"
+    lxc_start = f"LD_LIBRARY_PATH={library.parent} {LXC}/usr/bin/lxc-start"
+    yield f"{lxc_start} -F -P {tmp_path} -n {name} -f {tmp_path}/config", name, root / "script"
     for _, where, kind, *_ in map(str.split, Path("/proc/mounts").read_text().splitlines()):
         if kind in ("cgroup", "cgroup2"):
             with contextlib.suppress(OSError):  # not there, or of another container

@@ -94,6 +94,10 @@ def check_runtime(path: Path) -> Check:
     return Check("containers", Verdict.OK, f"{path} answers, by {spoken}")
 
 
+ANSWER_S = 10.0
+"""For the metrics of a daemon on a busy machine."""
+
+
 def check_metrics_address(metrics: MetricsConfig) -> Check:
     """Nobody else may listen where Prometheus scrapes; a monitord that runs already may."""
     address, port = metrics.address, metrics.port
@@ -104,8 +108,8 @@ def check_metrics_address(metrics: MetricsConfig) -> Check:
             listener.bind((address, port))
             listener.listen()
     except OSError as err:
-        if err.errno == errno.EADDRINUSE and _is_monitord(address, port):
-            return Check("metrics", Verdict.OK, f"{found} is served by a running monitord")
+        if err.errno == errno.EADDRINUSE:
+            return _check_listener(address, port)
         if err.errno == errno.EADDRNOTAVAIL:
             advice = "scrapes come through when the network brings it, or set another metrics.address"
             return Check("metrics", Verdict.WARN, f"this machine has no address {address}", advice)
@@ -113,12 +117,18 @@ def check_metrics_address(metrics: MetricsConfig) -> Check:
     return Check("metrics", Verdict.OK, f"{found} is free")
 
 
-def _is_monitord(address: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(address, port, timeout=10)
+def _check_listener(address: str, port: int) -> Check:
+    """Who is it that listens there?"""
+    found, advice = f"{address}:{port}", "if it is no monitord, set another metrics.address"
+    connection = http.client.HTTPConnection(address, port, timeout=ANSWER_S)
     try:
         connection.request("GET", "/metrics")
-        return b"\nmonitord_" in connection.getresponse().read()
+        if b"\nmonitord_" in connection.getresponse().read():
+            return Check("metrics", Verdict.OK, f"{found} is served by a running monitord")
+    except TimeoutError:
+        return Check("metrics", Verdict.WARN, f"who listens on {found} did not answer in {ANSWER_S:g} s", advice)
     except (OSError, http.client.HTTPException):
-        return False
+        pass
     finally:
         connection.close()
+    return Check("metrics", Verdict.FAIL, f"something else listens on {found}", "set another metrics.address")

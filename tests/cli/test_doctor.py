@@ -348,6 +348,14 @@ class TestMetrics:
 
         assert Verdict.FAIL is found.verdict
 
+    def test_who_does_not_answer_in_time_may_be_a_monitord(self, monkeypatch):
+        monkeypatch.setattr(config_checks, "ANSWER_S", 0.1)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            found = config_checks.check_metrics_address(MetricsConfig(port=listener.getsockname()[1]))
+
+        assert Verdict.WARN is found.verdict
+        assert "did not answer in 0.1 s" in found.found
+
     def test_port_of_a_running_monitord_is_well(self):
         with serving(b"# HELP monitord_up .\nmonitord_up 1\n") as port:
             found = config_checks.check_metrics_address(MetricsConfig(port=port))

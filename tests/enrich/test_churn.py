@@ -44,7 +44,6 @@ class Watch:
         self.decoder = Decoder()
         self.wrong: list[str] = []
         self.told = self.begun = self.ended = 0
-        self.observing_s = 0.0
         self._gated = gated
         self._known = {gated.pid, os.getpid()}  # and those that were seen to begin
         wanted = self.context.interest() | interest("getppid")
@@ -107,9 +106,7 @@ class Watch:
 
     def _turn(self, drain) -> None:
         batch = self.decoder.decode(drain)
-        before = time.thread_time()
         self.context.observe(batch)
-        self.observing_s += time.thread_time() - before
         kinds, pids = batch.records["kind"], batch.records["pid"]
         self._known.update(pids[kinds == Kind.FORK].tolist())
         self.begun += int((kinds == Kind.FORK).sum())
@@ -151,13 +148,11 @@ def test_no_wrong_parent_no_wrong_name_and_nothing_is_left():
         watch.close()
         reap("churn")
     started = int(gated.process.stdout.read())
-    per_start_us = watch.observing_s / started * 1e6
 
     assert [] == watch.wrong[:5]
     assert 0 == lost == watch.decoder.missed
     assert STARTED <= started == watch.begun
     assert watch.told >= started * 0.7
-    assert per_start_us < 100  # 14 on a quiet machine
     watch.context._processes.sweep(1 << 62)
     assert before - 1 == watch.context.size  # the program itself was there before
 

@@ -1,7 +1,7 @@
 """Events: as raw bytes of a ring, as columns of a batch, and as one readable row."""
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
@@ -151,21 +151,12 @@ def texts_of(cell: bytes, more: bytes = b"") -> tuple[Captured, ...]:
     The strings of one record, read faster than numpy does.
 
     :param cell: the head cell.
-    :param more: the string data behind it.
+    :param more: the string data behind it, of all cells that arrived.
     """
-    return texts_in(_TEXT.iter_unpack(cell[_TEXT_AT:_TEXT_END]), cell[_DATA_AT:] + more)
-
-
-def texts_in(headers: Iterable[tuple[int, int, int]], data: bytes) -> tuple[Captured, ...]:
-    """
-    The strings of a record.
-
-    :param headers: rows of `monitord.abi.event.TEXT`.
-    :param data: of all cells that arrived.
-    """
+    data = cell[_DATA_AT:] + more
     texts = []
     at = 0
-    for size, source, flags in headers:
+    for size, source, flags in _TEXT.iter_unpack(cell[_TEXT_AT:_TEXT_END]):
         if source:
             whole = data[at : at + size]
             lost = len(whole) < size

@@ -101,6 +101,8 @@ def shown(problems: Iterable[Problem]) -> Iterable[str]:
 
 
 def _lines_of(file: Path) -> list[str]:
+    if not file.is_file():  # and no pipe, which would wait for a writer
+        return []
     try:
         return file.read_text("utf-8", "replace").split("\n")
     except OSError:

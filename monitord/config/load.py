@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import yaml
 
 from monitord.config.codes import Code
+from monitord.config.file import read_file
 from monitord.config.load_outputs import outputs_keys
 from monitord.config.outputs import OutputsConfig
 from monitord.config.schema import (
@@ -119,7 +120,7 @@ class _Reader:
     def compose(self) -> yaml.Node | None:
         """The file as YAML nodes, which know their line and column; None when it is empty or does not read."""
         try:
-            root: yaml.Node | None = yaml.compose(self._path.read_bytes(), yaml.SafeLoader)
+            root: yaml.Node | None = yaml.compose(read_file(self._path), yaml.SafeLoader)
         except OSError as err:
             self._report(None, Code.UNREADABLE, f"cannot read it: {err.strerror}; give another file with -c")
         except yaml.MarkedYAMLError as err:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import yaml
 
+from monitord.config.file import read_file
+
 
 def place_of(path: Path, name: str) -> tuple[int, int]:
     """
@@ -14,7 +16,7 @@ def place_of(path: Path, name: str) -> tuple[int, int]:
     :return: (0, 0) when it is not there any more.
     """
     try:
-        node = yaml.compose(path.read_bytes(), yaml.SafeLoader)
+        node = yaml.compose(read_file(path), yaml.SafeLoader)
     except (OSError, yaml.YAMLError):
         return 0, 0
     for key in name.split("."):

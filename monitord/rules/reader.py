@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from monitord.config.file import read_file
 from monitord.model.problem import Problem
 from monitord.rules.code import Code
 
@@ -171,7 +172,7 @@ def read(path: Path) -> tuple[list[Yaml], list[Problem]]:
     documents: list[Yaml] = []
     whole = Place(str(path))
     try:
-        source = SourceFile(str(path), path.read_bytes().decode("utf-8-sig"))
+        source = SourceFile(str(path), read_file(path).decode("utf-8-sig"))
     except OSError as err:
         return [], [whole.problem(Code.FILE, f"cannot read this file: {err.strerror}; check its path and mode")]
     except UnicodeDecodeError as err:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitord.config.file import read_file
 from monitord.config.load_outputs import wrong_header
 from monitord.config.outputs import HttpConfig
 from monitord.sinks.sockets import why
@@ -106,7 +107,7 @@ def read_headers(path: Path) -> tuple[Mapping[str, str], list[FileError]]:
     """The headers of a file, lines of ``Name: value``, and what is wrong with it."""
     headers, wrong = {}, []
     try:
-        lines = path.read_text("latin-1").splitlines()
+        lines = read_file(path).decode("latin-1").splitlines()
     except OSError as err:
         return {}, [FileError("headers_file", path, 0, _unreadable(err))]
     for number, line in enumerate(lines, 1):
@@ -131,7 +132,7 @@ def _empty_context() -> ssl.SSLContext:
 
 def _read(key: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as err:
         raise FileError(key, path, 0, _unreadable(err)) from err
 

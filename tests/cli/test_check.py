@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitord.sinks.http_files import NO_CERTIFICATE
+from tests.support.daemon import PATIENCE_S
 from tests.support.receiver import make_certificates
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,9 @@ def check(tmp_path):
             (tmp_path / f"{name}.yaml").write_text(text)
         environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
         command = [sys.executable, "-m", "monitord.cli.main", "check", *args]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+        )
 
     return run
 
@@ -97,6 +101,47 @@ def test_a_file_that_is_not_there_is_one_clear_message(check):
     assert 2 == done.returncode
     assert "none.yaml: R001 cannot read this file: No such file or directory" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class TestWhatIsNoRegularFile:
+    """Opening a pipe waits for a writer, and /dev/zero has no end."""
+
+    @pytest.fixture(params=["a pipe", "a socket", "a device"])
+    def kind(self, request, tmp_path):
+        path = tmp_path / "odd.yaml"
+        if request.param == "a pipe":
+            os.mkfifo(path)
+        elif request.param == "a socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(str(path))
+        else:
+            path.symlink_to("/dev/zero")
+        return request.param
+
+    def test_as_rules(self, check, kind):
+        done = check("odd.yaml")
+
+        expected = f"odd.yaml: R001 cannot read this file: it is {kind}, not a regular file; check its path and mode\n"
+        assert (2, expected + "1 mistake to put right\n") == (done.returncode, done.stderr)
+
+    def test_as_configuration(self, check, kind):
+        done = check("-c", "odd.yaml")
+
+        expected = f"odd.yaml: C001 cannot read it: it is {kind}, not a regular file; give another file with -c\n"
+        assert (2, expected) == (done.returncode, "".join(done.stderr.splitlines(keepends=True)[:1]))
+
+    @pytest.mark.parametrize("key", ["headers_file", "ca_file"])
+    def test_as_a_file_of_an_output(self, check, kind, key):
+        done = check("-c", "monitord.yaml", monitord=f"outputs: {{webhook: {{url: https://a/, {key}: odd.yaml}}}}\n")
+
+        assert 2 == done.returncode
+        assert f"C037 outputs.webhook.{key}: " in done.stderr
+        assert f"odd.yaml: it is {kind}, not a regular file\n" in done.stderr
+
+    def test_but_the_null_device_is_an_empty_file(self, check, tmp_path):
+        (tmp_path / "off.yaml").symlink_to(os.devnull)
+
+        assert 0 == check("good.yaml", "off.yaml", good=GOOD).returncode
 
 
 def test_a_line_with_tabs_keeps_the_caret_in_place(check):

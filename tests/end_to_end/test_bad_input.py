@@ -102,6 +102,14 @@ class TestConfiguration:
             place, "-c", "no.yaml"
         )
 
+    def test_a_pipe_is_not_waited_for(self, place):
+        (place / "monitord.yaml").unlink()
+        os.mkfifo(place / "monitord.yaml")
+
+        assert "monitord.yaml: C001 cannot read it: it is a pipe, not a regular file; give another file with -c" == (
+            refused(place)
+        )
+
     def test_a_file_that_the_daemon_may_not_read_is_named(self, place):
         (place / "monitord.yaml").chmod(0o600)
 

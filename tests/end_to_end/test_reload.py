@@ -1,5 +1,6 @@
 """SIGHUP: new rules and outputs while events flow."""
 
+import os
 import time
 from contextlib import contextmanager
 
@@ -157,6 +158,19 @@ class TestWatchUnderLoad:
             daemon.wait_for("READY=1", 3)
 
             assert 1 == daemon.scrape().value("monitord_config_last_reload_successful")
+
+
+def test_a_pipe_in_place_of_the_rules_is_refused_and_the_old_ones_stay(tmp_path, opened):
+    with running(tmp_path, opened.scope, configured(tmp_path, NARROW)) as daemon:
+        (tmp_path / "rules.yaml").unlink()
+        os.mkfifo(tmp_path / "rules.yaml")
+        daemon.reload()
+        opened.run("! cat /nowhere/7 2>&1")
+        daemon.settle()
+
+        assert ["narrow /nowhere/7"] == outputs_of(daemon.alerts())
+    assert f"{tmp_path}/rules.yaml: R001 cannot read this file: it is a pipe, not a regular file" in daemon.log
+    assert "reload refused, 1 to correct; the old configuration and rules stay" in daemon.log
 
 
 class TestBadFilesLeftOut:

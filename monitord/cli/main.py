@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from monitord import __version__
 from monitord.abi.arch import UnknownMachineError
 from monitord.cli.late import import_late
+from monitord.service.signals import hold
 
 COMMANDS = ("run", "check", "rules", "explain", "record", "test", "status", "doctor", "syscalls", "fields")
 """In the order of the help; each is the module of that name here, with ``add_parser``."""
@@ -41,8 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: words behind ``monitord``; None for this process's own.
     :return: the exit code.
     """
-    _open_streams()
     words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["run"]:  # what it imports takes a while
+        hold()
+    _open_streams()
     parser = argparse.ArgumentParser(
         prog="monitord",
         description=_DESCRIPTION,

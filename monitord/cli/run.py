@@ -105,6 +105,11 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until a signal ends it."""
+    with SignalQueue() as signals:
+        return _run(args, signals)
+
+
+def _run(args: argparse.Namespace, signals: SignalQueue) -> int:
     begin_s, begin_ns = time.monotonic(), time.time_ns()
     gc.disable()  # until `_relieve_collector`
     start_logging(sys.stderr)
@@ -116,50 +121,52 @@ def run(args: argparse.Namespace) -> int:
         _log.log(logging.WARNING if problem.warning else logging.ERROR, "%s", problem)
     if errors(problems):
         return USER_MUST_FIX
+    if signals.stop:
+        _log.info("%s: stopping", signals.stop.name)
+        return 0
     telemetry = Telemetry()
-    with SignalQueue() as signals:
+    try:
+        notify = notifier()
+        assembly = Assembly(path, overrides, config, rules, table, telemetry, drop)
+    except START_ERRORS as error:
+        return cannot_start(error)
+    if assembly.server:
+        assembly.server.start()
+    status = assembly.status
+    control = open_control(config.control, {"status": status.document}, status.sample)
+    if control:
+        control.start()
+
+    last_run = LastRun(note_path(), assembly.totals)
+
+    def ready() -> None:
+        last_run.start()
+        if missing := refusal():
+            why = f"{TRACEFS / CALLS}: {missing.strerror}; see `monitord doctor`"
+            _log.info("system calls newer than the shipped table have no names: %s", why)
+        _log.info("%s, ready after %.1f s", assembly.summary, time.monotonic() - begin_s)
+
+    watch = FileWatch(assembly.watched, begin_ns)
+
+    def reload() -> Sequence[Problem]:
+        watch.begin()
         try:
-            notify = notifier()
-            assembly = Assembly(path, overrides, config, rules, table, telemetry, drop)
-        except START_ERRORS as error:
-            return cannot_start(error)
-        if assembly.server:
-            assembly.server.start()
-        status = assembly.status
-        control = open_control(config.control, {"status": status.document}, status.sample)
-        if control:
-            control.start()
-
-        last_run = LastRun(note_path(), assembly.totals)
-
-        def ready() -> None:
-            last_run.start()
-            if missing := refusal():
-                why = f"{TRACEFS / CALLS}: {missing.strerror}; see `monitord doctor`"
-                _log.info("system calls newer than the shipped table have no names: %s", why)
-            _log.info("%s, ready after %.1f s", assembly.summary, time.monotonic() - begin_s)
-
-        watch = FileWatch(assembly.watched, begin_ns)
-
-        def reload() -> Sequence[Problem]:
-            watch.begin()
-            try:
-                return assembly.reload()
-            finally:
-                watch.end()
-                # Rules that are in force no more are full of cycles: each reload would leave 2 MB behind. 3 ms.
-                gc.collect()
-
-        _relieve_collector()
-        try:
-            return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
-        except LoadError as error:  # the programs were loaded, and cannot be attached
-            return cannot_start(error)
+            return assembly.reload()
         finally:
-            if control:
-                control.close()
-            last_run.stopped()
-            assembly.close()
+            watch.end()
+            # Rules that are in force no more are full of cycles: each reload would leave 2 MB behind. 3 ms.
+            gc.collect()
+
+    _relieve_collector()
+    try:
+        return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
+    except LoadError as error:  # the programs were loaded, and cannot be attached
+        return cannot_start(error)
+    finally:
+        if control:
+            control.close()
+        last_run.stopped()
+        assembly.close()
 
 
 def cannot_start(error: Exception) -> int:

@@ -16,6 +16,15 @@ HANDLED = STOP | {RELOAD, REOPEN}
 _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 
+def hold() -> None:
+    """
+    The signals of the service wait from now on until a `SignalQueue` is entered.
+
+    Each of them would end the process meanwhile. Threads that are started meanwhile never take one.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+
+
 class SignalQueue:
     """
     Collects the signals of the service while entered; one per process, in the main thread.
@@ -31,6 +40,7 @@ class SignalQueue:
         self._old_fd = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
         self._came: dict[signal.Signals, None] = {}
         self._old: dict[signal.Signals, _Handler] = {number: signal.signal(number, self._note) for number in HANDLED}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -39,6 +49,11 @@ class SignalQueue:
         signal.set_wakeup_fd(self._old_fd)
         self._read.close()
         self._write.close()
+
+    @property
+    def stop(self) -> signal.Signals | None:
+        """The first `STOP` signal that came and was not waited for yet."""
+        return next((number for number in self._came if number in STOP), None)
 
     def wait(self, timeout_s: float) -> list[signal.Signals]:
         """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.watched import python
-from tests.support.daemon import COMMAND, PATIENCE_S, configured, environment, running, shell, until
+from tests.support.daemon import COMMAND, PATIENCE_S, Daemon, configured, environment, running, shell, until
 
 pytestmark = pytest.mark.bpf
 
@@ -84,6 +84,39 @@ class TestSigtermUnderLoad:
 
         assert admitted == judged + lost
         assert len(daemon.alerts()) == written
+
+
+class TestBeforeItIsReady:
+    """Its libraries are not all loaded when the signal comes: no handler is in place yet."""
+
+    @pytest.fixture
+    def starting(self, tmp_path):
+        daemon = Daemon(tmp_path, f"pid:{os.getpid()}", configured(tmp_path, RULES), {}, ())
+        loaded = Path(f"/proc/{daemon.process.pid}/maps")
+        until(lambda: "numpy" in loaded.read_text())
+        yield daemon
+        daemon.close()
+
+    def test_sighup_is_a_reload_when_it_watches(self, starting):
+        starting.send(signal.SIGHUP)
+        starting.wait_for("READY=1", 2)
+
+        assert 1 == starting.scrape().value("monitord_config_last_reload_successful")
+        assert 1 == starting.log.count("rules: no change, 1 are on")
+
+    def test_sigusr1_is_no_end(self, starting):
+        starting.send(signal.SIGUSR1)
+
+        starting.wait_for("READY=1")
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_stop_is_a_clean_one_that_does_not_wait_for_the_start(self, starting, number):
+        starting.send(signal.SIGHUP)
+        starting.send(number)
+        code = starting.process.wait(PATIENCE_S)
+
+        assert (0, 0) == (code, starting.told("READY=1")), starting.log
+        assert f"{number.name}: stopping\n" in starting.log
 
 
 def test_ctrl_c_while_programs_are_compiled_is_a_stop(tmp_path):

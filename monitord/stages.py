@@ -110,6 +110,14 @@ class BulkSink(Sink[Item], Protocol[Item]):
         """
 
 
+@runtime_checkable
+class PipedSink(Sink[Item], Protocol[Item]):
+    """A sink whose alerts are read later than they are written, and perhaps never."""
+
+    def unread(self) -> int:
+        """How many of those written have not been read yet; never more than before but by a write."""
+
+
 class SinkError(Exception):
     """A sink could not write; the message says what and where."""
 

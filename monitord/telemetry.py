@@ -53,7 +53,7 @@ class SinkCounts:
     """
     Alerts of one sink; its `SinkWorker` writes.
 
-    :ivar written: alerts that arrived.
+    :ivar written: alerts that arrived; of `program` those that it has read.
     :ivar failed: attempts that did not succeed; an alert that is tried again can fail more than once.
     :ivar dropped: alerts given up.
     :ivar resent: alerts written again although the time before may have succeeded.

@@ -45,6 +45,7 @@ class Program:
         self._child: subprocess.Popen[bytes] | None = None
         self._sent: deque[bytes] = deque()  # the last lines, as many as may still be in the pipe
         self._again: deque[bytes] = deque()  # lines that a program before had not read
+        self._begun_bytes = 0  # of a line that is in the pipe in part, behind those of `_sent`
         self._started_s = float("-inf")
         self._pause_s = FIRST_PAUSE_S
         self._child = self._start()
@@ -67,6 +68,11 @@ class Program:
     def reopen(self) -> None:
         """The program keeps running."""
 
+    def unread(self) -> int:
+        """Those in the pipe, and those that are to be written again."""
+        child = self._child
+        return len(self._again) + (len(self._left_in(child.stdin.fileno())) if child and child.stdin else 0)
+
     def close(self) -> None:
         """
         End the input, wait for the program to end, and see to it that it does.
@@ -87,7 +93,7 @@ class Program:
             child.stdin.close()
             _end(child)
             if pipe is not None:
-                unread += len(self._unread(pipe))
+                unread += len(self._left_in(pipe))
         if unread:
             raise UnreadError(
                 unread, f"{self._config.command[0]} has ended{_how(child)} and left {amount(unread, 'alert')} unread"
@@ -115,16 +121,17 @@ class Program:
         self._started_s = now_s
         if self._child is not None:
             assert self._child.stdin
-            self._again.extendleft(reversed(self._unread(self._child.stdin.fileno())))
+            self._again.extendleft(reversed(self._left_in(self._child.stdin.fileno())))
             self._sent.clear()
+            self._begun_bytes = 0
             self._child.stdin.close()
             self._child = None
         self._child = self._start()
         return self._child
 
-    def _unread(self, fd: int) -> list[bytes]:
+    def _left_in(self, fd: int) -> list[bytes]:
         """The lines of which something is still in the pipe; Linux keeps it until the last end is closed."""
-        left = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
+        left = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0] - self._begun_bytes
         unread: list[bytes] = []
         for line in reversed(self._sent):
             if left <= 0:
@@ -142,6 +149,7 @@ class Program:
         while rest:
             try:
                 rest = rest[os.write(fd, rest) :]
+                self._begun_bytes = len(line) - len(rest)
                 end_s = time.monotonic() + self._config.timeout_s
                 continue
             except BlockingIOError:
@@ -156,6 +164,7 @@ class Program:
                     f"{self._config.command[0]} has not read for {self._config.timeout_s} s; it is started anew"
                 )
             poll.poll(wait_s * 1000)
+        self._begun_bytes = 0
         self._sent.append(line)
         kept = sum(map(len, self._sent))
         while kept - len(self._sent[0]) >= PIPE_BYTES:

@@ -9,13 +9,16 @@ from typing import Generic, TypeVar
 
 from monitord.model.alert import Alert
 from monitord.sinks.backlog import Backlog
-from monitord.stages import BulkSink, RefusedError, Sink, SinkError, UnreadError, UnsureError
+from monitord.stages import BulkSink, PipedSink, RefusedError, Sink, SinkError, UnreadError, UnsureError
 from monitord.telemetry import Telemetry
 
 Item = TypeVar("Item")
 
 MOST = 64
 """Alerts that are written at once, to a sink that can."""
+
+_READ_S = 0.1
+"""How often a sink is asked what was read, while something was not."""
 
 _CLOSING_S = 0.1
 """What a sink gets to close behind the deadline; enough for any that is not stuck."""
@@ -58,6 +61,7 @@ class SinkWorker(Generic[Item]):
         self._refusing = False
         self._deadline_s: float | None = None
         self._lost: int | None = None
+        self._unread = 0  # handed to a `PipedSink`, and neither written nor dropped yet
         # A daemon thread: one that hangs in a write must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
 
@@ -115,19 +119,20 @@ class SinkWorker(Generic[Item]):
         Wait for the end that `finish` asked for, but hardly longer than its deadline.
 
         :return: alerts that were neither written nor kept for the next start, the one included that the sink may hang
-            in, and those that nobody read.
+            in, and those that nobody has read.
         """
         assert self._deadline_s is not None, "finish() comes first"
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()) + _CLOSING_S)
         for name, queue in self._queues.items():
             self._telemetry.forget_queue(name, queue.depth)
-        return self._lost if self._lost is not None else self._backlog.in_memory()
+        return (self._lost if self._lost is not None else self._backlog.in_memory()) + self._unread
 
     def _run(self) -> None:
         retry_s = 0.0  # how long the sink is left alone; 0 while it works
         while self._wait(retry_s):
             if self._reopen:
                 self._reopen_sink()
+            self._count_written(0)
             with self._changed:
                 if not self._backlog.ready():
                     continue
@@ -140,8 +145,21 @@ class SinkWorker(Generic[Item]):
         try:
             self._sink.close()
         except UnreadError as err:
+            self._unread -= err.alerts
             self._lose(err.alerts)
             self._log.error("%s: %s", self._sink.name, err)
+        self._counts.written += self._unread
+        self._unread = 0
+
+    def _count_written(self, alerts: int) -> None:
+        """
+        Count what was written: when it was read, where that is later.
+
+        :param alerts: those that the sink has just taken.
+        """
+        unread = self._sink.unread() if isinstance(self._sink, PipedSink) else 0
+        self._counts.written += self._unread + alerts - unread
+        self._unread = unread
 
     def _lose(self, alerts: int) -> None:
         with self._changed:
@@ -161,7 +179,7 @@ class SinkWorker(Generic[Item]):
                     wait_s = min(wait_s, max(0.0, deadline_s - time.monotonic()))
                 self._changed.wait_for(lambda: self._reopen or self._deadline_s != deadline_s, wait_s)
             else:
-                self._changed.wait_for(self._something_to_do, self._left_s())
+                self._changed.wait_for(self._something_to_do, self._longest_wait_s())
             if self._deadline_s is None:
                 return True
             return len(self._backlog) > 0 and time.monotonic() < self._deadline_s
@@ -172,8 +190,11 @@ class SinkWorker(Generic[Item]):
         # What is on its way to the disk is waited for, also at the end.
         return self._deadline_s is not None and not len(self._backlog)
 
-    def _left_s(self) -> float | None:
-        return None if self._deadline_s is None else max(0.0, self._deadline_s - time.monotonic())
+    def _longest_wait_s(self) -> float | None:
+        waits_s = [_READ_S] if self._unread else []
+        if self._deadline_s is not None:
+            waits_s.append(max(0.0, self._deadline_s - time.monotonic()))
+        return min(waits_s, default=None)
 
     def _reopen_sink(self) -> None:
         self._reopen = False
@@ -216,7 +237,7 @@ class SinkWorker(Generic[Item]):
             self._singly = 0
             self._log.exception("%s: an alert could not be written", self._sink.name)
             return 1
-        self._counts.written += len(items)
+        self._count_written(len(items))
         self._singly = max(0, self._singly - 1)
         self._refusing = False
         if retrying:

@@ -240,12 +240,12 @@ class TestEnd:
         with running(tmp_path, opened.scope, config) as daemon:
             opens(opened, 1, 2, 3)
             daemon.settle()
-            until(lambda: daemon.scrape().value("monitord_alerts_total", sink="program") == 3)
+            until(lambda: daemon.scrape().value("monitord_queue_depth", queue="program") == 0)
             code = daemon.stop()
 
         assert 0 == code
         assert "error: program: /bin/sleep has ended by signal 15 and left 3 alerts unread\n" in daemon.log
-        assert "; 3 alerts, written: alert_log 3, program 3; dropped: program 3\n" in daemon.log
+        assert "; 3 alerts, written: alert_log 3, program 0; dropped: program 3\n" in daemon.log
 
     def test_a_program_ends_with_the_daemon(self, tmp_path, opened):
         config = configured(tmp_path, RULES, outputs={"program": {"command": ["/bin/cat"]}})

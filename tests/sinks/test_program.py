@@ -156,6 +156,21 @@ class TestTrouble:
         assert sent > 30
         assert [str(number) for number in range(sent + 1)] == rules()
 
+    def test_what_it_had_read_before_is_not_written_again(self, program, out, rules, tmp_path):
+        """A line that is in the pipe in part is behind all others: it was taken for one of them."""
+        sink = program(
+            "for line in 1 2 3; do read -r line; printf '%s\\n' \"$line\"; done; exec sleep 600", timeout_s=1
+        )
+        for rule in "abc":
+            sink.write(make_alert(rule=rule))
+        until(lambda: len(out()) == 3)
+        assert "/bin/sh has not read for 1 s; it is started anew" == trouble_of(sink, rule="d", output="x" * 100_000)
+        (tmp_path / "script").write_text(COPY)
+        written_at_last(sink, rule="d")
+        sink.close()
+
+        assert list("abcd") == rules()
+
     def test_so_is_what_it_has_started(self, program, tmp_path):
         """Each that stayed would be one task less for the daemon, whose TasksMax they share."""
         sink = program("sleep 600 & exec sleep 600", timeout_s=1)

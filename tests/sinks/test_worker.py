@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from monitord.config.outputs import ProgramConfig
 from monitord.model.alert import Alert
 from monitord.sinks.alert_log import AlertLog
 from monitord.sinks.backlog import Backlog
 from monitord.sinks.console import Console
+from monitord.sinks.program import Program
 from monitord.sinks.worker import MOST, SinkWorker
 from monitord.stages import SinkError
 from monitord.telemetry import Telemetry
@@ -284,6 +286,49 @@ class TestReopen:
         end(worker)
 
         assert ["a"] == rules(path)
+
+
+class TestOfAProgram:
+    """It takes two lines byte by byte when it is told to, and ends when its input does, or waits to be killed."""
+
+    @pytest.fixture
+    def reader(self, tmp_path):
+        def reader(end: str) -> Program:
+            gate = tmp_path / "gate"
+            script = f"while [ ! -e {gate} ]; do sleep 0.01; done; read -r line; read -r line; {end}"
+            return Program(ProgramConfig(("/bin/sh", "-c", script)))
+
+        return reader
+
+    def test_an_alert_counts_when_it_is_read(self, start, reader, telemetry, tmp_path):
+        worker = start(reader("exec cat >/dev/null"))
+        for _ in range(5):
+            worker.put(make_alert())
+        counts = telemetry.sinks["program"]
+        until(lambda: not telemetry.queues["program"].depth())
+        before = counts.written
+        (tmp_path / "gate").touch()
+        until(lambda: counts.written == 5)
+
+        assert (0, 0, 5, 0) == (before, end(worker), counts.written, counts.dropped)
+
+    def test_and_once_if_it_never_is(self, start, reader, telemetry, tmp_path):
+        worker = start(reader("exec sleep 600"))
+        for _ in range(5):
+            worker.put(make_alert())
+        counts = telemetry.sinks["program"]
+        (tmp_path / "gate").touch()
+        until(lambda: counts.written == 2)
+
+        assert (3, 2, 3) == (end(worker), counts.written, counts.dropped)
+
+    def test_nor_is_it_forgotten_when_the_program_takes_longer_to_end_than_it_may(self, start, reader, telemetry):
+        worker = start(reader("exec sleep 600"))
+        for _ in range(5):
+            worker.put(make_alert())
+        until(lambda: not telemetry.queues["program"].depth())
+
+        assert 5 == end(worker, after_s=0.05)
 
 
 class TestEnd:

@@ -14,6 +14,8 @@ Moves kept of a directory, some 150 bytes each: a program that walks a tree make
 event from before all of them is told that it comes late.
 """
 
+Moves = tuple[tuple[int, Value | None], ...]
+
 
 class Directory:
     """
@@ -24,7 +26,7 @@ class Directory:
 
     __slots__ = ("moves",)
 
-    def __init__(self, moves: tuple[tuple[int, Value | None], ...] = ()) -> None:
+    def __init__(self, moves: Moves = ()) -> None:
         self.moves = moves
 
     def inherited(self) -> "Directory":

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from monitord.enrich.directory import Directory
+from monitord.enrich.directory import Directory, Moves
 from monitord.enrich.joined import Joined
 from monitord.enrich.program import Program
 from monitord.model.process import Process
@@ -30,6 +30,19 @@ class Phase(NamedTuple):
     program: Program | None
 
 
+class Described(NamedTuple):
+    """
+    What was said of a process, and while what holds: the phase it is in, and where it went.
+
+    :ivar since_ns: of both.
+    """
+
+    since_ns: int
+    phase: Phase
+    moves: Moves
+    process: Process
+
+
 class Entry:
     """
     One process.
@@ -39,7 +52,7 @@ class Entry:
     :ivar parent: the key of that parent; None when it was not known.
     :ivar directory: the working directory; the same object where processes share it.
     :ivar joined: its cgroups v1, which it has from the process that it is a copy of; None until they are asked for.
-    :ivar described: what was last said of it, and of which of its phases.
+    :ivar described: what was last said of it, if that can be said again.
     :ivar gone: /proc does not have it any more: it is not asked again.
     :ivar ended_ns: 0 while it lives.
     :ivar children: entries whose `parent` it is.
@@ -69,7 +82,7 @@ class Entry:
         self.phases = [phase]
         self.directory = directory or Directory()
         self.joined: Joined | None = None
-        self.described: tuple[Phase | None, Process] | None = None
+        self.described: Described | None = None
         self.gone = False
         self.ended_ns = 0
         self.children = 0
@@ -93,6 +106,12 @@ class Entry:
             if phase.since_ns <= ts_ns:
                 return phase, False
         return None, False
+
+    def describe(self, process: Process) -> None:
+        """Remember what is said of it as it is now."""
+        phase, moves = self.phases[-1], self.directory.moves
+        since_ns = max(phase.since_ns, moves[-1][0]) if moves else phase.since_ns
+        self.described = Described(since_ns, phase, moves, process)
 
     def enter(self, phase: Phase) -> None:
         """Note a change; those of one process may come again, or late."""

@@ -149,12 +149,18 @@ class Lineage:
 
         :param comm: what it was called then. Called otherwise now, it executes something else, or may.
         """
+        said = entry.described
+        if (
+            said is not None
+            and said.phase is entry.phases[-1]
+            and said.moves is entry.directory.moves
+            and said.since_ns <= ts_ns
+            and said.process.comm == comm
+            and said.process.ppid == ppid
+        ):
+            return said.process
         phase, latest = entry.at(ts_ns)
         where, unmoved = entry.directory.at(ts_ns)
-        if entry.described is not None:
-            of_phase, said = entry.described
-            if of_phase is phase and said.comm == comm and said.cwd == where and said.ppid == ppid:
-                return said
         facts = phase.program.facts() if phase is not None and phase.program is not None else _UNTOLD
         argv, exepath = facts.argv, facts.executable
         cwd: Value = Missing.LATE if where is None else where
@@ -183,8 +189,8 @@ class Lineage:
             if isinstance(cwd, str):
                 entry.directory.learn(cwd)
         process = Process(ProcessKey(entry.key[0], entry.start_ns), comm, ppid, argv, exepath, cwd)
-        if told:
-            entry.described = phase, process
+        if told and latest and unmoved and (entry.gone or isinstance(cwd, str)):
+            entry.describe(process)
         return process
 
     def _now(self, entry: Entry) -> Snapshot | Missing:

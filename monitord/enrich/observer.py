@@ -1,11 +1,11 @@
 """What the process table learns from each batch: processes that begin, execute, change and end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.abi.event import CELL, CELL_BYTES, NO_ARGUMENT, Flag, Kind, TextFlag
+from monitord.abi.event import CELL_BYTES, NO_ARGUMENT, Flag, Kind, TextFlag
 from monitord.abi.reader import reader
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.entry import Entry, Phase
@@ -33,15 +33,15 @@ _CALLS = {
 }
 
 
-_RECORD = reader(
-    *("kind", "abi", "flags", "nr", "ts_ns", "ret", "args", "start_ns", "pid", "tid", "ppid", "comm", "parent_comm"),
-    args=3,
-)
-"""Numpy takes longer for few records, column by column, and as long for many."""
+# What is not unpacked costs nothing. Numpy takes longer for few records, column by column, and as long for many.
+_BEGIN = reader("flags", "ts_ns", "args", "start_ns", "pid", "ppid", "comm", "parent_comm", args=3)
+_END = reader("ts_ns", "start_ns", "pid", "comm")
+_TOLD = reader("abi", "flags", "nr", "ts_ns", "ret", "args", "start_ns", "pid", "tid", "ppid", "comm", args=1)
 
 # Comparing with a member of an enumeration takes three times as long.
-_FORK, _EXIT, _JOIN = int(Kind.FORK), int(Kind.EXIT), int(Kind.JOIN)
+_FORK, _EXIT = int(Kind.FORK), int(Kind.EXIT)
 _CALL = int(Kind.EVENT)
+_OF_CALLERS = frozenset((_CALL, int(Kind.JOIN)))
 _NOT_RETURNED = int(Flag.UNFINISHED | Flag.NO_RETURN)
 
 FEW = 64
@@ -86,7 +86,7 @@ class Observer:
             return
         # By the time of the first: the events of those that end within this batch have still to be judged.
         self._processes.sweep(int(batch.records["ts_ns"][0]))
-        self._learn(batch, range(len(batch)) if len(batch) <= FEW else self._telling(batch, kinds))
+        self._learn(batch, kinds, range(len(batch)) if len(batch) <= FEW else self._telling(batch, kinds))
 
     def _telling(self, batch: EventBatch, kinds: bytes) -> list[int]:
         """The rows that something is learned from, among others."""
@@ -98,42 +98,52 @@ class Observer:
         ).tolist()
         return rows
 
-    def _learn(self, batch: EventBatch, rows: Sequence[int]) -> None:
-        cells = batch.records.view(CELL)
-        data = (cells if len(rows) == len(cells) else cells[rows]).tobytes()
-        processes, roles = self._processes, self._roles
-        for at, record in enumerate(_RECORD.iter_unpack(data)):
-            kind, abi, flags, nr, ts_ns, ret, arg, copy_ns, mother_ns, start_ns, pid, tid, ppid, comm, above = record
-            if kind == _CALL and (ret or (abi, nr) not in roles or flags & _NOT_RETURNED):
-                continue
-            comm = comm.rstrip(b"\0")
-            if kind == _FORK:
-                mother = (ppid, mother_ns, above.rstrip(b"\0"))
-                processes.fork(ts_ns, pid, start_ns, comm, mother, (arg, copy_ns), flags)
+    def _learn(self, batch: EventBatch, kinds: bytes, rows: Iterable[int]) -> None:
+        data = batch.records.tobytes()
+        processes = self._processes
+        for row in rows:
+            kind = kinds[row]
+            if kind in _OF_CALLERS:
+                self._told(batch, row, kind, data)
             elif kind == _EXIT:
-                entry = processes.get(pid, start_ns)
-                if entry is not None:
-                    processes.rename(entry, ts_ns, comm)
-                    processes.end(entry, ts_ns)
-            elif kind in (_CALL, _JOIN):
-                row = rows[at]
-                entry = processes.get(pid, start_ns) or self.adopt(pid, start_ns, ppid, comm)
-                if kind == _JOIN:
-                    self._join(entry, batch.event(row))
-                    continue
-                cell, more = data[at * CELL_BYTES : (at + 1) * CELL_BYTES], batch.overflow.get(row, b"")
-                role = roles[abi, nr]
-                if role == _EXEC:
-                    processes.execute(entry, ts_ns, comm, Program(None, cell, more))
-                elif role == _NAME:
-                    if arg & 0xFFFF_FFFF == PR_SET_NAME:
-                        processes.rename(entry, ts_ns, comm)
-                elif role == _MOVE:
-                    entry.directory.moved(ts_ns, texts_of(cell, more))
-                elif role == _ROOT:
-                    entry.directory.move(ts_ns, None)
-                elif role == _UNSHARE and pid == tid and arg & CLONE_FS:
-                    entry.directory = entry.directory.unshared()
+                ts_ns, start_ns, pid, comm = _END.unpack_from(data, row * CELL_BYTES)
+                processes.exit(ts_ns, pid, start_ns, comm.rstrip(b"\0"))
+            elif kind == _FORK:
+                flags, ts_ns, copied, copied_ns, mother_ns, start_ns, pid, ppid, comm, above = _BEGIN.unpack_from(
+                    data, row * CELL_BYTES
+                )
+                mother = (ppid, mother_ns, above.rstrip(b"\0"))
+                processes.fork(ts_ns, pid, start_ns, comm.rstrip(b"\0"), mother, (copied, copied_ns), flags)
+
+    def _told(self, batch: EventBatch, row: int, kind: int, data: bytes) -> None:
+        """What a call says, or a process that has joined a cgroup v1."""
+        begin = row * CELL_BYTES
+        abi, flags, nr, ts_ns, ret, arg, start_ns, pid, tid, ppid, comm = _TOLD.unpack_from(data, begin)
+        role = None
+        if kind == _CALL:
+            if ret or flags & _NOT_RETURNED:
+                return
+            role = self._roles.get((abi, nr))
+            if role is None:
+                return
+        processes, comm = self._processes, comm.rstrip(b"\0")
+        entry = processes.get(pid, start_ns) or self.adopt(pid, start_ns, ppid, comm)
+        if role is None:
+            self._join(entry, batch.event(row))
+        elif role == _NAME:
+            if arg & 0xFFFF_FFFF == PR_SET_NAME:
+                processes.rename(entry, ts_ns, comm)
+        elif role == _ROOT:
+            entry.directory.move(ts_ns, None)
+        elif role == _UNSHARE:
+            if pid == tid and arg & CLONE_FS:
+                entry.directory = entry.directory.unshared()
+        else:
+            cell, more = data[begin : begin + CELL_BYTES], batch.overflow.get(row, b"")
+            if role == _EXEC:
+                processes.execute(entry, ts_ns, comm, Program(None, cell, more))
+            else:
+                entry.directory.moved(ts_ns, texts_of(cell, more))
 
     def _join(self, entry: Entry, event: Event) -> None:
         path = event.captured(NO_ARGUMENT)

@@ -173,6 +173,18 @@ class ProcessTable:
             entry.ended_ns = ts_ns or 1
             self._ended.append(entry)
 
+    def exit(self, ts_ns: int, pid: int, start_ns: int, comm: bytes) -> None:
+        """
+        A process ends, if it is known.
+
+        :param comm: what it was called.
+        """
+        entry = self._entries.get((pid, start_ns // self.tick_ns))
+        if entry is not None:
+            if entry.phases[-1].comm != comm:
+                self.rename(entry, ts_ns, comm)
+            self.end(entry, ts_ns)
+
     def sweep(self, now_ns: int) -> None:
         """
         Forget those that ended a while ago and have no descendants.

@@ -1,12 +1,14 @@
 """Records read one by one: numpy takes ten times as long for one of them."""
 
 import struct
+from functools import cache
 
 from monitord.abi.event import CELL_BYTES, EVENT
 
 _CODES = {"u1": "B", "u2": "H", "u4": "I", "i4": "i", "u8": "Q", "i8": "q", "S16": "16s"}
 
 
+@cache
 def reader(*names: str, args: int = 6) -> struct.Struct:
     """
     Unpacks some fields of a cell.

@@ -1,10 +1,11 @@
 """The value of a field, or of a transformed field, for rows of a group: read from columns where these tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from monitord.detect.codebook import Codebook
 from monitord.detect.group import Group
 from monitord.detect.number import numbers_of
 from monitord.detect.origin import Origin, origin_of
@@ -46,14 +47,14 @@ class _OfNumber:
 class _OfPart:
     """What follows from one part of the record is worked out once per distinct part."""
 
-    def __init__(self, operand: Operand, part: Part, origin: Origin) -> None:
+    def __init__(self, operand: Operand, book: Codebook, origin: Origin) -> None:
         self._operand = operand
-        self._part = part
+        self._book = book
         self._origin = origin
         self._known: dict[int, Value | None] = {}
 
     def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
-        codes = group.codes(self._part)[0][np.asarray(rows, np.intp)].tolist()
+        codes = group.codes(self._book).of(rows)
         known = self._known
         values = []
         for code, row in zip(codes, rows, strict=True):
@@ -66,7 +67,7 @@ class _OfPart:
     def _ask(self, group: Group, row: int) -> Value | None:
         """The value of all rows with this part; None when the part alone does not decide."""
         if self._origin.tells is not None and isinstance(self._operand, FieldRef):
-            told = self._origin.tells(group.keys(self._part)[row])
+            told = self._origin.tells(group.keys(self._book)[row])
             if told is not None:
                 return told
         if self._origin.decides is not None and not self._origin.decides(group.event(row)):
@@ -103,12 +104,12 @@ class _OfEvent:
         return [group.value(self._operand, row) for row in rows]
 
 
-def column_of(operand: Operand, syscall: Syscall | None, parts: Mapping[Part, Part], trees: Trees) -> Column:
+def column_of(operand: Operand, syscall: Syscall | None, book_of: Callable[[Part], Codebook], trees: Trees) -> Column:
     """
     The column of an operand for one call.
 
     :param syscall: None for a call outside the table, of which columns tell nothing.
-    :param parts: those that are in use, by themselves: one object is found faster than equal ones.
+    :param book_of: where the values of a part are numbered.
     """
     if operand == _TREE:
         return _OfTree(trees)
@@ -120,4 +121,4 @@ def column_of(operand: Operand, syscall: Syscall | None, parts: Mapping[Part, Pa
     origin = origins.pop() if len(origins) == 1 else None
     if origin is None or origin.part is None or origin.momentary:
         return _OfEvent(operand)
-    return _OfPart(operand, parts.get(origin.part, origin.part), origin)
+    return _OfPart(operand, book_of(origin.part), origin)

@@ -5,9 +5,6 @@ from itertools import repeat
 from time import perf_counter
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from monitord.abi.arch import Abi
 from monitord.detect.group import Group
 from monitord.detect.mask import rows_of
@@ -89,29 +86,24 @@ class Correlator:
         """The rule whose correlation looks at these events."""
         return self._rules[planned.tracker]
 
-    def collect(self, planned: PlannedBase, group: Group, rows: NDArray[np.intp]) -> None:
-        """
-        Take in the events of a group that a correlation looks at.
-
-        :param rows: (n,) where the rows of the group are in the batch.
-        """
+    def collect(self, planned: PlannedBase, group: Group) -> None:
+        """Take in the events of a group that a correlation looks at."""
         before = perf_counter()
         yes, possible = group.verdict(planned.judge)
         held = list(rows_of(possible)) if possible else []
         if yes != possible:
             held = [row for row in held if group.holds(planned.judge, row)]
         if held:
-            index = np.asarray(held, np.intp)
             keys: Iterable[tuple[Value, ...]] = repeat(())
             if planned.keys:
                 keys = zip(*(column.values(group, held) for column in planned.keys), strict=True)
             self._hits.extend(
                 map(
                     _Hit,
-                    rows[index].tolist(),
+                    map(group.rows.__getitem__, held),
                     repeat(planned.tracker),
                     repeat(planned.position),
-                    group.batch.records["ts_ns"][index].tolist(),
+                    group.ts_ns(held),
                     keys,
                     planned.field.values(group, held) if planned.field else repeat(0),
                     repeat(group),

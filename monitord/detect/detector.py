@@ -8,10 +8,9 @@ from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
-from monitord.detect.codebook import Ledger
+from monitord.detect.codebook import FEW, Ledger
 from monitord.detect.correlator import Correlator
 from monitord.detect.group import Group
 from monitord.detect.maker import AlertMaker
@@ -109,13 +108,12 @@ class RuleDetector:
             self._ledger = Ledger(self._memory_bytes)
         found: list[_Found] = []
         for abi, nr, rows in _calls(batch):
-            of_call = batch if len(rows) == len(batch) else batch.take(rows)
-            plan = self._plan(abi, nr, of_call)
-            group = Group(of_call, self._context, self._catalogue, plan.codebooks)
+            group = Group(batch, rows, self._context, self._catalogue)
+            plan = self._plan(abi, nr, group)
             unjudged: set[int] = set()
             for row, alert in self._judge_group(plan, group, lost, unjudged):
-                found.append((int(rows[row]), alert))
-            self._collect(plan, group, rows, unjudged)
+                found.append((rows[row], alert))
+            self._collect(plan, group, unjudged)
             self._telemetry.lost[Stage.RULES] += len(unjudged)
         found.extend(self._correlated(lost))
         self._telemetry.lost[Stage.RULES] += self._throttles.settle(self._report)
@@ -133,13 +131,13 @@ class RuleDetector:
         """Alerts for all repeats that were held back."""
         return self._throttles.flush()
 
-    def _plan(self, abi: Abi, nr: int, batch: EventBatch) -> Plan:
+    def _plan(self, abi: Abi, nr: int, group: Group) -> Plan:
         plan = self._plans.get((abi, nr))
         if plan is None:
             outcomes = ((rule, rule.interest.calls.get((abi, nr))) for rule in self._rules)
             candidates = [(rule, outcome) for rule, outcome in outcomes if outcome]
             syscall = None if nr == NR_UNKNOWN else self._table.find(abi, nr)
-            sample = Group(batch.take(np.zeros(1, np.intp)), self._context, self._catalogue, {})
+            sample = Group(group.batch.take([0]), [0], self._context, self._catalogue)
             plan = self._plans[abi, nr] = Plan(
                 syscall, candidates, self._correlator.bases(abi, nr), sample, self._ledger, self._trees
             )
@@ -168,14 +166,14 @@ class RuleDetector:
                         break
                     matched_typed = matched_typed or planned.rule.typed
 
-    def _collect(self, plan: Plan, group: Group, rows: NDArray[np.intp], unjudged: set[int]) -> None:
+    def _collect(self, plan: Plan, group: Group, unjudged: set[int]) -> None:
         """Hand the correlations what they look at; rows that one failed to judge go to `unjudged`."""
         for planned in plan.bases:
             try:
-                self._correlator.collect(planned, group, rows)
+                self._correlator.collect(planned, group)
             except Exception:  # noqa: BLE001 - as above
                 self._report(self._correlator.rule(planned))
-                unjudged.update(range(len(group.batch)))
+                unjudged.update(range(len(group)))
 
     def _possible(self, plan: Plan, group: Group, unjudged: set[int]) -> Mapping[int, list[PlannedRule]]:
         """By row, the rules in their order that may match it."""
@@ -186,7 +184,7 @@ class RuleDetector:
                 _, mask = group.verdict(planned.judge)
             except Exception:  # noqa: BLE001 - as above
                 self._report(planned.rule)
-                unjudged.update(range(len(group.batch)))
+                unjudged.update(range(len(group)))
                 continue
             if mask:
                 for row in rows_of(mask):
@@ -203,7 +201,7 @@ class RuleDetector:
         if planned.rule.throttle is None:
             return (self._maker.alert(planned.rule, group.event(row), lost),)
         key = tuple(column.values(group, (row,))[0] for column in planned.throttle_keys)
-        ts_ns = int(group.batch.records["ts_ns"][row])
+        ts_ns = group.ts_ns((row,))[0]
         return self._throttles.take(
             planned.rule, key, ts_ns, lambda: self._maker.alert(planned.rule, group.event(row), lost)
         )
@@ -234,17 +232,21 @@ class RuleDetector:
             )
 
 
-def _calls(batch: EventBatch) -> Iterator[tuple[Abi, int, NDArray[np.intp]]]:
+def _calls(batch: EventBatch) -> Iterator[tuple[Abi, int, Sequence[int]]]:
     """The calls in a batch and their rows; numbers outside the tables are together as `NR_UNKNOWN`."""
+    if len(batch) <= FEW:
+        few: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        numbers = zip(batch.records["abi"].tolist(), batch.records["nr"].tolist(), strict=True)
+        for row, (abi, nr) in enumerate(numbers):
+            few[abi, nr if 0 <= nr < NR_UNKNOWN else NR_UNKNOWN].append(row)
+        for (abi, nr), rows in few.items():
+            yield Abi(abi), nr, rows
+        return
     nr = np.minimum(batch.records["nr"].astype(np.uint32), NR_UNKNOWN)  # negative ones are huge
     slots = batch.records["abi"] * np.int16(NR_SLOTS) + nr.astype(np.int16)
-    if (slots == slots[0]).all():  # as on a quiet machine, where a batch is one event
-        abi, number = divmod(int(slots[0]), NR_SLOTS)
-        yield Abi(abi), number, np.arange(len(slots))
-        return
     order = slots.argsort(kind="stable")
     slots = slots[order]
     borders = np.flatnonzero(slots[1:] != slots[:-1]) + 1
     for begin, end in pairwise((0, *borders.tolist(), len(slots))):
         abi, number = divmod(int(slots[begin]), NR_SLOTS)
-        yield Abi(abi), number, order[begin:end]
+        yield Abi(abi), number, order[begin:end].tolist()

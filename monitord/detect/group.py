@@ -1,14 +1,13 @@
 """The events of one call in a batch, and what was worked out about them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from monitord.detect.codebook import Codebook
+from monitord.abi.reader import reader
+from monitord.detect.codebook import FEW, Codebook, Codes
 from monitord.detect.mask import Mask
-from monitord.detect.part import Part
 from monitord.model.event import Event, EventBatch
 from monitord.model.process import Context
 from monitord.model.value import Value
@@ -21,6 +20,8 @@ Verdict = tuple[Mask, Mask]
 What a condition, or a part of one, says: the rows where it surely holds, and those where it may hold, the sure ones
 included. The two are equal when the columns tell all.
 """
+
+_TS_NS = reader("ts_ns")
 
 
 class Judge(ABC):
@@ -40,30 +41,52 @@ class Group:
     """
     The events of one call.
 
-    :param batch: (n,) events of one call, at least one.
-    :param codebooks: of the call; a part that has none gets one.
-    :ivar every: all rows.
+    :param batch: events of this call and others.
+    :param rows: (n,) where those of this call are, ascending, at least one.
+    :ivar rows: the same.
+    :ivar every: all rows of the group.
     """
 
     def __init__(
         self,
         batch: EventBatch,
+        rows: Sequence[int],
         context: Context,
         catalogue: Mapping[str, Field],
-        codebooks: Mapping[Part, Codebook],
     ) -> None:
-        self.batch = batch
+        self.rows = rows
         self.context = context
         self.catalogue = catalogue
-        self.every: Mask = (1 << len(batch)) - 1
-        self._codebooks = codebooks
-        self._keys: dict[Part, list[Hashable]] = {}
-        self._codes: dict[Part, tuple[NDArray[np.intp], int]] = {}
+        self.every: Mask = (1 << len(rows)) - 1
+        self._whole = batch
+        self._batch = batch if len(rows) == len(batch) else None
+        self._few = batch.cells(rows) if len(rows) <= FEW else None
+        self._keys: dict[Codebook, list[Hashable]] = {}
+        self._codes: dict[Codebook, Codes] = {}
         self._verdicts: dict[Judge, Verdict] = {}
         self._settled: dict[tuple[Judge, int], bool] = {}
         self._events: dict[int, Event] = {}
         self._values: dict[tuple[Operand, int], Value] = {}
         self._told: dict[Operand, dict[int, Value | None]] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def batch(self) -> EventBatch:
+        """(n,) the events of the group alone."""
+        if self._batch is None:
+            self._batch = self._whole.take(self.rows)
+        return self._batch
+
+    def ts_ns(self, rows: Sequence[int]) -> list[int]:
+        """The times of some rows, CLOCK_BOOTTIME."""
+        times: list[int]
+        if self._few is not None:
+            times = [_TS_NS.unpack(self._few[row].head)[0] for row in rows]
+        else:
+            times = self.batch.records["ts_ns"][np.asarray(rows, np.intp)].tolist()
+        return times
 
     def verdict(self, judge: Judge) -> Verdict:
         """What a condition says of each row."""
@@ -82,26 +105,26 @@ class Group:
             held = self._settled[judge, row] = judge.settle(self, row)
         return held
 
-    def keys(self, part: Part) -> list[Hashable]:
-        """For each row the key of its part."""
-        keys = self._keys.get(part)
+    def keys(self, book: Codebook) -> list[Hashable]:
+        """For each row the key of the codebook's part."""
+        keys = self._keys.get(book)
         if keys is None:
-            keys = self._keys[part] = part.keys(self.batch)
+            few, part = self._few, book.part
+            keys = self._keys[book] = part.keys(self.batch) if few is None else list(map(part.key, few))
         return keys
 
-    def codes(self, part: Part) -> tuple[NDArray[np.intp], int]:
-        """(n,) for each row the code of its part, and a number that all codes so far are below."""
-        codes = self._codes.get(part)
+    def codes(self, book: Codebook) -> Codes:
+        """For each row the code of the codebook's part."""
+        codes = self._codes.get(book)
         if codes is None:
-            book = self._codebooks[part]
-            codes = self._codes[part] = book.encode(self.keys(part)), len(book)
+            codes = self._codes[book] = book.encode(self.keys(book))
         return codes
 
     def event(self, row: int) -> Event:
         """One row, made readable."""
         event = self._events.get(row)
         if event is None:
-            event = self._events[row] = self.batch.event(row)
+            event = self._events[row] = self._whole.event(self.rows[row])
         return event
 
     def value(self, operand: Operand, row: int) -> Value:

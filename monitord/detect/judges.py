@@ -4,16 +4,15 @@ Conditions over columns: which rows of a group they hold for, or may hold for.
 `judge` answers for all rows at once, `settle` for one row that `judge` left open; `Group` asks both and remembers.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import count, repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
+from monitord.detect.codebook import Codebook
 from monitord.detect.group import Group, Judge, Verdict
 from monitord.detect.mask import mask_of
 from monitord.detect.origin import Decides, Tells
-from monitord.detect.part import Part
 from monitord.detect.question import Question
 from monitord.model.value import Value
 
@@ -121,13 +120,13 @@ class OfPart(Judge):
     """
 
     def __init__(
-        self, part: Part, question: Question, decides: Decides | None = None, tells: Tells | None = None
+        self, book: Codebook, question: Question, decides: Decides | None = None, tells: Tells | None = None
     ) -> None:
-        self._part = part
+        self._book = book
         self._question = question
         self._decides = decides
         self._tells = tells
-        self._answers: NDArray[np.uint8] = np.zeros(64, np.uint8)
+        self._answers = bytearray()
         self._some_depend = False
 
     @property
@@ -137,13 +136,11 @@ class OfPart(Judge):
 
     def judge(self, group: Group) -> Verdict:
         """Asked once for each value that was never seen before."""
-        codes, end = group.codes(self._part)
-        if end > len(self._answers):
-            self._answers = np.concatenate((self._answers, np.zeros(end, np.uint8)))
-        said = self._answers[codes].tobytes()
+        codes = group.codes(self._book)
+        said = codes.said(self._answers)
         if _NOT_ASKED in said:
-            self._ask(group, codes)
-            said = self._answers[codes].tobytes()
+            self._ask(group, codes.which(said, _NOT_ASKED))
+            said = codes.said(self._answers)
         backwards = said[::-1]
         yes = int(backwards.translate(_YES_DIGITS), 2)
         return yes, int(backwards.translate(_POSSIBLE_DIGITS), 2) if self._some_depend else yes
@@ -152,22 +149,21 @@ class OfPart(Judge):
         """Asked about the one event."""
         return self._question.about(group, row)
 
-    def _ask(self, group: Group, codes: NDArray[np.intp]) -> None:
-        rows = np.flatnonzero(self._answers[codes] == _NOT_ASKED)
-        row_of = dict(zip(codes[rows].tolist(), rows.tolist(), strict=True))
+    def _ask(self, group: Group, row_of: Mapping[int, int]) -> None:
         told = self._told(group, row_of.values())
         test = self._question.test
-        answers = [
-            self._answer(group, row) if value is None or test is None else _YES if test(value) else _NO
-            for row, value in zip(row_of.values(), told, strict=True)
-        ]
-        self._answers[list(row_of)] = answers
-        self._some_depend = self._some_depend or _DEPENDS in answers
+        for (code, row), value in zip(row_of.items(), told, strict=True):
+            if value is None or test is None:
+                answer = self._answer(group, row)
+                self._some_depend = self._some_depend or answer == _DEPENDS
+            else:
+                answer = _YES if test(value) else _NO
+            self._answers[code] = answer
 
     def _told(self, group: Group, rows: Collection[int]) -> Iterable[Value | None]:
         if self._tells is None:
             return repeat(None, len(rows))
-        told, keys = group.told(self._question.operand), group.keys(self._part)
+        told, keys = group.told(self._question.operand), group.keys(self._book)
         for row in rows:
             if row not in told:
                 told[row] = self._tells(keys[row])
@@ -182,13 +178,13 @@ class OfPart(Judge):
 class OfPartNow(Judge):
     """A test that follows from one part of the record and the present: it is asked anew in each batch."""
 
-    def __init__(self, part: Part, question: Question) -> None:
-        self._part = part
+    def __init__(self, book: Codebook, question: Question) -> None:
+        self._book = book
         self._question = question
 
     def judge(self, group: Group) -> Verdict:
         """Asked once for each value in the batch."""
-        keys = group.keys(self._part)
+        keys = group.keys(self._book)
         answers = {key: self._question.about(group, row) for key, row in dict(zip(keys, count())).items()}
         yes = mask_of(np.fromiter(map(answers.__getitem__, keys), np.bool_, len(keys)))
         return yes, yes

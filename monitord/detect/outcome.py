@@ -19,6 +19,18 @@ def returned(batch: EventBatch) -> NDArray[np.bool_]:
     return mask
 
 
+def result_of(flags: int, ret: int) -> int:
+    """What `results` says of one event."""
+    if flags & _NOT_RETURNED:
+        return 1
+    return ret if -_MAX_ERRNO <= ret < 0 else 0
+
+
+def foreign_of(flags: int) -> bool:
+    """What `foreign` says of one event."""
+    return bool(flags & _FOREIGN)
+
+
 def failed(batch: EventBatch) -> NDArray[np.bool_]:
     """(n,) where the call returned an error."""
     return _is_error(batch.records["ret"]) & returned(batch)

@@ -5,13 +5,15 @@ per event.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from struct import Struct
 from typing import Protocol
 
 import numpy as np
 
 from monitord.abi.event import ARG_TEXTS, CELL_BYTES, DATA_BYTES, DESCRIPTOR_TEXT, EVENT, SOCKET, TEXT, Capture
-from monitord.detect.outcome import foreign, results, succeeded
-from monitord.model.event import EventBatch
+from monitord.abi.reader import reader
+from monitord.detect.outcome import foreign, foreign_of, result_of, results, succeeded
+from monitord.model.event import Cells, EventBatch
 
 
 def _bytes_of(name: str) -> slice:
@@ -19,21 +21,38 @@ def _bytes_of(name: str) -> slice:
     return slice(offset, offset + dtype.itemsize)
 
 
+_PPID = reader("ppid")
+_FLAGS_AND_RET = reader("flags", "ret")
+_ARGS = reader("args")
+_LENGTHS_AT = _bytes_of("text").start
+_LENGTHS = Struct("<" + "H2x" * ARG_TEXTS)
+_LENGTHS_BEFORE_DESCRIPTOR = Struct("<" + "H2x" * DESCRIPTOR_TEXT)
+_HEADER = Struct("<HBB")
+_DESCRIPTOR_AT = _LENGTHS_AT + DESCRIPTOR_TEXT * TEXT.itemsize
+
 _HEADERS_BYTES = ARG_TEXTS * TEXT.itemsize
 _HEADERS = slice(_bytes_of("text").start, _bytes_of("text").start + _HEADERS_BYTES)
 _DATA = _bytes_of("data")
+_COMM, _PARENT_COMM = _bytes_of("comm"), _bytes_of("parent_comm")
 
 
 class Part(Protocol):
     """Some bytes of a record; parts are values and compare equal when they are the same bytes."""
 
+    def key(self, cells: Cells) -> Hashable:
+        """Of one event; those with equal keys have equal parts."""
+
     def keys(self, batch: EventBatch) -> list[Hashable]:
-        """One key per row; rows with equal keys have equal parts."""
+        """One key per row; sooner told for many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comm:
     """The name of the process."""
+
+    def key(self, cells: Cells) -> Hashable:
+        """The name, without the NULs behind it."""
+        return cells.head[_COMM].rstrip(b"\0")
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The names, without the NULs behind them."""
@@ -44,6 +63,10 @@ class Comm:
 @dataclass(frozen=True, slots=True)
 class ParentComm:
     """The name of the parent, if there is a parent."""
+
+    def key(self, cells: Cells) -> Hashable:
+        """The name, without the NULs behind it; None for no parent."""
+        return cells.head[_PARENT_COMM].rstrip(b"\0") if _PPID.unpack(cells.head)[0] else None
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The names, without the NULs behind them; None for no parent."""
@@ -59,6 +82,11 @@ class Register:
 
     arg: int
 
+    def key(self, cells: Cells) -> Hashable:
+        """The register, unsigned."""
+        value: Hashable = _ARGS.unpack(cells.head)[self.arg]
+        return value
+
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The registers, unsigned."""
         values: list[Hashable] = batch.records["args"][:, self.arg].tolist()
@@ -71,6 +99,11 @@ class Registers:
 
     args: tuple[int, ...]
 
+    def key(self, cells: Cells) -> Hashable:
+        """The registers, unsigned."""
+        values = _ARGS.unpack(cells.head)
+        return tuple(values[arg] for arg in self.args)
+
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The registers of a row, unsigned."""
         return list(map(tuple, batch.records["args"][:, list(self.args)].tolist()))
@@ -82,6 +115,12 @@ class Number:
 
     column: str
 
+    def key(self, cells: Cells) -> Hashable:
+        """The number."""
+        value: Hashable
+        (value,) = reader(self.column).unpack(cells.head)
+        return value
+
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The numbers."""
         values: list[Hashable] = batch.records[self.column].tolist()
@@ -91,6 +130,10 @@ class Number:
 @dataclass(frozen=True, slots=True)
 class Result:
     """Whether and with which error the call returned; all that succeeded are one."""
+
+    def key(self, cells: Cells) -> Hashable:
+        """Minus the errno, 0 for success, 1 for a call that did not return."""
+        return result_of(*_FLAGS_AND_RET.unpack(cells.head))
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """Minus the errno, 0 for success, 1 for a call that did not return."""
@@ -102,6 +145,10 @@ class Result:
 class Foreign:
     """Whether 64-bit code made a 32-bit or x32 call."""
 
+    def key(self, cells: Cells) -> Hashable:
+        """True for those."""
+        return foreign_of(_FLAGS_AND_RET.unpack(cells.head)[0])
+
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """True for those."""
         are_foreign: list[Hashable] = foreign(batch).tolist()
@@ -111,6 +158,12 @@ class Foreign:
 @dataclass(frozen=True, slots=True)
 class Texts:
     """The first texts: all that was copied from the caller's memory, what it means there, and how it was read."""
+
+    def key(self, cells: Cells) -> Hashable:
+        """The headers of the texts, then their bytes; what was lost is missing at the end."""
+        size = sum(_LENGTHS.unpack_from(cells.head, _LENGTHS_AT))
+        inside = cells.head[_HEADERS] + cells.head[_DATA.start : _DATA.start + min(size, DATA_BYTES)]
+        return inside + cells.more[: size - DATA_BYTES] if size > DATA_BYTES else inside
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The headers of the texts, then their bytes; what was lost is missing at the end."""
@@ -130,6 +183,11 @@ class Texts:
 class Executed:
     """What a successful exec says of the program: its name, and all that was copied."""
 
+    def key(self, cells: Cells) -> Hashable:
+        """The name, and the key of `Texts`; None for an exec that failed, which says nothing of the process."""
+        flags, ret = _FLAGS_AND_RET.unpack(cells.head)
+        return (Comm().key(cells), Texts().key(cells)) if not ret and not result_of(flags, ret) else None
+
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The name, and the key of `Texts`; None for an exec that failed, which says nothing of the process."""
         keys: list[Hashable] = list(zip(Comm().keys(batch), Texts().keys(batch), strict=True))
@@ -141,6 +199,16 @@ class Executed:
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """What is behind the descriptor that the call is about."""
+
+    def key(self, cells: Cells) -> Hashable:
+        """The header, then the bytes; what was lost is missing at the end."""
+        header = _HEADER.unpack_from(cells.head, _DESCRIPTOR_AT)
+        if not header[1]:
+            return None
+        begin = sum(_LENGTHS_BEFORE_DESCRIPTOR.unpack_from(cells.head, _LENGTHS_AT))
+        end = begin + header[0]
+        whole = cells.head[_DATA]
+        return header, (whole + cells.more if end > DATA_BYTES else whole)[begin:end]
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The header, then the bytes; what was lost is missing at the end."""
@@ -169,6 +237,10 @@ class Ends:
     """
 
     own_port: bool
+
+    def key(self, cells: Cells) -> Hashable:
+        """The key of `Texts`, and of `Descriptor` without what does not matter."""
+        return Texts().key(cells), self._of(Descriptor().key(cells))
 
     def keys(self, batch: EventBatch) -> list[Hashable]:
         """The key of `Texts`, and of `Descriptor` without what does not matter."""

@@ -1,6 +1,5 @@
 """The rules that can match a call, made columnar for it."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -79,12 +78,12 @@ class Plan:
         ledger: Ledger,
         trees: Trees,
     ) -> None:
-        self.codebooks: Mapping[Part, Codebook] = defaultdict(lambda: Codebook(ledger))
+        self._ledger = ledger
         self._syscall = syscall
         self._sample = sample
         self._trees = trees
         self._judges: dict[Node, Judge] = {}
-        self._parts: dict[Part, Part] = {}
+        self._books: dict[Part, Codebook] = {}
         planned = (self._planned_rule(rule, outcome) for rule, outcome in candidates)
         self.rules = tuple(one for one in planned if one.judge is not NEVER)
         looked_at = (self._planned_base(tracker, position, outcome) for tracker, position, outcome in bases)
@@ -93,13 +92,13 @@ class Plan:
     def _planned_rule(self, rule: Rule, outcome: Outcome) -> PlannedRule:
         judge = self._rule_judge(rule.condition, outcome)
         keys = rule.throttle.keys if rule.throttle else ()
-        return PlannedRule(rule, judge, tuple(column_of(key, self._syscall, self._parts, self._trees) for key in keys))
+        return PlannedRule(rule, judge, tuple(column_of(key, self._syscall, self._book, self._trees) for key in keys))
 
     def _planned_base(self, tracker: Tracker, position: int, outcome: Outcome) -> PlannedBase:
         base = tracker.correlation.bases[position]
         judge = self._rule_judge(base.condition, outcome)
-        keys = tuple(column_of(key, self._syscall, self._parts, self._trees) for key in base.keys)
-        field = column_of(base.field, self._syscall, self._parts, self._trees) if base.field else None
+        keys = tuple(column_of(key, self._syscall, self._book, self._trees) for key in base.keys)
+        field = column_of(base.field, self._syscall, self._book, self._trees) if base.field else None
         return PlannedBase(tracker, position, judge, keys, field)
 
     def judge_of(self, check: Check) -> Judge:
@@ -146,7 +145,14 @@ class Plan:
             return Unknown(question)
         if origin.part is None:
             return ALWAYS if question.about(self._sample, 0) else NEVER
-        part = self._parts.setdefault(origin.part, origin.part)  # one object is found faster than equal ones
+        book = self._book(origin.part)
         if origin.momentary:
-            return OfPartNow(part, question)
-        return OfPart(part, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None)
+            return OfPartNow(book, question)
+        return OfPart(book, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None)
+
+    def _book(self, part: Part) -> Codebook:
+        """One for all judges and columns that ask for a part."""
+        book = self._books.get(part)
+        if book is None:
+            book = self._books[part] = Codebook(part, self._ledger)
+        return book

@@ -36,7 +36,7 @@ def ways(checks: Iterable[Check], call: Syscall, catalogue: Mapping[str, Field])
     records["abi"], records["nr"] = call.abi, call.nr
     batch = EventBatch(records, np.zeros(1, np.uint16))
     event = batch.event(0)
-    sample = Group(batch, Snapshot(call, (Process(event.key, ""),)), catalogue, {})
+    sample = Group(batch, [0], Snapshot(call, (Process(event.key, ""),)), catalogue)
     plan = Plan(call, (), (), sample, Ledger(0), Trees())
     return {check: _way(plan, check) for check in checks}
 

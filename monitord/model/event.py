@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import CELL, EVENT, NO_ARGUMENT, TASK, TEXT, TEXTS, Capture, Flag, Kind, TextFlag
+from monitord.abi.event import CELL, CELL_BYTES, EVENT, NO_ARGUMENT, TASK, TEXT, TEXTS, Capture, Flag, Kind, TextFlag
 from monitord.abi.reader import reader
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
@@ -107,16 +107,25 @@ class EventBatch:
         are_calls = self.records["kind"] == Kind.EVENT
         return self if are_calls.all() else self.take(np.flatnonzero(are_calls))
 
-    def take(self, rows: NDArray[np.intp]) -> "EventBatch":
+    def take(self, rows: NDArray[np.intp] | Sequence[int]) -> "EventBatch":
         """
         The batch of some rows, in the order given.
 
         :param rows: (k,) row indices.
         """
+        rows = np.asarray(rows, np.intp)
         overflow = {}
         if self.overflow:
             overflow = {new: self.overflow[old] for new, old in enumerate(rows.tolist()) if old in self.overflow}
         return EventBatch(self.records.view(CELL)[rows].view(EVENT), self.cpu[rows], overflow)
+
+    def cells(self, rows: Sequence[int]) -> "list[Cells]":
+        """Some rows as they came, each by itself."""
+        data, more = self.records.view(CELL)[rows].tobytes(), self.overflow
+        return [
+            Cells(data[at * CELL_BYTES : (at + 1) * CELL_BYTES], more.get(row, b"") if more else b"")
+            for at, row in enumerate(rows)
+        ]
 
     def event(self, row: int) -> "Event":
         """One row, made readable."""
@@ -144,6 +153,18 @@ class EventBatch:
             parent_comm=text_of(parent_comm.rstrip(b"\0")),
             texts=texts_of(cell, self.overflow.get(row, b"")),
         )
+
+
+class Cells(NamedTuple):
+    """
+    One record.
+
+    :ivar head: its head cell.
+    :ivar more: the string data behind it, of all cells that arrived.
+    """
+
+    head: bytes
+    more: bytes
 
 
 def texts_of(cell: bytes, more: bytes = b"") -> tuple[Captured, ...]:

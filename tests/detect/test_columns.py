@@ -1,23 +1,42 @@
 """What columns say of events is what the slow evaluator says of each."""
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord.abi.arch import NR_SLOTS
+from monitord.detect import codebook, detector, group
+from monitord.detect.codebook import FEW
 from monitord.detect.detector import RuleDetector
+from monitord.detect.origin import origin_of
 from monitord.model.event import EventBatch
 from monitord.model.interest import Interest, Outcome
 from monitord.model.priority import Priority
 from monitord.rules.ast import And, FieldRef, Node, Not, Or
 from monitord.rules.evaluate import evaluate
 from monitord.rules.interest import InterestFinder
+from monitord.rules.operand import fields_of
 from monitord.rules.output import parse_output
 from monitord.rules.rule import Rule, RuleSet
 from monitord.telemetry import Telemetry
 from tests.detect.pools import CHECKS, TABLE, rows_of_all_calls
 from tests.support.batches import batch_of
 from tests.support.detect import ABIS, FixedContext
+
+WAYS = (0, FEW)
+"""Events of a call up to which each is looked at by itself: never, and as it is."""
+
+
+@contextlib.contextmanager
+def few(most: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (codebook, group, detector):
+            patch.setattr(module, "FEW", most)
+        yield
+
 
 FINDER = InterestFinder(TABLE)
 EVERY_CALL = Interest({(abi, nr): Outcome.ANY for abi in ABIS for nr in range(NR_SLOTS)})
@@ -49,14 +68,15 @@ def numbered(batch: EventBatch) -> EventBatch:
 
 @pytest.mark.parametrize("field", CHECKS, ids=str)
 def test_a_test_of_a_field_holds_for_the_events_for_which_it_holds_slowly(field: FieldRef):
-    """All tests of the field, in two batches, so that what was learned from the first is used in the second."""
+    """In two batches, so that what numpy learned from the first is used one by one in the second."""
     rules = [rule(str(number), check, EVERY_CALL) for number, check in enumerate(CHECKS[field])]
     detector = detector_of(rules)
     rows = rows_of_all_calls(each=6)
-    for half in (rows[::2], rows[1::2]):
+    for half, way in zip((rows[::2], rows[1::2]), WAYS, strict=True):
         batch = numbered(batch_of(*half))
 
-        assert expected_matches(rules, batch) == matches(detector, batch)
+        with few(way):
+            assert expected_matches(rules, batch) == matches(detector, batch)
 
 
 def conditions() -> st.SearchStrategy[Node]:
@@ -71,10 +91,27 @@ def conditions() -> st.SearchStrategy[Node]:
 @given(
     st.lists(conditions(), min_size=1, max_size=3),
     st.lists(st.lists(st.sampled_from(rows_of_all_calls(each=20)), max_size=50), min_size=1, max_size=3),
+    st.sampled_from((*WAYS, 2)),
 )
-def test_rules_match_the_events_that_they_match_slowly(nodes: list[Node], batches: list):
+def test_rules_match_the_events_that_they_match_slowly(nodes: list[Node], batches: list, way: int):
     """With the interest that follows from them."""
     rules = [rule(str(number), node, FINDER.interest_of(node)) for number, node in enumerate(nodes)]
     detector = detector_of(rules)
     for batch in (numbered(batch_of(*rows)) for rows in batches):
-        assert expected_matches(rules, batch) == matches(detector, batch)
+        with few(way):
+            assert expected_matches(rules, batch) == matches(detector, batch)
+
+
+def test_a_part_has_the_same_key_by_itself_and_among_others():
+    rows = rows_of_all_calls(each=12)
+    batch = batch_of(*rows)
+    fields = {field for checks in CHECKS.values() for check in checks for field in fields_of(check.operand)}
+    calls = {call for row in rows if (call := TABLE.find(row.abi, row.nr))}
+    parts = {origin.part for field in fields for call in calls if (origin := origin_of(field, call)) and origin.part}
+    assert {"Comm", "Texts", "Descriptor", "Ends", "Executed", "OfTask", "OfProgram"} <= {
+        type(part).__name__ for part in parts
+    }
+    assert batch.overflow
+
+    for part in parts:
+        assert part.keys(batch) == [part.key(cells) for cells in batch.cells(range(len(batch)))], part

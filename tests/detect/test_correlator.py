@@ -195,22 +195,11 @@ def test_a_column_says_what_the_field_says_of_each_event(field):
         by_call.setdefault((row.abi, row.nr), []).append(row)
     for (abi, nr), rows in by_call.items():
         batch = batch_of(*rows)
-        books = {}
-        group = Group(batch, context, CATALOGUE, _Books(books, ledger))
-        column = column_of(field, TABLE.find(abi, nr), {}, Trees())
+        group = Group(batch, range(len(batch)), context, CATALOGUE)
+        column = column_of(field, TABLE.find(abi, nr), lambda part: Codebook(part, ledger), Trees())
         expected = [value_of(field, batch.event(row), context, CATALOGUE) for row in range(len(batch))]
 
         assert expected == column.values(group, range(len(batch)))
-
-
-class _Books(dict):
-    def __init__(self, books, ledger):
-        super().__init__(books)
-        self._ledger = ledger
-
-    def __missing__(self, part):
-        self[part] = Codebook(self._ledger)
-        return self[part]
 
 
 def test_a_connect_groups_by_its_address(rules):

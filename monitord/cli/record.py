@@ -36,8 +36,8 @@ TURN_S = 0.1
 
 _DESCRIPTION = """\
 Record the events that the rules ask for: what the daemon would judge, with all that is known of each process at the
-time. The capture is JSON Lines; 'monitord explain --event' and 'monitord test' read it on any machine. Secrets in
-command lines are masked as in alerts. Nothing is judged, and no alert is made."""
+time. The capture is JSON Lines; 'monitord explain --event' and 'monitord test' read it on any machine. Secrets
+are masked as in alerts. Nothing is judged, and no alert is made."""
 
 _EPILOG = """\
 examples:

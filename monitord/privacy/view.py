@@ -1,15 +1,14 @@
 """An event and its context as they are written: what rules saw, without the secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from monitord.abi.event import Capture
 from monitord.model.event import Event
 from monitord.model.inspection import Inspection
 from monitord.model.process import Process
-from monitord.model.text import text_of
 from monitord.model.value import Missing, Value
+from monitord.privacy.captured import masked_text
 from monitord.privacy.masks import Masks
 from monitord.recording.snapshot import Snapshot
 
@@ -17,17 +16,19 @@ OfProcess = TypeVar("OfProcess", Process, Process | Missing)
 
 
 def masked_event(event: Event, masks: Masks) -> Event:
-    """The event, without secrets in its command line."""
-    texts = tuple(
-        replace(text, data=_masked(text.data, masks)) if text.capture is Capture.ARGV else text for text in event.texts
-    )
-    return event if texts == event.texts else replace(event, texts=texts)
+    """The event, without secrets in its command line, its names and its paths."""
+    texts = tuple(masked_text(text, masks) for text in event.texts)
+    comm, parent_comm = masks.text(event.comm), masks.text(event.parent_comm)
+    if (texts, comm, parent_comm) == (event.texts, event.comm, event.parent_comm):
+        return event
+    return replace(event, texts=texts, comm=comm, parent_comm=parent_comm)
 
 
 def masked_snapshot(snapshot: Snapshot, masks: Masks) -> Snapshot:
-    """What is known of an event, without secrets in command lines, environments, and what a container runtime says."""
+    """What is known of an event, without secrets of processes and in paths, nor in what a container runtime says."""
     return replace(
         snapshot,
+        paths={arg: masked_value(path, masks) for arg, path in snapshot.paths.items()},
         line=tuple(_without_secrets(process, masks) for process in snapshot.line),
         environments={at: _variables(found, masks) for at, found in snapshot.environments.items()},
         leaders={pid: _without_secrets(leader, masks) for pid, leader in snapshot.leaders.items()},
@@ -46,10 +47,13 @@ def masked_value(value: Value, masks: Masks) -> Value:
 
 
 def _without_secrets(process: OfProcess, masks: Masks) -> OfProcess:
-    if isinstance(process, Missing) or isinstance(process.argv, Missing):
+    if isinstance(process, Missing):
         return process
-    argv = masks.argv(process.argv)
-    return process if argv == process.argv else replace(process, argv=argv)
+    argv = process.argv if isinstance(process.argv, Missing) else masks.argv(process.argv)
+    comm, exepath, cwd = (masked_value(value, masks) for value in (process.comm, process.exepath, process.cwd))
+    if (comm, argv, exepath, cwd) == (process.comm, process.argv, process.exepath, process.cwd):
+        return process
+    return replace(process, comm=comm, argv=argv, exepath=exepath, cwd=cwd)
 
 
 def _inspection(found: Inspection | Missing, masks: Masks) -> Inspection | Missing:
@@ -71,9 +75,3 @@ def _labels(labels: Mapping[str, str], masks: Masks) -> Mapping[str, str]:
 
 def _variables(found: tuple[str, ...] | Missing, masks: Masks) -> tuple[str, ...] | Missing:
     return found if isinstance(found, Missing) else masks.environment(found)
-
-
-def _masked(data: bytes, masks: Masks) -> bytes:
-    """An argv as the kernel keeps it."""
-    argv: Sequence[str] = text_of(data).split("\0")
-    return "\0".join(masks.argv(argv)).encode("utf-8", "surrogateescape")

@@ -1,8 +1,12 @@
 """What a running daemon writes of a program that was given secrets."""
 
+import re
+import subprocess
+
 import pytest
 
-from tests.support.daemon import configured, running, shell
+from tests.end_to_end.watched import python
+from tests.support.daemon import COMMAND, PATIENCE_S, configured, environment, running, shell
 
 pytestmark = pytest.mark.bpf
 
@@ -43,6 +47,70 @@ def test_no_secret_is_written_and_rules_see_them(tmp_path):
     outputs = [alert["output"] for alert in alerts]
     for shown in ("--password=***", "--api-token ***", "DB_PASSWORD=***", "mysql -p***", "https://ann:***@web/"):
         assert any(shown in output for output in outputs)
+
+
+NAMES_RULES = """
+- rule: Names
+  desc: Calls with names, and one without any.
+  condition: evt.type in (open, openat, chdir, connect, memfd_create, setxattr, rename, execve, getppid)
+  output: "%evt.args %fd.name %fd.realpath %proc.cwd %proc.exepath %proc.name %proc.pname %evt.arg.filename"
+  priority: NOTICE
+"""
+
+NAMES = """
+import os, socket, subprocess
+open("x?token=s3cret1", "w").close()
+os.mkdir("token=s3cret2")
+os.chdir("token=s3cret2")
+open("here", "w").close()
+os.rename("here", "api_key=s3cret3")
+os.symlink("api_key=s3cret3", "link")
+open("link").close()
+with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+    server.bind("\\0token=s3cret4")
+    server.listen()
+    client.connect("\\0token=s3cret4")
+os.memfd_create("token=s3cret5")
+try:
+    os.setxattr(".", "user.token=s3cret6", b"")
+except OSError:
+    pass
+os.symlink("/bin/sh", "secret=s3cret7")
+open("/proc/self/comm", "w").write("token=s3cret8")
+subprocess.run(["sh", "-c", "exec ./secret=s3cret7 -c true"])
+os.getppid()
+"""
+
+
+def written(path):
+    """What is in a file of JSON lines; what is in it as hexadecimal digits, too."""
+    text = path.read_text()
+    return text.encode() + b"".join(map(bytes.fromhex, re.findall(r'"hex": ?"([0-9a-f]*)"', text)))
+
+
+class TestSecretsInNames:
+    """The values of fields were masked; the names and paths that they come from were not."""
+
+    def test_none_is_in_an_alert(self, tmp_path):
+        with shell() as opened, running(tmp_path, opened.scope, configured(tmp_path, NAMES_RULES)) as daemon:
+            opened.run(f"cd {tmp_path}; {python(NAMES)}")
+            daemon.settle()
+
+            assert b"token=***" in written(daemon.alert_log)
+            assert b"s3cret" not in written(daemon.alert_log)
+
+    def test_nor_in_a_capture(self, tmp_path):
+        config, capture = configured(tmp_path, NAMES_RULES), tmp_path / "capture.jsonl"
+        with shell() as opened:
+            command = [*COMMAND, "record", "-c", str(config), "--scope", opened.scope, "-o", str(capture)]
+            with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as recording:
+                next(line for line in recording.stderr if "recording to" in line)
+                opened.run(f"cd {tmp_path}; {python(NAMES)}")
+                recording.terminate()
+                recording.communicate(timeout=PATIENCE_S)
+
+        assert b"token=***" in written(capture)
+        assert b"s3cret" not in written(capture)
 
 
 def test_names_of_secrets_are_the_operators(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 
 from monitord.detect.codebook import Codebook
 from monitord.detect.group import Group
-from monitord.detect.number import numbers_of
+from monitord.detect.number import PLAIN, numbers_of
 from monitord.detect.origin import Origin, origin_of
 from monitord.detect.part import Part
 from monitord.detect.trees import Trees
@@ -26,8 +26,18 @@ class Column(Protocol):
         """One value per row, as `monitord.rules.operand.value_of` has it."""
 
 
+class _OfColumn:
+    """A number that the record has as it is."""
+
+    def __init__(self, name: str) -> None:
+        self._names = (name,)
+
+    def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
+        return [value for (value,) in group.columns(self._names, rows)]
+
+
 class _OfNumber:
-    """A number that is a column of the record."""
+    """A number that follows from columns of the record."""
 
     def __init__(self, name: str, syscall: Syscall) -> None:
         numbers = numbers_of(name, syscall)
@@ -85,12 +95,9 @@ class _OfTree:
         self._trees = trees
 
     def values(self, group: Group, rows: Sequence[int]) -> list[Value]:
-        index = np.asarray(rows, np.intp)
-        pids = group.batch.records["pid"][index].tolist()
-        starts = group.batch.records["start_ns"][index].tolist()
         return [
             self._trees.root(pid, start_ns) or self._trees.learn(group.event(row), group.context)
-            for row, pid, start_ns in zip(rows, pids, starts, strict=True)
+            for row, (start_ns, pid) in zip(rows, group.columns(("start_ns", "pid"), rows), strict=True)
         ]
 
 
@@ -115,6 +122,8 @@ def column_of(operand: Operand, syscall: Syscall | None, book_of: Callable[[Part
         return _OfTree(trees)
     if syscall is None:
         return _OfEvent(operand)
+    if isinstance(operand, FieldRef) and (name := PLAIN.get(str(operand))):
+        return _OfColumn(name)
     if isinstance(operand, FieldRef) and numbers_of(str(operand), syscall) is not None:
         return _OfNumber(str(operand), syscall)
     origins = {origin_of(field, syscall) for field in fields_of(operand)}

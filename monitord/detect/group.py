@@ -21,8 +21,6 @@ What a condition, or a part of one, says: the rows where it surely holds, and th
 included. The two are equal when the columns tell all.
 """
 
-_TS_NS = reader("ts_ns")
-
 
 class Judge(ABC):
     """A condition, or a part of one, made columnar for one call. Ask it through a `Group`, which remembers."""
@@ -79,14 +77,21 @@ class Group:
             self._batch = self._whole.take(self.rows)
         return self._batch
 
+    def columns(self, names: tuple[str, ...], rows: Sequence[int]) -> list[tuple[int, ...]]:
+        """
+        For some rows, what columns of the record say.
+
+        :param names: in the order of the record.
+        """
+        if self._few is not None:
+            unpack, few = reader(*names).unpack, self._few
+            return [unpack(few[row].head) for row in rows]
+        index, records = np.asarray(rows, np.intp), self.batch.records
+        return list(zip(*(records[name][index].tolist() for name in names), strict=True))
+
     def ts_ns(self, rows: Sequence[int]) -> list[int]:
         """The times of some rows, CLOCK_BOOTTIME."""
-        times: list[int]
-        if self._few is not None:
-            times = [_TS_NS.unpack(self._few[row].head)[0] for row in rows]
-        else:
-            times = self.batch.records["ts_ns"][np.asarray(rows, np.intp)].tolist()
-        return times
+        return [ts_ns for (ts_ns,) in self.columns(("ts_ns",), rows)]
 
     def verdict(self, judge: Judge) -> Verdict:
         """What a condition says of each row."""

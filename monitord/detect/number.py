@@ -31,6 +31,19 @@ class Numbers(NamedTuple):
     known: NDArray[np.bool_] | None = None
 
 
+PLAIN: Mapping[str, str] = MappingProxyType(
+    {
+        "evt.num": "seq",
+        "proc.pid": "pid",
+        "proc.ppid": "ppid",
+        "thread.tid": "tid",
+        "user.uid": "uid",
+        "group.gid": "gid",
+    }
+)
+"""Fields that are a column as it is, and which."""
+
+
 def _column(name: str) -> Callable[[EventBatch], Numbers]:
     return lambda batch: Numbers(batch.records[name])
 
@@ -42,21 +55,16 @@ def _age(batch: EventBatch) -> Numbers:
 
 _COLUMNS: Mapping[str, Callable[[EventBatch], Numbers]] = MappingProxyType(
     {
-        "evt.num": _column("seq"),
+        **{field: _column(name) for field, name in PLAIN.items()},
         "evt.cpu": lambda batch: Numbers(batch.cpu),
         "evt.rawres": lambda batch: Numbers(batch.records["ret"], returned(batch)),
         "evt.latency": lambda batch: Numbers(
             batch.records["duration_ns"], returned(batch) & (batch.records["flags"] & Flag.NO_START == 0)
         ),
         "proc.duration": _age,
-        "proc.pid": _column("pid"),
-        "proc.ppid": _column("ppid"),
-        "thread.tid": _column("tid"),
-        "user.uid": _column("uid"),
-        "group.gid": _column("gid"),
     }
 )
-"""Fields that are a column, by name. What they mean is said in `monitord.rules.fields`; a test compares."""
+"""Fields that columns tell, by name. What they mean is said in `monitord.rules.fields`; a test compares."""
 
 
 def _returned_descriptor(batch: EventBatch) -> Numbers:

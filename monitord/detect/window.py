@@ -200,7 +200,7 @@ class StepsWindow(_Base):
         return grown * _EVENT_BYTES
 
     def full(self) -> bool:
-        return self._chain() is not None if self._ordered else all(self._steps)
+        return all(self._steps) and (not self._ordered or self._chain() is not None)
 
     def _chain(self) -> list[int] | None:
         """The latest times of all steps, each before the next; None when there are none."""

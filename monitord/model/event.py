@@ -28,6 +28,7 @@ _TEXT = struct.Struct("<HBB")  # a row of `TEXT`
 _TEXT_AT, _DATA_AT = ((EVENT.fields or {})[name][1] for name in ("text", "data"))
 _TEXT_END = _TEXT_AT + TEXT.itemsize * TEXTS
 _NOT_RETURNED, _NO_START = int(Flag.UNFINISHED | Flag.NO_RETURN), int(Flag.NO_START)
+_EVENT = int(Kind.EVENT)
 _NULL, _FAULT = int(TextFlag.NULL), int(TextFlag.FAULT)
 
 
@@ -104,8 +105,10 @@ class EventBatch:
     @property
     def calls(self) -> "EventBatch":
         """The system calls alone: what rules judge."""
-        are_calls = self.records["kind"] == Kind.EVENT
-        return self if are_calls.all() else self.take(np.flatnonzero(are_calls))
+        kinds = self.records["kind"].tobytes()
+        if kinds.count(_EVENT) == len(kinds):
+            return self
+        return self.take(np.flatnonzero(np.frombuffer(kinds, np.uint8) == _EVENT))
 
     def take(self, rows: NDArray[np.intp] | Sequence[int]) -> "EventBatch":
         """

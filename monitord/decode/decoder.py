@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from monitord.abi.event import CELL, CELL_BYTES, DATA_BYTES, EVENT, MORE, MORE_BYTES, Kind
 from monitord.decode.cells import cells_of
-from monitord.model.event import EventBatch, RawBatch
+from monitord.model.event import COMPLETE, EventBatch, RawBatch
 
 
 class Decoder:
@@ -68,7 +68,7 @@ class Decoder:
             rows += len(run)
         if not records:
             return EventBatch.empty()
-        complete_ns = min((batch.complete_ns for batch in raw), default=1 << 63)
+        complete_ns = min((batch.complete_ns for batch in raw), default=COMPLETE)
         if len(records) == 1:
             return self._up_to(EventBatch(records[0], cpus[0], overflow), complete_ns)
         whole = EventBatch(_together(records), np.concatenate(cpus), overflow)

@@ -39,6 +39,10 @@ class ProcessKey(NamedTuple):
     start_ns: int
 
 
+COMPLETE = 1 << 63
+"""As a time: there is nothing to wait for."""
+
+
 @dataclass(frozen=True, slots=True)
 class RawBatch:
     """
@@ -49,7 +53,7 @@ class RawBatch:
 
     cpu: int
     data: bytes
-    complete_ns: int = 1 << 63
+    complete_ns: int = COMPLETE
 
 
 # What is made for each event that is judged is not frozen: it would take ten times as long to make. Nobody changes it.

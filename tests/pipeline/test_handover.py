@@ -1,9 +1,13 @@
 import threading
+from itertools import pairwise
 
 import pytest
 
-from monitord.model.event import RawBatch
-from monitord.pipeline.handover import Handover
+from monitord.abi.event import CELL_BYTES
+from monitord.decode.decoder import Decoder
+from monitord.model.event import COMPLETE, RawBatch
+from monitord.pipeline.handover import TOGETHER_BYTES, Handover
+from tests.support.cells import event_cells
 
 
 def drain(size, cpu=0):
@@ -20,7 +24,7 @@ class TestPut:
         handover.put(drain(7, cpu=1))
         handover.put(drain(7, cpu=2))
 
-        assert [drain(7, cpu=1), drain(7, cpu=2)] == [handover.get(0), handover.get(0)]
+        assert [*drain(7, cpu=1), *drain(7, cpu=2)] == handover.get(0)
 
     def test_what_does_not_fit_is_refused(self, handover):
         handover.put(drain(60))
@@ -48,6 +52,37 @@ class TestPut:
 
 
 class TestGet:
+    def test_what_waits_comes_together_behind_each_other_by_cpu(self, handover):
+        handover.put([RawBatch(0, b"a", 5), RawBatch(1, b"b", 5)])
+        handover.put([RawBatch(1, b"c", 9), RawBatch(0, b"d", 9)])
+
+        assert [RawBatch(0, b"ad", 9), RawBatch(1, b"bc", 9)] == handover.get(0)
+        assert () == handover.get(0)
+        assert 0 == handover.depth_bytes()
+
+    def test_an_event_that_two_drains_share_is_whole(self):
+        handover, path = Handover(capacity_bytes=4096), b"/" + b"x" * 600
+        ring = event_cells(1, b"/a") + event_cells(2, path)
+        for begin, end in pairwise((0, 2 * CELL_BYTES, len(ring))):
+            handover.put([RawBatch(0, ring[begin:end])])
+
+        batch = Decoder().decode(handover.get(0))
+
+        assert [[b"/a"], [path]] == [[text.data for text in batch.event(row).texts] for row in range(len(batch))]
+
+    def test_nothing_is_held_back_when_the_last_that_waits_says_that_all_is_there(self, handover):
+        handover.put([RawBatch(0, b"a", 5)])
+        handover.put([])
+
+        assert [RawBatch(0, b"a", COMPLETE)] == handover.get(0)
+
+    def test_no_more_comes_together_than_is_judged_in_good_time(self):
+        handover = Handover(capacity_bytes=4 * TOGETHER_BYTES)
+        for cpu in range(4):
+            handover.put(drain(TOGETHER_BYTES // 2, cpu))
+
+        assert [[0, 1], [2, 3]] == [[batch.cpu for batch in handover.get(0)] for _ in range(2)]
+
     def test_nothing_is_empty(self, handover):
         assert () == handover.get(0)
 

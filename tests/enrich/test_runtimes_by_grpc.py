@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.enrich.runtimes.connection import ANSWER_BYTES
+from monitord.enrich.runtimes.connection import ANSWER_BYTES, TIMEOUT_S
 from monitord.enrich.runtimes.grpc import call
 from monitord.enrich.runtimes.kinds import runtimes_at
 from monitord.enrich.runtimes.protobuf import Message, write
@@ -201,12 +201,27 @@ def send(data):
     return handle
 
 
-def trickle(request):
-    """A byte now and then, for ever."""
-    with suppress(OSError):
-        while True:
-            request.sendall(b"H")
-            time.sleep(0.1)
+TRICKLE_S = 0.02
+
+
+class Trickle:
+    """
+    Sends a byte now and then, for ever.
+
+    :ivar sent: how many to each connection.
+    """
+
+    def __init__(self):
+        self.sent = []
+
+    def __call__(self, request):
+        sent = 0
+        with suppress(OSError):
+            while True:
+                request.sendall(b"H")
+                sent += 1
+                time.sleep(TRICKLE_S)
+        self.sent.append(sent)
 
 
 def hang(request):
@@ -239,7 +254,16 @@ class TestWhatGoesWrong:
         assert "nginx" == answer(asking(odd.server_address, serve(Grpc, crio()).server_address)).name
         assert 1 == caplog.text.count(f"containers.sockets: {odd.server_address} has no answer: ")
 
-    @pytest.mark.parametrize("handle", [hang, trickle])
+    def test_time_is_for_a_whole_answer(self, serve, asking):
+        """A slow machine sends less in that time, and never more: it is told by the bytes."""
+        trickle = Trickle()
+        slow = serve(Raw, trickle)
+        answer(asking(slow.server_address, serve(Grpc, crio()).server_address))
+        until(lambda: len(trickle.sent) == slow.connections)
+
+        assert max(trickle.sent) < 1.5 * TIMEOUT_S / TRICKLE_S
+
+    @pytest.mark.parametrize("handle", [hang, Trickle()])
     def test_a_server_without_an_end_is_given_up_and_left_alone(self, serve, asking, handle):
         slow = serve(Raw, handle)
         runtimes = asking(slow.server_address, serve(Grpc, crio()).server_address, clock=lambda: 0.0)

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from monitord.config.outputs import Format, ProgramConfig
 from monitord.sinks.program import Program
 from monitord.stages import SinkError, UnreadError
 from tests.support.alerts import make_alert
-from tests.support.daemon import until
+from tests.support.daemon import PATIENCE_S, until
 from tests.support.descriptors import no_descriptors
 
 COPY = "exec cat"
@@ -201,12 +202,12 @@ class TestEnd:
         assert ["done"] == out()
 
     def test_one_that_does_not_end_is_killed(self, program, out):
-        sink = program("trap '' TERM; echo begun; exec sleep 600")
-        pid = sink._child.pid
+        sink = program(f"trap '' TERM; echo begun; exec sleep {PATIENCE_S:g}")
+        child = sink._child
         until(out)
         sink.close()
 
-        assert not Path(f"/proc/{pid}").exists()
+        assert -signal.SIGKILL == child.returncode
 
     def test_what_it_has_not_read_when_it_ends_is_counted(self, program, out, tmp_path):
         """Byte by byte it takes two lines of five."""

@@ -23,15 +23,20 @@ RULES = """
 """
 
 WITHOUT_END = """
-import os, time
+import os, sys, time
 while True:
-    for _ in range(3):
+    before = os.stat(sys.argv[1]).st_size
+    for _ in range(10):
         try:
             os.open("/nowhere/load", 0)
         except FileNotFoundError:
             pass
-    time.sleep(0.002)
+    for _ in range(10):
+        time.sleep(0.002)
+        if os.stat(sys.argv[1]).st_size > before:
+            break
 """
+"""As much as the daemon takes: more calls come when the alert log, which is the argument, has grown, or after 20 ms."""
 
 BEFORE = 503
 
@@ -51,7 +56,7 @@ class TestSigtermUnderLoad:
         """A daemon that was stopped while calls went on, and right behind some that did not; and what it took."""
         directory = tmp_path_factory.mktemp("daemon")
         with shell() as opened, running(directory, opened.scope, configured(directory, RULES)) as daemon:
-            opened.run(f"{python(WITHOUT_END)} & echo $! > {directory}/pid")
+            opened.run(f"{python(WITHOUT_END)} {daemon.alert_log} & echo $! > {directory}/pid")
             until(lambda: "/nowhere/load" in daemon.alert_log.read_text())
             opened.run(python(OPENS))
             begin_s = time.monotonic()

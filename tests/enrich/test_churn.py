@@ -36,6 +36,7 @@ class Watch:
     :ivar seeding_s: how long the look at /proc took.
     :ivar told: processes that said whose children they are, and were compared.
     :ivar begun: how many began.
+    :ivar observing: after each drain how many had begun, and the CPU time that the table had taken of them.
     :ivar ended: how many ended.
     """
 
@@ -44,6 +45,7 @@ class Watch:
         self.decoder = Decoder()
         self.wrong: list[str] = []
         self.told = self.begun = self.ended = 0
+        self.observing: list[tuple[int, float]] = [(0, 0.0)]
         self._gated = gated
         self._known = {gated.pid, os.getpid()}  # and those that were seen to begin
         wanted = self.context.interest() | interest("getppid")
@@ -106,11 +108,14 @@ class Watch:
 
     def _turn(self, drain) -> None:
         batch = self.decoder.decode(drain)
+        before_s = time.thread_time()
         self.context.observe(batch)
+        took_s = time.thread_time() - before_s
         kinds, pids = batch.records["kind"], batch.records["pid"]
         self._known.update(pids[kinds == Kind.FORK].tolist())
         self.begun += int((kinds == Kind.FORK).sum())
         self.ended += int((kinds == Kind.EXIT).sum())
+        self.observing.append((self.begun, self.observing[-1][1] + took_s))
         said = (kinds == Kind.EVENT) & (batch.records["args"][:, 0] == MAGIC)
         for row in said.nonzero()[0].tolist():
             event = batch.event(row)
@@ -153,8 +158,19 @@ def test_no_wrong_parent_no_wrong_name_and_nothing_is_left():
     assert 0 == lost == watch.decoder.missed
     assert STARTED <= started == watch.begun
     assert watch.told >= started * 0.7
+    first_s, last_s = took_of_quarters(watch.observing)
+    assert last_s < 2.5 * first_s, "the more have been there, the longer it takes"
     watch.context._processes.sweep(1 << 62)
     assert before - 1 == watch.context.size  # the program itself was there before
+
+
+def took_of_quarters(observing):
+    """What the first quarter of those that began has taken, and the last."""
+    begun, all_s = observing[-1]
+    first_s, before_last_s = (
+        next(took_s for so_far, took_s in observing if so_far >= begun * part) for part in (0.25, 0.75)
+    )
+    return first_s, all_s - before_last_s
 
 
 def test_what_begins_while_proc_is_read_is_known():

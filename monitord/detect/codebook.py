@@ -44,6 +44,10 @@ class Codes(ABC):
         """The different codes of which this was said, each with a row."""
 
     @abstractmethod
+    def each(self) -> list[int]:
+        """(n,) the codes."""
+
+    @abstractmethod
     def of(self, rows: Sequence[int]) -> list[int]:
         """The codes of some rows."""
 
@@ -60,6 +64,9 @@ class FewCodes(Codes):
 
     def which(self, said: bytes, answer: int) -> dict[int, int]:
         return {self._codes[row]: row for row, one in enumerate(said) if one == answer}
+
+    def each(self) -> list[int]:
+        return self._codes
 
     def of(self, rows: Sequence[int]) -> list[int]:
         return [self._codes[row] for row in rows]
@@ -79,6 +86,10 @@ class ManyCodes(Codes):
     def which(self, said: bytes, answer: int) -> dict[int, int]:
         rows = np.flatnonzero(np.frombuffer(said, np.uint8) == answer)
         return dict(zip(self._codes[rows].tolist(), rows.tolist(), strict=True))
+
+    def each(self) -> list[int]:
+        codes: list[int] = self._codes.tolist()
+        return codes
 
     def of(self, rows: Sequence[int]) -> list[int]:
         codes: list[int] = self._codes[np.asarray(rows, np.intp)].tolist()

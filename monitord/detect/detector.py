@@ -15,7 +15,7 @@ from monitord.detect.correlator import Correlator
 from monitord.detect.group import Group
 from monitord.detect.maker import AlertMaker
 from monitord.detect.mask import rows_of
-from monitord.detect.plan import Plan, PlannedRule
+from monitord.detect.plan import Plan, PlannedBase, PlannedRule
 from monitord.detect.throttle import Throttles
 from monitord.detect.trees import Trees
 from monitord.model.alert import Alert
@@ -111,9 +111,10 @@ class RuleDetector:
             group = Group(batch, rows, self._context, self._catalogue)
             plan = self._plan(abi, nr, group)
             unjudged: set[int] = set()
-            for row, alert in self._judge_group(plan, group, lost, unjudged):
+            left, bases = plan.left(group, partial(self._spent, plan))
+            for row, alert in self._judge_group(left, group, lost, unjudged):
                 found.append((rows[row], alert))
-            self._collect(plan, group, unjudged)
+            self._collect(bases, group, unjudged)
             self._telemetry.lost[Stage.RULES] += len(unjudged)
         found.extend(self._correlated(lost))
         self._telemetry.lost[Stage.RULES] += self._throttles.settle(self._report)
@@ -143,9 +144,16 @@ class RuleDetector:
             )
         return plan
 
-    def _judge_group(self, plan: Plan, group: Group, lost: int, unjudged: set[int]) -> Iterator[_Found]:
+    def _spent(self, plan: Plan, number: int, seconds: float) -> None:
+        planned = plan.all[number]
+        rule = planned.rule if isinstance(planned, PlannedRule) else self._correlator.rule(planned)
+        self._telemetry.evaluated(rule.name, seconds)
+
+    def _judge_group(
+        self, left: Sequence[PlannedRule], group: Group, lost: int, unjudged: set[int]
+    ) -> Iterator[_Found]:
         """The alerts of a group's rows, in their order; rows that a rule failed to judge go to `unjudged`."""
-        for row, rules in sorted(self._possible(plan, group, unjudged).items()):
+        for row, rules in sorted(self._possible(left, group, unjudged).items()):
             matched_typed = False
             for planned in rules:
                 if matched_typed and not planned.rule.typed:
@@ -166,20 +174,22 @@ class RuleDetector:
                         break
                     matched_typed = matched_typed or planned.rule.typed
 
-    def _collect(self, plan: Plan, group: Group, unjudged: set[int]) -> None:
+    def _collect(self, bases: Sequence[PlannedBase], group: Group, unjudged: set[int]) -> None:
         """Hand the correlations what they look at; rows that one failed to judge go to `unjudged`."""
-        for planned in plan.bases:
+        for planned in bases:
             try:
                 self._correlator.collect(planned, group)
             except Exception:  # noqa: BLE001 - as above
                 self._report(self._correlator.rule(planned))
                 unjudged.update(range(len(group)))
 
-    def _possible(self, plan: Plan, group: Group, unjudged: set[int]) -> Mapping[int, list[PlannedRule]]:
+    def _possible(
+        self, left: Sequence[PlannedRule], group: Group, unjudged: set[int]
+    ) -> Mapping[int, list[PlannedRule]]:
         """By row, the rules in their order that may match it."""
         possible: defaultdict[int, list[PlannedRule]] = defaultdict(list)
         before = perf_counter()
-        for planned in plan.rules:
+        for planned in left:
             try:
                 _, mask = group.verdict(planned.judge)
             except Exception:  # noqa: BLE001 - as above

@@ -1,7 +1,8 @@
 """The events of one call in a batch, and what was worked out about them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,16 +24,29 @@ included. The two are equal when the columns tell all.
 
 
 class Judge(ABC):
-    """A condition, or a part of one, made columnar for one call. Ask it through a `Group`, which remembers."""
+    """
+    A condition, or a part of one, made columnar for one call. Ask it through a `Group`, which remembers.
+
+    :cvar takes_more: than the parts of the records.
+    """
+
+    takes_more: ClassVar[bool] = False
 
     @abstractmethod
-    def judge(self, group: "Group") -> Verdict:
-        """What the columns say of each row."""
+    def judge(self, group: "Group", ask: "Ask") -> Verdict:
+        """
+        What the columns say of each row.
+
+        :param ask: for the verdicts of the parts that it has.
+        """
 
     def settle(self, group: "Group", row: int) -> bool:
         """Whether the condition holds for a row that `judge` leaves open; most leave none open."""
         yes, _ = group.verdict(self)
         return bool(yes >> row & 1)
+
+
+Ask = Callable[[Judge], Verdict]
 
 
 class Group:
@@ -62,6 +76,7 @@ class Group:
         self._keys: dict[Codebook, list[Hashable]] = {}
         self._codes: dict[Codebook, Codes] = {}
         self._verdicts: dict[Judge, Verdict] = {}
+        self._by_parts: dict[Judge, Verdict] = {}
         self._settled: dict[tuple[Judge, int], bool] = {}
         self._events: dict[int, Event] = {}
         self._values: dict[tuple[Operand, int], Value] = {}
@@ -97,7 +112,16 @@ class Group:
         """What a condition says of each row."""
         verdict = self._verdicts.get(judge)
         if verdict is None:
-            verdict = self._verdicts[judge] = judge.judge(self)
+            verdict = self._verdicts[judge] = judge.judge(self, self.verdict)
+        return verdict
+
+    def by_parts(self, judge: Judge) -> Verdict:
+        """The same, as far as the parts of the records tell."""
+        if judge.takes_more:
+            return 0, self.every
+        verdict = self._by_parts.get(judge)
+        if verdict is None:
+            verdict = self._by_parts[judge] = judge.judge(self, self.by_parts)
         return verdict
 
     def holds(self, judge: Judge, row: int) -> bool:

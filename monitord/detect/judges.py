@@ -10,7 +10,7 @@ from itertools import count, repeat
 import numpy as np
 
 from monitord.detect.codebook import Codebook
-from monitord.detect.group import Group, Judge, Verdict
+from monitord.detect.group import Ask, Group, Judge, Verdict
 from monitord.detect.mask import mask_of
 from monitord.detect.origin import Decides, Tells
 from monitord.detect.question import Question
@@ -23,7 +23,7 @@ class Constant(Judge):
     def __init__(self, truth: bool) -> None:
         self._truth = truth
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, group: Group, _ask: Ask) -> Verdict:
         """The same everywhere."""
         return (group.every, group.every) if self._truth else (0, 0)
 
@@ -38,11 +38,11 @@ class AllOf(Judge):
     def __init__(self, children: tuple[Judge, ...]) -> None:
         self._children = children
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, group: Group, ask: Ask) -> Verdict:
         """Stops at the child that leaves no row."""
         yes = possible = group.every
         for child in self._children:
-            child_yes, child_possible = group.verdict(child)
+            child_yes, child_possible = ask(child)
             yes &= child_yes
             possible &= child_possible
             if not possible:
@@ -60,11 +60,11 @@ class AnyOf(Judge):
     def __init__(self, children: tuple[Judge, ...]) -> None:
         self._children = children
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, _group: Group, ask: Ask) -> Verdict:
         """By the columns of all children."""
         yes = possible = 0
         for child in self._children:
-            child_yes, child_possible = group.verdict(child)
+            child_yes, child_possible = ask(child)
             yes |= child_yes
             possible |= child_possible
         return yes, possible
@@ -80,9 +80,9 @@ class Opposite(Judge):
     def __init__(self, child: Judge) -> None:
         self._child = child
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, group: Group, ask: Ask) -> Verdict:
         """What surely holds becomes impossible, what is impossible becomes sure."""
-        yes, possible = group.verdict(self._child)
+        yes, possible = ask(self._child)
         return group.every ^ possible, group.every ^ yes
 
     def settle(self, group: Group, row: int) -> bool:
@@ -93,10 +93,12 @@ class Opposite(Judge):
 class Unknown(Judge):
     """A test that columns say nothing about."""
 
+    takes_more = True
+
     def __init__(self, question: Question) -> None:
         self._question = question
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, group: Group, _ask: Ask) -> Verdict:
         """Nowhere sure, everywhere possible."""
         return 0, group.every
 
@@ -134,7 +136,7 @@ class OfPart(Judge):
         """Whether the part tells all, whatever the event."""
         return self._decides is None
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, group: Group, _ask: Ask) -> Verdict:
         """Asked once for each value that was never seen before."""
         codes = group.codes(self._book)
         said = codes.said(self._answers)
@@ -178,11 +180,13 @@ class OfPart(Judge):
 class OfPartNow(Judge):
     """A test that follows from one part of the record and the present: it is asked anew in each batch."""
 
+    takes_more = True
+
     def __init__(self, book: Codebook, question: Question) -> None:
         self._book = book
         self._question = question
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, group: Group, _ask: Ask) -> Verdict:
         """Asked once for each value in the batch."""
         keys = group.keys(self._book)
         answers = {key: self._question.about(group, row) for key, row in dict(zip(keys, count())).items()}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.event import Flag
-from monitord.detect.group import Group, Judge, Verdict
+from monitord.detect.group import Ask, Group, Judge, Verdict
 from monitord.detect.mask import mask_of
 from monitord.detect.outcome import failed, returned
 from monitord.model.event import EventBatch
@@ -94,12 +94,14 @@ _COMPARE: Mapping[Op, Callable[[NDArray[np.int64], int], NDArray[np.bool_]]] = M
 class OfNumber(Judge):
     """A comparison of a column with integers, one of which makes it hold."""
 
+    takes_more = True
+
     def __init__(self, numbers: Callable[[EventBatch], Numbers], op: Op, literals: tuple[int, ...]) -> None:
         self._numbers = numbers
         self._compare = _COMPARE[op]
         self._literals = literals
 
-    def judge(self, group: Group) -> Verdict:
+    def judge(self, group: Group, _ask: Ask) -> Verdict:
         """Where the value is known and compares."""
         values, known = self._numbers(group.batch)
         if values.dtype == np.uint64:

@@ -1,17 +1,19 @@
 """The rules that can match a call, made columnar for it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from monitord.detect.codebook import Codebook, Ledger
+from monitord.detect.codebook import FEW, Codebook, Ledger
 from monitord.detect.column import Column, column_of
 from monitord.detect.group import Group, Judge
 from monitord.detect.judges import ALWAYS, NEVER, OfPart, OfPartNow, Unknown, all_of, any_of, opposite_of
+from monitord.detect.mask import rows_of
 from monitord.detect.number import number_judge
 from monitord.detect.origin import origin_of
 from monitord.detect.part import Part
 from monitord.detect.question import Question
+from monitord.detect.shortlist import Shortlist, Spent
 from monitord.detect.tracker import Tracker
 from monitord.detect.trees import Trees
 from monitord.model.interest import Outcome
@@ -83,11 +85,14 @@ class Plan:
         self._sample = sample
         self._trees = trees
         self._judges: dict[Node, Judge] = {}
+        self._asked: dict[Codebook, None] = {}
         self._books: dict[Part, Codebook] = {}
         planned = (self._planned_rule(rule, outcome) for rule, outcome in candidates)
         self.rules = tuple(one for one in planned if one.judge is not NEVER)
         looked_at = (self._planned_base(tracker, position, outcome) for tracker, position, outcome in bases)
         self.bases = tuple(one for one in looked_at if one.judge is not NEVER)
+        self.all: tuple[PlannedRule | PlannedBase, ...] = (*self.rules, *self.bases)
+        self._shortlist = Shortlist([one.judge for one in self.all], tuple(self._asked), ledger)
 
     def _planned_rule(self, rule: Rule, outcome: Outcome) -> PlannedRule:
         judge = self._rule_judge(rule.condition, outcome)
@@ -100,6 +105,21 @@ class Plan:
         keys = tuple(column_of(key, self._syscall, self._book, self._trees) for key in base.keys)
         field = column_of(base.field, self._syscall, self._book, self._trees) if base.field else None
         return PlannedBase(tracker, position, judge, keys, field)
+
+    def left(self, group: Group, spent: Spent) -> tuple[Sequence[PlannedRule], Sequence[PlannedBase]]:
+        """
+        The rules and bases that may match events of a group, in their order.
+
+        :param spent: told how long the others of `all` took.
+        """
+        if len(group) > FEW:
+            return self.rules, self.bases
+        possible = self._shortlist.of(group, spent)
+        rules = len(self.rules)
+        return (
+            [self.rules[number] for number in rows_of(possible & (1 << rules) - 1)],
+            [self.bases[number] for number in rows_of(possible >> rules)],
+        )
 
     def judge_of(self, check: Check) -> Judge:
         """How a test is judged, for those who explain it."""
@@ -148,6 +168,7 @@ class Plan:
         book = self._book(origin.part)
         if origin.momentary:
             return OfPartNow(book, question)
+        self._asked[book] = None
         return OfPart(book, question, origin.decides, origin.tells if isinstance(check.operand, FieldRef) else None)
 
     def _book(self, part: Part) -> Codebook:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord.abi.arch import NR_SLOTS
-from monitord.detect import codebook, detector, group
+from monitord.detect import codebook, detector, group, plan
 from monitord.detect.codebook import FEW
 from monitord.detect.detector import RuleDetector
 from monitord.detect.origin import origin_of
@@ -33,7 +33,7 @@ WAYS = (0, FEW)
 @contextlib.contextmanager
 def few(most: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (codebook, group, detector):
+        for module in (codebook, group, plan, detector):
             patch.setattr(module, "FEW", most)
         yield
 

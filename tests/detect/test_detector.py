@@ -9,6 +9,7 @@ import pytest
 from monitord.abi.arch import Abi
 from monitord.abi.event import Flag
 from monitord.detect.detector import RuleDetector
+from monitord.detect.group import Group
 from monitord.model.alert import Alert
 from monitord.model.event import Event, EventBatch
 from monitord.model.interest import Interest, Outcome
@@ -249,6 +250,33 @@ class TestHowOftenAFieldIsLookedAt:
         assert ["rule"] == names(stand.judge(open_of(b"/b", ret=3)))
 
 
+class TestEventsLikeEarlierOnes:
+    RULES = rules_of(TABLE, shadow=SHADOW, named=f"{OPENED} and proc.name=cat and fd.name=/a and proc.pid=7")
+
+    def test_are_asked_about_no_condition_that_they_cannot_meet(self, monkeypatch):
+        stand = Stand(self.RULES)
+        stand.judge(open_of(b"/a", comm=b"dog"), open_of(b"/b", comm=b"cat"))
+        asked = []
+        monkeypatch.setattr(Group, "verdict", lambda group, judge: asked.append(judge))
+        monkeypatch.setattr(Group, "by_parts", lambda group, judge: asked.append(judge))
+
+        stand.judge(open_of(b"/b", comm=b"cat", pid=7), open_of(b"/a", comm=b"dog", pid=7), open_of(b"/b", comm=b"cat"))
+
+        assert [] == asked
+
+    def test_are_asked_about_what_is_no_part_of_them(self):
+        stand = Stand(self.RULES)
+        rows = [open_of(b"/a", comm=b"cat", pid=pid) for pid in (6, 7, 6, 7)]
+
+        assert [[], ["named"], [], ["named"]] == [names(stand.judge(row)) for row in rows]
+
+    def test_take_time_that_is_the_rules(self):
+        stand = Stand(self.RULES)
+        stand.judge(open_of(b"/b"))
+
+        assert all(stand.telemetry.rules[rule].evaluation_s > 0 for rule in ("shadow", "named"))
+
+
 class TestARuleThatFails:
     @staticmethod
     def stand() -> Stand:
@@ -274,6 +302,17 @@ class TestARuleThatFails:
 
         assert 3 == stand.telemetry.lost[Stage.RULES]
 
+    def test_loses_each_event_that_is_like_one_before(self):
+        def extract(event, context, arg):
+            return 1 // (event.comm != "odd")
+
+        catalogue = MappingProxyType({**CATALOGUE, "proc.pname": replace(CATALOGUE["proc.pname"], extract=extract)})
+        stand = Stand(rules_of(TABLE, broken=f"{OPENED} and proc.pname=1", shadow=SHADOW), catalogue=catalogue)
+
+        for _ in range(3):
+            assert ["shadow"] == names(stand.judge(open_of(b"/etc/shadow", comm=b"odd")))
+        assert 3 == stand.telemetry.lost[Stage.RULES]
+
     def test_is_logged_once(self, caplog):
         stand = self.stand()
         for _ in range(3):
@@ -295,6 +334,20 @@ class TestMemory:
             tracemalloc.stop()
 
         assert held < 5 << 20
+
+    def test_ever_new_pairs_of_the_same_values_do_not_fill_it(self):
+        """10,000 of them, 200 bytes each."""
+        stand = Stand(rules_of(TABLE, one=f"{SHADOW} and proc.name=cat"), memory_bytes=1 << 18)
+        tracemalloc.start()
+        try:
+            for number in range(0, 10_000, 20):
+                pairs = [divmod(pair, 100) for pair in range(number, number + 20)]
+                stand.judge(*[open_of(b"/%d" % path, comm=b"%d" % comm) for path, comm in pairs])
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert held < 1 << 20
 
     def test_what_was_forgotten_is_learned_again(self):
         stand = Stand(rules_of(TABLE, shadow=SHADOW), memory_bytes=1000)

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 from monitord import __version__
 from monitord.abi.arch import UnknownMachineError
@@ -61,14 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         importlib.import_module(f"monitord.cli.{name}").add_parser(commands)
     gc.enable()
     try:
-        args = parser.parse_args(words)
-        code: int = args.run(args)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader (head, less) has seen enough
-        _discard_output()
-        return 0
+        try:
+            args = parser.parse_args(words)
+            code: int = args.run(args)
+        finally:
+            sys.stdout.flush()
     except OSError as err:
-        _discard_output()
+        _discard(sys.stdout.fileno())  # what is still buffered must not fail again at exit
         sys.stderr.write(f"monitord: {err}\n")
         return 1
     except UnknownMachineError as err:
@@ -88,15 +88,43 @@ def _open_streams() -> None:
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
     os.close(fd)
-    sys.stdout = sys.stdout or io.TextIOWrapper(io.FileIO(1, "w"))
-    sys.stderr = sys.stderr or io.TextIOWrapper(io.FileIO(2, "w"))
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files are any bytes, and terminals lack letters
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stdout is sys.__stdout__:  # and nobody has put another in its place
+        sys.stdout = _opened(1, sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _opened(2, sys.stderr)
 
 
-def _discard_output() -> None:
-    """What is still buffered must not fail again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _opened(fd: int, stream: TextIO | None) -> TextIO:
+    """
+    A standard stream anew.
+
+    :param stream: as Python has opened it, which knows the encoding; None for a descriptor that was closed.
+    """
+    output = _Output(fd, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(output),
+        encoding=stream.encoding if stream else None,
+        errors="backslashreplace",  # names of files are any bytes, and terminals lack letters
+        line_buffering=fd == 2 or output.isatty(),
+    )
+
+
+class _Output(io.FileIO):
+    """Takes text, also when its reader (head, less) has seen enough: the exit code says what came of the work."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            _discard(self.fileno())
+            return super().write(data)
+
+
+def _discard(fd: int) -> None:
+    """Let all that is written to a descriptor go nowhere from now on."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, fd)
+    os.close(null)
 
 
 if __name__ == "__main__":

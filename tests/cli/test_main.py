@@ -21,7 +21,7 @@ def by_shell(redirection: str, *command: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("words", [("syscalls",), ("fields",), ("--help",)])
+@pytest.mark.parametrize("words", [("syscalls",), ("fields",), ("--help",), ("--version",)])
 def test_a_full_disk_is_one_line(words):
     done = by_shell(">/dev/full", *COMMAND, *words)
 
@@ -49,6 +49,51 @@ def test_a_reader_that_has_seen_enough_is_no_trouble():
     done = by_shell("| head -n 1", *CALLS)
 
     assert (0, 1, "") == (done.returncode, len(done.stdout.splitlines()), done.stderr)
+
+
+TEST = """
+rules: [rules.yaml]
+tests:
+  - {name: it alerts, events: [], expect: [r]}
+"""
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("syscalls",), 0),
+        (("fields",), 0),
+        (("rules", "--rules", "rules.yaml"), 0),
+        (("explain", "r", "--rules", "rules.yaml"), 0),
+        (("explain", "x", "--rules", "rules.yaml"), 2),
+        (("check", "rules.yaml"), 0),
+        (("check", "absent.yaml"), 2),
+        (("test", "test.yaml"), 1),
+        (("status", "--socket", "absent"), 1),
+        (("doctor", "-c", "absent.yaml"), 1),
+        (("record", "-o", "x", "-c", "absent.yaml"), 2),
+        (("run", "-c", "absent.yaml"), 2),
+        (("nonsense",), 2),
+        (("--help",), 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_who_no_longer_reads_changes_no_exit_code(tmp_path, stream, words, code):
+    """A check whose reader had gone before it came to the mistakes was one without."""
+    rule = "- rule: r\n  desc: d\n  condition: evt.type=open\n  output: o\n  priority: NOTICE\n"
+    (tmp_path / "rules.yaml").write_text(rule)
+    (tmp_path / "test.yaml").write_text(TEST)
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: writer}
+    try:
+        done = subprocess.run([*COMMAND, *words], cwd=tmp_path, env=environment(), text=True, **streams)
+    finally:
+        os.close(writer)
+
+    assert code == done.returncode
+    assert "Broken pipe" not in f"{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("redirection", [">&-", "<&- >&-", "<&- >&- 2>&-"])

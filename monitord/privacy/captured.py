@@ -41,11 +41,11 @@ def _masked(text: Captured, masks: Masks) -> bytes:
 def _names(names: bytes, flags: TextFlag, masks: Masks) -> bytes:
     """The names of a path from the inside out. It is looked at as a whole: there are secrets with slashes in them."""
     inside_out = names.split(b"\0")[:-1]
-    in_a_directory = not flags & TextFlag.FAULT  # else it is one name, which may have slashes itself
     path = text_of(b"/".join(reversed(inside_out)))
     masked = masks.text(path)
     if masked == path:
         return names
+    in_a_directory = not flags & TextFlag.FAULT  # else it is one name, which may have slashes itself
     parts = reversed(masked.split("/")) if in_a_directory else [masked]
     return b"".join(_bytes(part) + b"\0" for part in parts)
 

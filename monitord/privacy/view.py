@@ -49,9 +49,17 @@ def masked_value(value: Value, masks: Masks) -> Value:
 def _without_secrets(process: OfProcess, masks: Masks) -> OfProcess:
     if isinstance(process, Missing):
         return process
-    argv = process.argv if isinstance(process.argv, Missing) else masks.argv(process.argv)
-    comm, exepath, cwd = (masked_value(value, masks) for value in (process.comm, process.exepath, process.cwd))
-    if (comm, argv, exepath, cwd) == (process.comm, process.argv, process.exepath, process.cwd):
+    # One by one, and nothing made anew where nothing is: an alert has some ten of them.
+    argv, comm, exepath, cwd = process.argv, process.comm, process.exepath, process.cwd
+    if isinstance(argv, tuple):
+        argv = masks.argv(argv)
+    if isinstance(comm, str):
+        comm = masks.text(comm)
+    if isinstance(exepath, str):
+        exepath = masks.text(exepath)
+    if isinstance(cwd, str):
+        cwd = masks.text(cwd)
+    if comm == process.comm and exepath == process.exepath and cwd == process.cwd and argv == process.argv:
         return process
     return replace(process, comm=comm, argv=argv, exepath=exepath, cwd=cwd)
 

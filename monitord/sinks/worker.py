@@ -60,7 +60,7 @@ class SinkWorker(Generic[Item]):
         self._reopen = False
         self._refusing = False
         self._deadline_s: float | None = None
-        self._lost: int | None = None
+        self._lost: int | None = None  # at the end, when all are counted
         self._unread = 0  # handed to a `PipedSink`, and neither written nor dropped yet
         # A daemon thread: one that hangs in a write must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
@@ -125,7 +125,7 @@ class SinkWorker(Generic[Item]):
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()) + _CLOSING_S)
         for name, queue in self._queues.items():
             self._telemetry.forget_queue(name, queue.depth)
-        return (self._lost if self._lost is not None else self._backlog.in_memory()) + self._unread
+        return self._ended(self._backlog.in_memory() + self._unread)  # unless the thread has come to its end
 
     def _run(self) -> None:
         retry_s = 0.0  # how long the sink is left alone; 0 while it works
@@ -141,15 +141,13 @@ class SinkWorker(Generic[Item]):
                 retry_s = 0.0
             else:
                 retry_s = min(max(self._first_retry_s, 2 * retry_s), self._longest_retry_s)
-        self._lose(self._backlog.close())
+        lost, unread = self._backlog.close(), 0
         try:
             self._sink.close()
         except UnreadError as err:
-            self._unread -= err.alerts
-            self._lose(err.alerts)
+            unread = err.alerts
             self._log.error("%s: %s", self._sink.name, err)
-        self._counts.written += self._unread
-        self._unread = 0
+        self._ended(lost + unread, read=self._unread - unread)
 
     def _count_written(self, alerts: int) -> None:
         """
@@ -157,14 +155,20 @@ class SinkWorker(Generic[Item]):
 
         :param alerts: those that the sink has just taken.
         """
+        if self._lost is not None and not self._backlog.keeps:  # it hung, and they were given up
+            return
         unread = self._sink.unread() if isinstance(self._sink, PipedSink) else 0
         self._counts.written += self._unread + alerts - unread
         self._unread = unread
 
-    def _lose(self, alerts: int) -> None:
+    def _ended(self, lost: int, read: int = 0) -> int:
+        """Count the last alerts, which either the thread does or who waits for it no longer. How many are lost."""
         with self._changed:
-            self._counts.dropped += alerts
-        self._lost = (self._lost or 0) + alerts
+            if self._lost is None:
+                self._lost = lost
+                self._counts.dropped += lost
+                self._counts.written += read
+            return self._lost
 
     def _wait(self, retry_s: float) -> bool:
         """Wait until there is something to do; False when all is done or the time for it is over."""

@@ -328,7 +328,7 @@ class TestOfAProgram:
             worker.put(make_alert())
         until(lambda: not telemetry.queues["program"].depth())
 
-        assert 5 == end(worker, after_s=0.05)
+        assert (5, 5) == (end(worker, after_s=0.05), telemetry.sinks["program"].dropped)
 
 
 class TestEnd:
@@ -340,12 +340,18 @@ class TestEnd:
 
         assert (5, 5) == (end(worker, after_s=0.05), telemetry.sinks["alert_log"].dropped)
 
-    def test_a_sink_that_hangs_does_not_hold_up_the_end(self, start, stuck):
-        worker = start(Console(stuck[1]))
+    def test_a_sink_that_hangs_does_not_hold_up_the_end(self, start, telemetry, stuck):
+        """What it has counts as dropped, and as nothing else when it hangs no longer."""
+        reader, writer = stuck
+        worker = start(Console(writer))
         worker.put(make_alert())
         worker.put(make_alert())
+        counts = telemetry.sinks["console"]
 
-        assert 2 == end(worker, after_s=0.05)
+        assert (2, 2) == (end(worker, after_s=0.05), counts.dropped)
+        os.read(reader, 65536)
+        until(lambda: not worker._thread.is_alive())
+        assert (0, 2) == (counts.written, counts.dropped)
 
     def test_it_ends_a_long_wait(self, telemetry, tmp_path):
         path = tmp_path / "log"

@@ -35,6 +35,7 @@ from monitord.detect.detector import RuleDetector
 from monitord.enrich.context import ProcContext
 from monitord.model.event import Event, EventBatch
 from monitord.model.process import Context
+from monitord.pipeline.pipeline import TURN_S
 from monitord.rules.ruleset import RuleSet, load
 from monitord.shipped import shipped
 from monitord.sources.bpf.source import BpfSource
@@ -245,7 +246,7 @@ def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[C
             done = False
             while not done:
                 done = bool(select.select([script.stdout], [], [], 0)[0])
-                batches.append(decoder.decode(source.drain(0.02)))
+                batches.append(decoder.decode(source.drain(TURN_S)))
                 stage.judge(batches[-1])
             if decoder.missed:
                 raise SystemExit(f"{decoder.missed} events were lost")

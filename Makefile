@@ -28,7 +28,7 @@ setup: $(VENV)/.packages $(VENV)/.installed
 run: setup
 	$(VENV)/bin/monitord run -c config/monitord.yaml --scope $(SCOPE) $(RUNARGS)
 
-test: setup $(VENV)/.test-packages $(VENV)/.lxc $(VENV)/.tools lint
+test: setup $(VENV)/.test-packages $(VENV)/.lxc $(VENV)/.docker $(VENV)/.tools lint
 	$(VENV)/bin/python tools/gen_syscalls.py --check
 	$(VENV)/bin/python tools/gen_constants.py --check
 	$(VENV)/bin/python tools/gen_docs.py --check
@@ -82,6 +82,13 @@ $(VENV)/.lxc: $(VENV)/.test-packages
 	@rm -rf $(VENV)/lxc && mkdir -p $(VENV)/lxc && apt-get update -qq
 	@cd $(VENV)/lxc && apt-get download -qq -o APT::Sandbox::User=root lxc $$(apt-cache depends lxc | sed -n 's/.*Depends: \(liblxc1.*\)/\1/p')
 	@for p in $(VENV)/lxc/*.deb; do dpkg-deb -x $$p $(VENV)/lxc; done
+	@touch $@
+
+# And so would docker.
+$(VENV)/.docker: $(VENV)/.test-packages
+	@rm -rf $(VENV)/docker && mkdir -p $(VENV)/docker && apt-get update -qq
+	@cd $(VENV)/docker && apt-get download -qq -o APT::Sandbox::User=root docker.io
+	@cd $(VENV)/docker && dpkg-deb -x docker.io_*.deb . && rm docker.io_*.deb
 	@touch $@
 
 $(VENV)/.deb-packages: Makefile | $(VENV)/bin/python

@@ -1,4 +1,4 @@
-"""Alerts of real containers, whose runtimes are asked: Debian's containerd with a pod of Kubernetes, and its podman."""
+"""Alerts of real containers, whose runtimes are asked: Debian's containerd with a pod of Kubernetes, podman, docker."""
 
 import json
 import re
@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import containerd as of_containerd
+from tests.support import docker as of_docker
 from tests.support import podman as of_podman
 from tests.support.containerd import containerd
 from tests.support.daemon import ALERTS, configured, running, until
+from tests.support.docker import docker
 from tests.support.image import IMAGE
 from tests.support.podman import podman
 
@@ -119,6 +121,28 @@ def test_a_container_of_podman(tmp_path):
         "type": "podman",
         "name": "web",
         "digest": runtime.digest,
+        "image_id": runtime.image_id,
+        "privileged": "false",
+        "mount": str(tmp_path),
+        **dict.fromkeys(("pod", "namespace", "uid", "sandbox", "app"), "<NA>"),
+    }
+
+
+@pytest.mark.skipif(not of_docker.AVAILABLE, reason="make test fetches docker; needs containerd and busybox")
+def test_a_container_of_docker(tmp_path):
+    with docker() as runtime:
+        full_id = runtime.container(
+            "web", ["/bin/sleep", "1000"], {tmp_path: "/data"}, {"tier": "front", "db_password": "s3cret"}
+        )
+        said, log = described(runtime, tmp_path, runtime.cgroup, full_id)
+
+    assert "s3cret" not in (tmp_path / ALERTS).read_text()
+    assert f"containers.sockets: {runtime.socket} answers, by Docker Engine API" in log
+    assert said == COMMON | {
+        "container": full_id[:12],
+        "type": "docker",
+        "name": "web",
+        "digest": "<NA>",  # of a registry, which this image has never seen
         "image_id": runtime.image_id,
         "privileged": "false",
         "mount": str(tmp_path),

@@ -15,19 +15,24 @@ IMAGE = "registry.example.org:5000/shop/web:1.25"
 NAME = "org.opencontainers.image.ref.name"
 
 
+def layer() -> bytes:
+    """The files of the image, as a tar."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as files:
+        files.add(BUSYBOX, "bin/busybox")
+        for name in ("sh", "awk", "sleep"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            files.addfile(link)
+    return data.getvalue()
+
+
 def write_image(archive: Path) -> tuple[str, str]:
     """
     Write an image that is a busybox, as an OCI archive.
 
     :return: the digests of its manifest and its configuration.
     """
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as files:
-        files.add(BUSYBOX, "bin/busybox")
-        for name in ("sh", "awk", "sleep"):
-            link = tarfile.TarInfo(f"bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            files.addfile(link)
     blobs: dict[str, bytes] = {}
 
     def blob(media_type: str, data: bytes) -> dict[str, object]:
@@ -35,7 +40,7 @@ def write_image(archive: Path) -> tuple[str, str]:
         blobs[f"blobs/sha256/{digest}"] = data
         return {"mediaType": f"application/vnd.oci.image.{media_type}", "digest": f"sha256:{digest}", "size": len(data)}
 
-    packed = blob("layer.v1.tar", layer.getvalue())
+    packed = blob("layer.v1.tar", layer())
     config = blob(
         "config.v1+json",
         json.dumps(

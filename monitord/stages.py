@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from monitord.model.alert import Alert
+from monitord.model.batch import EventBatch, RawBatch
 from monitord.model.counts import CountTable
-from monitord.model.event import EventBatch, RawBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Stage
 

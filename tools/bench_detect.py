@@ -16,7 +16,7 @@ import numpy as np
 
 from monitord.abi.event import NO_ARGUMENT, PROGRAM, SOCKET, TASK, Capture
 from monitord.detect.detector import RuleDetector
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.model.problem import errors
 from monitord.rules.ruleset import load
 from monitord.tables.syscalls import SyscallTable

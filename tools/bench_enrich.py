@@ -33,7 +33,8 @@ from monitord.config.schema import BpfConfig, Scope, ScopeKind
 from monitord.decode.decoder import Decoder
 from monitord.detect.detector import RuleDetector
 from monitord.enrich.context import ProcContext
-from monitord.model.event import Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.pipeline.pipeline import TURN_S
 from monitord.rules.ruleset import RuleSet, load

@@ -18,7 +18,7 @@ from monitord.abi.arch import Abi
 from monitord.abi.event import CELL_BYTES, DATA_BYTES, EVENT, NO_CALL, PAYLOAD_BYTES, Capture, Kind
 from monitord.decode.decoder import Decoder
 from monitord.enrich.context import ProcContext
-from monitord.model.event import RawBatch
+from monitord.model.batch import RawBatch
 from monitord.tables.syscalls import SyscallTable
 from tools.bench_detect import opens
 from tools.drawing import Chart, page

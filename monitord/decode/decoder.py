@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from monitord.abi.event import CELL, CELL_BYTES, DATA_BYTES, EVENT, MORE, MORE_BYTES, Kind
 from monitord.decode.cells import cells_of
-from monitord.model.event import COMPLETE, EventBatch, RawBatch
+from monitord.model.batch import COMPLETE, EventBatch, RawBatch
 
 
 class Decoder:

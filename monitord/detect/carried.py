@@ -7,7 +7,7 @@ from struct import Struct
 import numpy as np
 
 from monitord.abi.event import DATA_BYTES, EVENT, TASK, TASK_TEXT
-from monitord.model.event import Cells, EventBatch
+from monitord.model.batch import Cells, EventBatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from monitord.detect.plan import Plan, PlannedBase, PlannedRule
 from monitord.detect.throttle import Throttles
 from monitord.detect.trees import Trees
 from monitord.model.alert import Alert
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Stage
 from monitord.model.process import Context

@@ -9,7 +9,8 @@ import numpy as np
 from monitord.abi.reader import reader
 from monitord.detect.codebook import FEW, Codebook, Codes
 from monitord.detect.mask import Mask
-from monitord.model.event import Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Value
 from monitord.rules.ast import Operand

@@ -11,7 +11,7 @@ from monitord.abi.event import Flag
 from monitord.detect.group import Ask, Group, Judge, Verdict
 from monitord.detect.mask import mask_of
 from monitord.detect.outcome import failed, returned
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.rules.ast import Check, Op
 from monitord.rules.fields.descriptor import MAX_DESCRIPTOR
 from monitord.rules.literal import number_of

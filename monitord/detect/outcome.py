@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.event import Flag
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 
 _MAX_ERRNO = 4095
 

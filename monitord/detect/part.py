@@ -13,7 +13,7 @@ import numpy as np
 from monitord.abi.event import ARG_TEXTS, CELL_BYTES, DATA_BYTES, DESCRIPTOR_TEXT, EVENT, SOCKET, TEXT, Capture
 from monitord.abi.reader import reader
 from monitord.detect.outcome import foreign, foreign_of, result_of, results, succeeded
-from monitord.model.event import Cells, EventBatch
+from monitord.model.batch import Cells, EventBatch
 
 
 def _bytes_of(name: str) -> slice:

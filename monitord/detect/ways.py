@@ -12,7 +12,7 @@ from monitord.detect.judges import Constant, OfPart
 from monitord.detect.number import OfNumber
 from monitord.detect.plan import Plan
 from monitord.detect.trees import Trees
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.model.process import Process
 from monitord.recording.snapshot import Snapshot
 from monitord.rules.ast import Check

@@ -13,7 +13,8 @@ from monitord.abi.event import NO_ARGUMENT, Kind, TextFlag
 from monitord.enrich.bounded import Bounded
 from monitord.enrich.placement import placement_of
 from monitord.enrich.procfs import Procfs
-from monitord.model.event import Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event
 from monitord.model.placement import HOST, Placement
 from monitord.model.text import text_of
 from monitord.model.value import Missing

@@ -16,7 +16,8 @@ from monitord.enrich.origins import Origins
 from monitord.enrich.processes import PROCESSES, ProcessTable
 from monitord.enrich.procfs import Procfs
 from monitord.enrich.runtimes.asking import Runtimes
-from monitord.model.event import Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event
 from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
 from monitord.model.path import below, normalise

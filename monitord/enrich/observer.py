@@ -11,7 +11,8 @@ from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.processes import ProcessTable
 from monitord.enrich.program import Program
-from monitord.model.event import Event, EventBatch, texts_of
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event, texts_of
 from monitord.model.interest import Interest, Outcome
 from monitord.tables.syscalls import SyscallTable
 

@@ -13,7 +13,7 @@ from monitord.enrich.joined import Joined
 from monitord.enrich.lineage import Lineage
 from monitord.enrich.observer import FEW
 from monitord.enrich.processes import ProcessTable
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.model.placement import HOST, Placement, origin_of
 from monitord.model.top import Origin
 from monitord.model.value import Missing

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import chain
 
-from monitord.model.event import COMPLETE, RawBatch
+from monitord.model.batch import COMPLETE, RawBatch
 
 Drain = Sequence[RawBatch]
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from monitord.decode.decoder import Decoder, events_in
 from monitord.model.alert import Alert
 from monitord.model.amount import amount
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.interest import Interest
 from monitord.model.loss import Stage

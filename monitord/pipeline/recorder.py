@@ -7,7 +7,8 @@ from typing import Any
 
 from monitord.config.schema import Config
 from monitord.model.alert import Alert
-from monitord.model.event import Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event
 from monitord.model.interest import Interest
 from monitord.model.process import Context
 from monitord.pipeline.assemble import Assembly, masks_of

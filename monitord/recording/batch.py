@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from monitord.abi.event import DATA_BYTES, DESCRIPTOR_TEXT, EVENT, TASK_TEXT, TEXT_CAP_BYTES, Capture, Kind
-from monitord.model.event import Captured, Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Captured, Event
 
 _SLOTS = {
     **dict.fromkeys((Capture.FILE, Capture.SOCKET), DESCRIPTOR_TEXT),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monitord.abi.event import CELL_BYTES
 from monitord.decode.decoder import Decoder, events_in
-from monitord.model.event import RawBatch
+from monitord.model.batch import RawBatch
 from monitord.model.value import Missing
 from tests.support.cells import event_cells, lost_record
 

@@ -12,7 +12,7 @@ from monitord.detect import codebook, detector, group, plan
 from monitord.detect.codebook import FEW
 from monitord.detect.detector import RuleDetector
 from monitord.detect.origin import origin_of
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.model.interest import Interest, Outcome
 from monitord.model.priority import Priority
 from monitord.rules.ast import And, FieldRef, Node, Not, Or

@@ -11,7 +11,8 @@ from monitord.abi.event import Flag
 from monitord.detect.detector import RuleDetector
 from monitord.detect.group import Group
 from monitord.model.alert import Alert
-from monitord.model.event import Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
 from monitord.model.priority import Priority

@@ -10,7 +10,8 @@ import numpy as np
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import CELL, DATA_BYTES, EVENT, Capture, Kind, TextFlag
-from monitord.model.event import Event, EventBatch
+from monitord.model.batch import EventBatch
+from monitord.model.event import Event
 
 GETPPID = 110
 EXECVE = 59

@@ -12,7 +12,8 @@ import pytest
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
 from monitord.enrich.context import AT_FDCWD, ProcContext
-from monitord.model.event import EventBatch, ProcessKey
+from monitord.model.batch import EventBatch
+from monitord.model.event import ProcessKey
 from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable

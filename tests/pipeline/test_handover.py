@@ -5,7 +5,7 @@ import pytest
 
 from monitord.abi.event import CELL_BYTES
 from monitord.decode.decoder import Decoder
-from monitord.model.event import COMPLETE, RawBatch
+from monitord.model.batch import COMPLETE, RawBatch
 from monitord.pipeline.handover import TOGETHER_BYTES, Handover
 from tests.support.cells import event_cells
 

@@ -5,7 +5,7 @@ from collections import deque
 import pytest
 
 from monitord.abi.arch import Abi
-from monitord.model.event import RawBatch
+from monitord.model.batch import RawBatch
 from monitord.model.interest import Interest, Outcome
 from monitord.model.loss import Stage
 from monitord.pipeline import pipeline as module

@@ -13,7 +13,7 @@ import pytest
 from monitord.abi.event import NO_ARGUMENT, NO_CALL, Kind, TextFlag
 from monitord.config.schema import Scope, ScopeKind
 from monitord.decode.decoder import Decoder
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 from monitord.model.interest import Interest
 from tests.support.cgroups import V1, V2
 from tests.support.live import Gated, compiled, interest, scope_of, watching

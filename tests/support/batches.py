@@ -6,7 +6,7 @@ import numpy as np
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import DATA_BYTES, DESCRIPTOR_TEXT, EVENT, TASK_TEXT, Capture, Kind
-from monitord.model.event import EventBatch
+from monitord.model.batch import EventBatch
 
 AT_FDCWD = 0xFFFFFFFFFFFFFF9C
 

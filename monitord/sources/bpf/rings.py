@@ -14,7 +14,7 @@ import select
 import time
 from collections.abc import Set
 
-from monitord.model.event import RawBatch
+from monitord.model.batch import RawBatch
 from monitord.sources.bpf.errors import LoadError
 from monitord.sources.bpf.perf_event import open_output
 

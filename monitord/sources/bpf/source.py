@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, machine_abis, slot_of
 from monitord.config.schema import BpfConfig, Ignore, Scope, ScopeKind
+from monitord.model.batch import RawBatch
 from monitord.model.counts import CountTable
-from monitord.model.event import RawBatch
 from monitord.model.interest import Interest
 from monitord.model.loss import Degraded, Stage
 from monitord.sources.bpf import libbpf

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitord.abi.event import CELL, CELL_BYTES, EVENT
-from monitord.model.event import RawBatch
+from monitord.model.batch import RawBatch
 
 _BUSY = 1 << 31  # BPF_RINGBUF_BUSY_BIT: reserved and not written yet; what is behind it waits, too
 _CPU_SHIFT = np.uint64(48)  # SEQ_CPU_SHIFT

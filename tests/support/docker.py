@@ -31,8 +31,11 @@ class Docker:
 
     :ivar socket: that answers.
     :ivar cgroup: the path of the cgroup of all its containers, in each hierarchy.
+    :ivar digest: of the image, which no registry gave.
     :ivar image_id: of the image.
     """
+
+    digest = "<NA>"
 
     def __init__(self, directory: Path) -> None:
         self.socket = directory / "docker.sock"

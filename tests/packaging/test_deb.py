@@ -43,6 +43,25 @@ def test_needs_nothing_but_debian(package):
     assert python | {"python3:any", "systemd"} == names
 
 
+def test_what_runs_while_it_is_built_is_among_its_build_dependencies():
+    control, makefile = (ROOT / "packaging/deb/control").read_text(), (ROOT / "Makefile").read_text()
+    (declared,) = re.findall(r"^Build-Depends: (.*)$", control, re.MULTILINE)
+    (installed,) = re.findall(r"^DEB_PACKAGES +:= (.*)$", makefile, re.MULTILINE)
+    code = (
+        "import sys; from monitord.cli.main import main; main(['check', '-c', 'config/monitord.yaml']);"
+        "print(*{m.__file__ for m in [*sys.modules.values()] if 'packages' in (getattr(m, '__file__', 0) or '')})"
+    )
+    python = {"cwd": ROOT, "env": os.environ | {"PYTHONPATH": str(ROOT)}, "check": True}
+    said = subprocess.run(["/usr/bin/python3", "-c", code], **python, capture_output=True, text=True).stdout
+    owners = subprocess.run(["dpkg", "-S", *said.splitlines()[-1].split()], check=True, capture_output=True, text=True)
+
+    imported = {line.split(":")[0] for line in owners.stdout.splitlines()}
+
+    assert {"python3-numpy", "python3-yaml"} <= imported
+    assert set() == imported - set(declared.split(", "))
+    assert set() == imported - set(installed.split())
+
+
 def test_its_configuration_finds_its_rules_and_writes_a_log(package):
     text = (package / "etc/monitord/monitord.yaml").read_text()
 

@@ -27,9 +27,8 @@ from monitord.rules.evaluate import check_test
 from monitord.rules.field import FieldType
 from monitord.rules.kernel_part import FIELDS, clauses_of, truth_of
 from monitord.rules.opens import OPEN_CALLS
-from monitord.rules.registers import UNKNOWN, Truth
+from monitord.rules.registers import UNKNOWN, Truth, of_result
 from monitord.tables.canonical import canonical
-from monitord.tables.constants import errno_name
 from monitord.tables.syscalls import Syscall, SyscallTable
 
 _NATIVE = frozenset((Abi.X86_64, Abi.ARM64))
@@ -102,8 +101,6 @@ class InterestFinder:
         sets["evt.failed", Missing.UNFINISHED] = returned
         sets["evt.res", "SUCCESS"] = returned
         sets["evt.res", Missing.UNFINISHED] = returned
-        for errno in range(1, MAX_ERRNO + 1):
-            sets["evt.res", errno_name(errno)] = self._failed
         self._unnumbered = unnumbered
         self._undecided: dict[str, Situations] = {}
         for name in ("evt.is_open_read", "evt.is_open_write", "evt.is_open_exec", "evt.is_open_create"):
@@ -112,8 +109,9 @@ class InterestFinder:
         self._values: defaultdict[str, list[tuple[Value, Situations]]] = defaultdict(list)
         for (name, value), situations in sets.items():
             self._values[name].append((value, situations))
-        self._numbers: Mapping[str, Callable[[Check], _Truth]] = {
+        self._of_field: Mapping[str, Callable[[Check], _Truth]] = {
             "evt.num": lambda check: self._number(check, _SEQUENCE, _SEQUENCE),
+            "evt.res": self._result,
             "evt.rawres": lambda check: self._number(check, _OTHER_RETURNS, _FAILED_RETURNS),
             "evt.nr": self._call_number,
             "fd.num": self._fd_number,
@@ -187,8 +185,8 @@ class InterestFinder:
     def _check(self, check: Check) -> _Truth:
         if isinstance(check.operand, FieldRef) and check.other is None:
             name = check.operand.name
-            if name in self._numbers:
-                return self._numbers[name](check)
+            if name in self._of_field:
+                return self._of_field[name](check)
             if name in self._values:
                 return self._value(check, name)
         return _Truth(self._all, self._all)
@@ -210,6 +208,12 @@ class InterestFinder:
         returned = self._all & ~self._failed
         true = (returned if True in may[0] else 0) | (self._failed if True in may[1] else 0)
         return _Truth(true, returned | (self._failed if False in may[1] else 0))
+
+    def _result(self, check: Check) -> _Truth:
+        """A call that failed has the name of its error, whichever."""
+        truth, errors = self._value(check, "evt.res"), of_result(check, by_name=True)
+        true, false = (bool(both(clauses, _results(_FAILURE))) for clauses in (errors.true, errors.false))
+        return _Truth(truth.true | self._failed * true, truth.false | self._failed * false)
 
     def _call_number(self, check: Check) -> _Truth:
         """Known for each slot of the kernel's maps but the one that stands for all numbers outside."""

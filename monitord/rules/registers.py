@@ -3,7 +3,7 @@
 import functools
 import math
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from monitord.model.clause import EVERYTHING, Clauses, both, only, simplified
 from monitord.model.facts import MAX_ERRNO, RESULT, UID, Key
@@ -80,11 +80,12 @@ def of_result(check: Check, by_name: bool) -> Truth:
     What it says of a call that succeeded or did not return is left open.
     """
     test = check_test(check)
-    spans: list[Span] = [(0, 0)]
-    others: list[Span] = [(0, 0)]
-    for errno in range(1, MAX_ERRNO + 1):
-        (spans if test(errno_name(errno) if by_name else -errno) else others).append((errno, errno))
-    return Truth(only(RESULT, Numbers.of(spans, MAX_ERRNO)), only(RESULT, Numbers.of(others, MAX_ERRNO)))
+    spans: dict[bool, list[Span]] = {True: [(0, 0)], False: [(0, 0)]}
+    for holds, run in groupby(range(1, MAX_ERRNO + 1), lambda errno: test(errno_name(errno) if by_name else -errno)):
+        errnos = list(run)
+        spans[holds].append((errnos[0], errnos[-1]))
+    true, false = (only(RESULT, Numbers.of(spans[holds], MAX_ERRNO)) for holds in (True, False))
+    return Truth(true, false)
 
 
 def of_open(check: Check, field: str, syscall: Syscall | None) -> Truth:

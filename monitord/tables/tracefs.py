@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from monitord.abi.arch import Abi, machine_abis
@@ -11,6 +10,8 @@ from monitord.tables.syscalls import Arg, Group, Syscall, SyscallTable
 TRACEFS = Path("/sys/kernel/tracing")
 CALLS = Path("events/syscalls")
 """Below it, where calls are described. It is there for root alone."""
+
+_ENTER = "sys_enter_"
 
 _FIELD = re.compile(r"\tfield:(?P<type>.+?) ?\b(?P<name>\w+);\toffset:(?P<offset>\d+);\tsize:8;")
 _FIRST_ARGUMENT_OFFSET = 16  # behind the common fields and __syscall_nr, which is the name of a field only
@@ -34,10 +35,13 @@ def extended(table: SyscallTable, tracefs: Path = TRACEFS, unistd: Path | None =
         return table
     calls = {(call.abi, call.nr): call for call in table}
     numbers = _numbers(unistd or _header(abi))
-    for event, args in _described(tracefs / CALLS):
+    for event in _events(tracefs / CALLS):
         entry = f"sys_{event}"
         if entry in known:
             continue
+        args = _arguments(tracefs / CALLS / f"{_ENTER}{event}" / "format")
+        if args is None:
+            break
         call = table.named(abi, event)
         if call is not None:
             calls[abi, call.nr] = Syscall(abi, call.nr, call.name, entry, args, call.group)
@@ -56,20 +60,23 @@ def refusal(tracefs: Path = TRACEFS) -> OSError | None:
     return None
 
 
-def _described(events: Path) -> Iterator[tuple[str, tuple[Arg, ...]]]:
-    """Each call that the kernel describes, by its entry point without ``sys_``."""
+def _events(directory: Path) -> list[str]:
+    """The calls that the kernel describes, by their entry points without ``sys_``; none for who may not look."""
     try:
-        directories = sorted(events.glob("sys_enter_*"))
-    except PermissionError:  # glob passes over what is not there, but not over what it may not look into
-        return
-    for directory in directories:
-        try:
-            text = (directory / "format").read_text("ascii")
-        except OSError:  # not root; then none of them is readable
-            return
-        fields = (match for match in _FIELD.finditer(text) if int(match["offset"]) >= _FIRST_ARGUMENT_OFFSET)
-        args = tuple(Arg(field["name"], field["type"]) for field in fields)
-        yield directory.name.removeprefix("sys_enter_"), args
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return []
+    return [name.removeprefix(_ENTER) for name in names if name.startswith(_ENTER)]
+
+
+def _arguments(description: Path) -> tuple[Arg, ...] | None:
+    """What the kernel says of a call; None for who is not root, whatever the call."""
+    try:
+        text = description.read_text("ascii")
+    except OSError:
+        return None
+    fields = (match for match in _FIELD.finditer(text) if int(match["offset"]) >= _FIRST_ARGUMENT_OFFSET)
+    return tuple(Arg(field["name"], field["type"]) for field in fields)
 
 
 def _header(abi: Abi) -> Path:

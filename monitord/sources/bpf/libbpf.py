@@ -104,6 +104,7 @@ def library() -> ctypes.CDLL:
         "bpf_enable_stats": (c_int, (c_int,)),
         "bpf_map_lookup_elem": (c_int, (c_int, c_void_p, c_void_p)),
         "bpf_map_update_elem": (c_int, (c_int, c_void_p, c_void_p, c_uint64)),
+        "bpf_map_update_batch": (c_int, (c_int, c_void_p, c_void_p, c_void_p, c_void_p)),
         "bpf_map_delete_elem": (c_int, (c_int, c_void_p)),
         "bpf_map_get_next_key": (c_int, (c_int, c_void_p, c_void_p)),
         "libbpf_num_possible_cpus": (c_int, ()),

@@ -11,7 +11,7 @@ from monitord.abi.event import ARG_TEXTS, NO_ARGUMENT
 from monitord.model.interest import Along, Call, Interest, Outcome
 from monitord.tables.captures import captures_of
 from monitord.tables.descriptors import descriptor_of
-from monitord.tables.syscalls import Syscall
+from monitord.tables.syscalls import Syscall, SyscallTable
 
 PATHS = 2
 """At most the first two texts of a plan are paths."""
@@ -81,25 +81,49 @@ _SPECIAL: Mapping[str, Special] = {
 }
 
 
-def plans_of(table: Iterable[Syscall], interest: Interest, abis: tuple[Abi, ...]) -> NDArray[np.void]:
+def bare_plans(table: SyscallTable, abis: tuple[Abi, ...]) -> NDArray[np.void]:
     """
-    The whole `plans` map, without filters.
+    The `plans` map as it is for no interest at all: it says how the texts of each call are found.
 
-    :return: (len(abis) * NR_SLOTS,) of `PLAN`.
+    :return: (len(abis) * NR_SLOTS,) of `PLAN`, without filters.
     """
     plans = np.zeros(len(abis) * NR_SLOTS, PLAN)
     plans["dirfd"] = DIRFD_NONE
+    plans["fd"] = NO_ARGUMENT
     for syscall in table:
         plan = plans[slot_of(syscall.abi, syscall.nr, abis)]
         plan["special"] = _SPECIAL.get(syscall.name, Special.NONE)
-        for i, capture in enumerate(captures_of(syscall)):
+        captures = captures_of(syscall)
+        for i, capture in enumerate(captures):
             plan["source"][i] = capture.capture << 4 | capture.arg
             plan["size"] = max(plan["size"], capture.size_bytes)
             plan["at_exit"] |= capture.filled_at_exit
             if capture.is_path:
                 plan["dirfd"][i] = DIRFD_CWD if capture.dirfd is None else capture.dirfd
-        along = interest.along.get((syscall.abi, syscall.nr), Along.NONE)
-        plan["extras"], plan["fd"] = _extras_of(syscall, along)
+        if syscall.name in _MOVE:
+            plan["extras"] |= Extra.MOVED
+        if any(one.is_path for one in captures) and _returns_descriptor(syscall):
+            plan["extras"] |= Extra.FD_DEEP
+    return plans
+
+
+def plans_of(
+    bare: NDArray[np.void], table: SyscallTable, interest: Interest, abis: tuple[Abi, ...]
+) -> NDArray[np.void]:
+    """
+    The `plans` map with what an interest wants to be sent along.
+
+    :param bare: of `bare_plans`.
+    :return: the same shape, without filters.
+    """
+    plans = bare.copy()
+    for call, along in interest.along.items():
+        syscall = table.find(*call)
+        if syscall is not None:
+            plan = plans[slot_of(*call, abis)]
+            extras, fd = _extras_of(syscall, along)
+            plan["extras"] |= extras
+            plan["fd"] = fd
     return plans
 
 
@@ -108,11 +132,7 @@ def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
     extras = Extra.TASK if along & (Along.TASK | Along.PROGRAM) else Extra.NONE
     if along & Along.PROGRAM:
         extras |= Extra.PROGRAM
-    if syscall.name in _MOVE:
-        extras |= Extra.MOVED
     descriptor = descriptor_of(syscall)
-    if descriptor is not None and descriptor.arg is None and any(one.is_path for one in captures_of(syscall)):
-        extras |= Extra.FD_DEEP
     if descriptor is None or not along & Along.DESCRIPTOR:
         return extras, NO_ARGUMENT
     if descriptor.arg is None:
@@ -120,6 +140,11 @@ def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
     if descriptor.closes:
         return extras | Extra.FD_ENTER, descriptor.arg
     return extras | Extra.FD | (Extra.FD_CHANGE if descriptor.connects else Extra.NONE), descriptor.arg
+
+
+def _returns_descriptor(syscall: Syscall) -> bool:
+    descriptor = descriptor_of(syscall)
+    return descriptor is not None and descriptor.arg is None
 
 
 def path_calls_of(table: Iterable[Syscall]) -> frozenset[Call]:

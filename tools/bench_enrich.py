@@ -5,7 +5,7 @@ What enrichment costs per delivered event, with the shipped rules, or with those
 A script that forks, executes, opens, connects and moves files runs under the real kernel side. Its events go through
 decoder, enricher and rules while it runs, as in the daemon, and all that the enricher does is timed: learning from
 batches, counting by origin, and each answer that judging asks for. What an alert asks for is left out: that is per
-alert. Afterwards the same batches go the same way once more as fast as they can, as on a machine that is busy.
+alert. Afterwards the same records go the same way once more as fast as they can, as on a machine that is busy.
 Then each answer is timed by itself.
 """
 
@@ -19,15 +19,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-import numpy as np
-
-from monitord.abi.event import CELL, EVENT
 from monitord.cli.run import _relieve_collector
 from monitord.config.schema import BpfConfig, Scope, ScopeKind
 from monitord.decode.decoder import Decoder
@@ -36,6 +33,7 @@ from monitord.enrich.context import ProcContext
 from monitord.model.batch import EventBatch
 from monitord.model.event import Event
 from monitord.model.process import Context
+from monitord.pipeline.handover import Drain, Handover
 from monitord.pipeline.pipeline import TURN_S
 from monitord.rules.ruleset import RuleSet, load
 from monitord.shipped import shipped
@@ -74,14 +72,15 @@ ANSWERS = (
 
 class Timed:
     """
-    A context whose answers are timed: CPU of this thread, without what it takes to read that clock.
+    A context whose answers are timed, without what it takes to read the clock.
 
     :ivar ns: by answer.
     :ivar asked: how often each was asked for.
     :ivar paused: while an alert is made.
     """
 
-    def __init__(self, context: ProcContext) -> None:
+    def __init__(self, context: ProcContext, clock: Callable[[], int]) -> None:
+        self._clock = clock
         self.ns: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
         self.paused = False
@@ -89,13 +88,15 @@ class Timed:
             setattr(self, name, self._timed(name, getattr(context, name)))
 
     def _timed(self, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
+        clock = self._clock
+
         def timed(*args: object) -> object:
             if self.paused:
                 return answer(*args)
-            before_ns = time.thread_time_ns()
+            before_ns = clock()
             given = answer(*args)
-            after_ns = time.thread_time_ns()
-            self.ns[name] += after_ns - before_ns - (time.thread_time_ns() - after_ns)
+            after_ns = clock()
+            self.ns[name] += after_ns - before_ns - (clock() - after_ns)
             self.asked[name] += 1
             return given
 
@@ -130,11 +131,16 @@ class Cost:
 
 
 class Stage:
-    """Enricher and rules, timed each."""
+    """
+    Enricher and rules, timed each.
 
-    def __init__(self, rules: RuleSet, root: int) -> None:
+    :param clock: nanoseconds.
+    """
+
+    def __init__(self, rules: RuleSet, root: int, clock: Callable[[], int]) -> None:
+        self._clock = clock
         self.context = ProcContext(TABLE, root=root)
-        self._timed = Timed(self.context)
+        self._timed = Timed(self.context, clock)
         self.detector = RuleDetector(rules, TABLE, cast(Context, self._timed), Telemetry(), "host")
         self._cost = Cost()
         make = self.detector._maker.alert
@@ -152,10 +158,10 @@ class Stage:
         """As `Pipeline` does."""
         self._timed.observe(batch)  # type: ignore[attr-defined]
         self._timed.origins(batch)  # type: ignore[attr-defined]
-        begin_ns, answers_ns = time.thread_time_ns(), self._timed.ns.total()
+        begin_ns, answers_ns = self._clock(), self._timed.ns.total()
         calls = batch.calls
         self._cost.alerts += len(self.detector.judge(calls, 0))
-        self._cost.rules_ns += time.thread_time_ns() - begin_ns - (self._timed.ns.total() - answers_ns)
+        self._cost.rules_ns += self._clock() - begin_ns - (self._timed.ns.total() - answers_ns)
         self._cost.events += len(batch)
         self._cost.calls += len(calls)
 
@@ -209,23 +215,22 @@ def apart() -> Iterator[Callable[[], None]]:
         os.sched_setaffinity(0, cpus)
 
 
-def together(batches: list[EventBatch], size: int) -> list[EventBatch]:
-    """The same events in batches of at least so many, but for the last."""
-    found: list[EventBatch] = []
-    taken: list[EventBatch] = []
-    for batch in batches:
-        taken.append(batch)
-        if sum(map(len, taken)) >= size or batch is batches[-1]:
-            begins = np.cumsum([0, *map(len, taken)]).tolist()
-            overflow = {
-                begin + row: data
-                for begin, one in zip(begins, taken, strict=False)
-                for row, data in one.overflow.items()
-            }
-            records = np.concatenate([one.records.view(CELL) for one in taken]).view(EVENT)
-            found.append(EventBatch(records, np.concatenate([one.cpu for one in taken]), overflow))
-            taken = []
-    return found
+def waiting(drains: Iterable[tuple[Drain, int]], size: int) -> Iterator[Drain]:
+    """
+    Drains as the worker gets them that has fallen behind.
+
+    :param drains: with the number of events in each.
+    :param size: events that wait, at least, but for the last.
+    """
+    queue = Handover(1 << 30)
+    events_waiting = 0
+    for drain, events in drains:
+        queue.put(drain)
+        events_waiting += events
+        if events_waiting >= size:
+            yield queue.get(0) or ()
+            events_waiting = 0
+    yield queue.get(0) or ()
 
 
 def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[Cost, Cost]:
@@ -237,7 +242,8 @@ def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[C
         assert script.stdout
         config = BpfConfig(latency=False, ring_pages=1024)
         source = BpfSource(TABLE, Scope(ScopeKind.PID, str(script.pid)), config)
-        stage, decoder, batches = Stage(rules, script.pid), Decoder(), []
+        stage, decoder = Stage(rules, script.pid, time.thread_time_ns), Decoder()
+        drains: list[tuple[Drain, int]] = []
         try:
             source.install(stage.detector.interest() | stage.context.interest())
             source.start()
@@ -247,18 +253,20 @@ def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[C
             done = False
             while not done:
                 done = bool(select.select([script.stdout], [], [], 0)[0])
-                batches.append(decoder.decode(source.drain(TURN_S)))
-                stage.judge(batches[-1])
+                drain = source.drain(TURN_S)
+                batch = decoder.decode(drain)
+                drains.append((drain, len(batch)))
+                stage.judge(batch)
             if decoder.missed:
                 raise SystemExit(f"{decoder.missed} events were lost")
             source.close()
             again = []
-            waiting = together(batches, WAITING)
             for _ in range(rounds):
-                faster = Stage(rules, script.pid)
+                # The clock of the thread's CPU takes longer to read than most answers, and leaves the caches colder.
+                faster, decoder = Stage(rules, script.pid, time.perf_counter_ns), Decoder()
                 faster.context.seed()
-                for batch in waiting:
-                    faster.judge(batch)
+                for drain in waiting(drains, WAITING):
+                    faster.judge(decoder.decode(drain))
                 again.append(faster.cost())
         finally:
             script.kill()

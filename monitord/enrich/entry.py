@@ -6,6 +6,7 @@ from monitord.enrich.directory import Directory, Moves
 from monitord.enrich.joined import Joined
 from monitord.enrich.program import Program
 from monitord.model.process import Process
+from monitord.model.value import Value
 
 Key = tuple[int, int]
 """A process as /proc can tell it, too: its pid, and its start in clock ticks."""
@@ -15,6 +16,10 @@ PHASES = 4
 Names and programs kept per process: the current ones and those before, for events that are judged after a later exec.
 Wrappers seldom chain more (env, nice, sudo) within the milliseconds that an event waits.
 """
+
+
+NEVER_NS = 1 << 64
+"""Later than any time."""
 
 
 class Phase(NamedTuple):
@@ -32,13 +37,15 @@ class Phase(NamedTuple):
 
 class Described(NamedTuple):
     """
-    What was said of a process, and while what holds: the phase it is in, and where it went.
+    What was said of a process at a time, and from when until when it can be said again.
 
-    :ivar since_ns: of both.
+    :ivar latest: the last phase that was known then; with another one, it may have been wrong.
+    :ivar moves: that were known then.
     """
 
     since_ns: int
-    phase: Phase
+    until_ns: int
+    latest: Phase
     moves: Moves
     process: Process
 
@@ -107,11 +114,30 @@ class Entry:
                 return phase, False
         return None, False
 
-    def describe(self, process: Process) -> None:
-        """Remember what is said of it as it is now."""
-        phase, moves = self.phases[-1], self.directory.moves
-        since_ns = max(phase.since_ns, moves[-1][0]) if moves else phase.since_ns
-        self.described = Described(since_ns, phase, moves, process)
+    def said(self, ts_ns: int, comm: Value, ppid: int) -> Process | None:
+        """What was said of it at a time, if it was called that then, and nothing was learned since."""
+        said = self.described
+        if (
+            said is not None
+            and said.since_ns <= ts_ns < said.until_ns
+            and said.latest is self.phases[-1]
+            and said.moves is self.directory.moves
+            and said.process.comm == comm
+            and said.process.ppid == ppid
+        ):
+            return said.process
+        return None
+
+    def describe(self, ts_ns: int, process: Process) -> None:
+        """Remember what is said of it at a time: it holds from its last change before to the next one."""
+        moves = self.directory.moves
+        since_ns, until_ns = 0, NEVER_NS
+        for change_ns in (*[phase.since_ns for phase in self.phases], *[since_ns for since_ns, _ in moves]):
+            if change_ns <= ts_ns:
+                since_ns = max(since_ns, change_ns)
+            else:
+                until_ns = min(until_ns, change_ns)
+        self.described = Described(since_ns, until_ns, self.phases[-1], moves, process)
 
     def enter(self, phase: Phase) -> None:
         """Note a change; those of one process may come again, or late."""
@@ -123,6 +149,7 @@ class Entry:
             return
         if any(known.since_ns == phase.since_ns and known.comm == phase.comm for known in phases):
             return
+        self.described = None
         phases.append(phase)
         phases.sort(key=lambda known: known.since_ns)
         del phases[:-PHASES]

@@ -149,16 +149,9 @@ class Lineage:
 
         :param comm: what it was called then. Called otherwise now, it executes something else, or may.
         """
-        said = entry.described
-        if (
-            said is not None
-            and said.phase is entry.phases[-1]
-            and said.moves is entry.directory.moves
-            and said.since_ns <= ts_ns
-            and said.process.comm == comm
-            and said.process.ppid == ppid
-        ):
-            return said.process
+        said = entry.said(ts_ns, comm, ppid)
+        if said is not None:
+            return said
         phase, latest = entry.at(ts_ns)
         where, unmoved = entry.directory.at(ts_ns)
         facts = phase.program.facts() if phase is not None and phase.program is not None else _UNTOLD
@@ -170,6 +163,7 @@ class Lineage:
             same = not isinstance(now, Missing) and latest and now.stat.comm == comm
             if isinstance(now, Missing):
                 argv, exepath, cwd = _known(argv, now), _known(exepath, now), _known(cwd, now)
+                told = entry.gone
             else:
                 if where is None and unmoved:
                     cwd = now.cwd
@@ -180,7 +174,7 @@ class Lineage:
                 if same and phase is not None and phase.program is None and not isinstance(argv, Missing):
                     asked = Program(Facts(Missing.UNKNOWN, argv, exepath, from_proc=True))
                     phase = entry.phases[-1] = phase._replace(program=asked)
-            told = not same or not isinstance(argv, Missing)
+                told = not same or not isinstance(argv, Missing)
             if not isinstance(exepath, str) and facts is not _UNTOLD:
                 exepath = _executed(facts, cwd)
         elif where is None and unmoved and not entry.gone:
@@ -189,8 +183,8 @@ class Lineage:
             if isinstance(cwd, str):
                 entry.directory.learn(cwd)
         process = Process(ProcessKey(entry.key[0], entry.start_ns), comm, ppid, argv, exepath, cwd)
-        if told and latest and unmoved and (entry.gone or isinstance(cwd, str)):
-            entry.describe(process)
+        if told and (entry.gone or not unmoved or isinstance(cwd, str)):
+            entry.describe(ts_ns, process)
         return process
 
     def _now(self, entry: Entry) -> Snapshot | Missing:

@@ -44,26 +44,28 @@ class Origins:
                 found[origin_of(self._placement(batch, cgroup_id))] += events
             return found
         first_ns = int(records["ts_ns"][0])
-        placements: dict[int, Placement | Missing] = {}
-        settled: Counter[tuple[int, Joined]] = Counter()
+        get = self._processes.get
+        settled: dict[tuple[int, Joined], int] = {}
         for (cgroup_id, pid, start_ns), events in alike([records[name] for name in ("cgroup_id", "pid", "start_ns")]):
-            placement = placements.get(cgroup_id)
-            if placement is None:
-                placement = placements[cgroup_id] = self._placement(batch, cgroup_id)
-            if isinstance(placement, Placement) and placement.full_id != HOST:
-                found[origin_of(placement)] += events
-                continue
-            joined = self._joined(batch, pid, start_ns)
+            entry = get(pid, start_ns)
+            joined = None if entry is None else entry.joined
+            if joined is None:
+                placement = self._placement(batch, cgroup_id)
+                if isinstance(placement, Placement) and placement.full_id != HOST:
+                    found[origin_of(placement)] += events
+                    continue
+                joined = self._joined(batch, pid, start_ns)
             if joined.since_ns <= first_ns:
-                settled[cgroup_id, joined] += events
+                settled[cgroup_id, joined] = settled.get((cgroup_id, joined), 0) + events
                 continue
+            placement = self._placement(batch, cgroup_id)
             of_process = (
                 (records["cgroup_id"] == cgroup_id) & (records["pid"] == pid) & (records["start_ns"] == start_ns)
             )
             for v1, count in joined.over(records["ts_ns"][of_process]):
                 found[origin_of(together(placement, v1))] += count
         for (cgroup_id, joined), events in settled.items():
-            found[origin_of(together(placements[cgroup_id], joined.placement))] += events
+            found[origin_of(together(self._placement(batch, cgroup_id), joined.placement))] += events
         return found
 
     def _placement(self, batch: EventBatch, cgroup_id: int) -> Placement | Missing:

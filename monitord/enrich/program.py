@@ -66,13 +66,16 @@ def facts_of(event: Event) -> Facts:
 
 
 def _facts_in(texts: Sequence[Captured], first: int) -> Facts:
-    argv = next((text for text in texts if text.capture is Capture.ARGV), None)
-    by_descriptor = argv is not None and argv.arg == 2  # execveat has the descriptor in front
-    named = 1 if by_descriptor else 0
-    filename = next((text for text in texts if text.arg == named and text.capture is Capture.STR), None)
+    argv, named, filename = None, 0, None
+    for text in texts:
+        if text.capture is Capture.ARGV:
+            argv, named = text, text.arg - 1  # execveat has the descriptor in front
+    for text in texts:
+        if text.arg == named and text.capture is Capture.STR:
+            filename = text
     return Facts(
         Missing.UNKNOWN if filename is None else filename.text,
         Missing.UNKNOWN if argv is None else argv.missing or argv_of(argv.data),
         executable_in(texts),
-        by_descriptor and first & 0xFFFF_FFFF != AT_FDCWD_BITS,
+        named == 1 and first & 0xFFFF_FFFF != AT_FDCWD_BITS,
     )

@@ -18,6 +18,7 @@ from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
 from tests.enrich.events import EXECVE, EXECVEAT, GETPPID, batch_of, comm, event_of, exec_batch, running
+from tests.support.descriptors import no_descriptors
 
 I386_EXECVE = 11
 GONE = {"start_ns": 7_000_000_000, "comm": b"ghost"}
@@ -99,6 +100,23 @@ class TestExecuted:
 
         assert "/bin/sh" == context.process(event_of(ts_ns=15, **GONE)).exepath
 
+    def test_what_holds_between_two_changes_is_said_once(self, context):
+        for at_ns, name in ((10, b"env"), (20, b"nice"), (30, b"sh")):
+            context.observe(exec_batch(b"/bin/" + name, name, ts_ns=at_ns, **GONE))
+
+        said = [context.process(event_of(ts_ns=at_ns, **GONE)) for at_ns in (15, 21, 29, 20, 35, 25)]
+
+        assert ["/bin/env", *["/bin/nice"] * 3, "/bin/sh", "/bin/nice"] == [process.exepath for process in said]
+        assert said[1] is said[2] is said[3]
+
+    def test_what_is_told_late_counts(self, context):
+        for at_ns, name in ((10, b"env"), (30, b"sh")):
+            context.observe(exec_batch(b"/bin/" + name, name, ts_ns=at_ns, **GONE))
+        before = context.process(event_of(ts_ns=25, **GONE)).exepath
+        context.observe(exec_batch(b"/bin/nice", b"nice", ts_ns=20, **GONE))
+
+        assert ("/bin/env", "/bin/nice") == (before, context.process(event_of(ts_ns=25, **GONE)).exepath)
+
     def test_program_that_was_replaced_is_not_read_from_proc(self, context, cat):
         context.observe(exec_batch(b"/bin/cat", b"cat", ts_ns=20, pid=cat.pid))
         process = context.process(event_of(ts_ns=10, pid=cat.pid))
@@ -123,6 +141,15 @@ class TestExecuted:
         event = batch_of(texts, nr=EXECVE, pid=cat.pid).event(0)
 
         assert "/dev/shm/evil" == context.process(event).exepath
+
+    def test_what_could_not_be_asked_for_want_of_descriptors_is_asked_again(self, context, cat):
+        context.seed()  # its working directory is known
+        context.observe(exec_batch(b"cat", b"cat", ts_ns=1, pid=cat.pid))
+        first, second = (event_of(ts_ns=at_ns, pid=cat.pid) for at_ns in (2, 3))
+        with no_descriptors():
+            context.process(first)
+
+        assert os.path.realpath("/bin/cat") == context.process(second).exepath
 
     @pytest.mark.parametrize("path", ["/proc/self/fd/%d", "/dev/fd/%d"])
     def test_execution_from_memory_is_seen_behind_a_descriptor(self, context, path):

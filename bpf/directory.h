@@ -24,7 +24,7 @@ static __always_inline u64 directory_file(void *task, s32 fd) {
 /* The address of a struct path, or 0. */
 static __always_inline u64 directory_of(void *task, s32 dirfd) {
     if (dirfd == AT_FDCWD)
-        return (u64)TASK_LOAD(void *, task, task_struct__fs) + OFF_fs_struct__pwd;
+        return directory_read((u64)task + OFF_task_struct__fs) + OFF_fs_struct__pwd;
     u64 file = directory_file(task, dirfd);
     return file ? file + OFF_file__f_path : 0;
 }

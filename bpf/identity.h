@@ -60,21 +60,22 @@ static __always_inline void identity_capture(struct call *call, void *task) {
 #else /* a kernel without audit */
     facts->loginuid = facts->sessionid = ~0u;
 #endif
-    struct pid_space space = pids_space(task);
-    void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
     void *parent = TASK_LOAD(void *, task, task_struct__real_parent);
-    void *parent_leader = TASK_LOAD(void *, parent, task_struct__group_leader);
+    u64 thread = pids_of_task(task), of_parent = pids_of_task(parent);
+    u64 process = pids_of_task(TASK_LOAD(void *, task, task_struct__group_leader));
+    u64 parent_process = pids_of_task(TASK_LOAD(void *, parent, task_struct__group_leader));
+    struct pid_space space = pids_space(thread);
     u64 session = pids_of(task, PID_OF_SESSION), group = pids_of(task, PID_OF_GROUP);
     facts->sid = pids_host_nr(session);
     facts->pgid = pids_host_nr(group);
     facts->tty = identity_tty(task);
-    facts->vpid = pids_nr((u64)TASK_LOAD(void *, leader, task_struct__thread_pid), space);
-    facts->vtid = pids_nr((u64)TASK_LOAD(void *, task, task_struct__thread_pid), space);
-    facts->vppid = pids_nr((u64)TASK_LOAD(void *, parent_leader, task_struct__thread_pid), space);
+    facts->vpid = pids_nr(process, space);
+    facts->vtid = pids_nr(thread, space);
+    facts->vppid = pids_nr(parent_process, space);
     facts->vpgid = pids_nr(group, space);
     facts->vsid = pids_nr(session, space);
     facts->pid_ns = pids_read(space.ns + OFF_pid_namespace__inum);
-    facts->pvpid = pids_nr((u64)TASK_LOAD(void *, parent_leader, task_struct__thread_pid), pids_space(parent));
+    facts->pvpid = pids_nr(parent_process, pids_space(of_parent));
     u64 reaper = pids_read(space.ns + OFF_pid_namespace__child_reaper);
     facts->pid_ns_start_ns = reaper ? pids_read(reaper + OFF_task_struct__start_boottime) : 0;
     identity_session_comm(facts->session_comm, session);

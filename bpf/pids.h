@@ -14,6 +14,11 @@ static __always_inline u64 pids_read(u64 address) {
     return value;
 }
 
+/* The struct pid of a task. Opaque, or the compiler would load it where it is used: in each branch. */
+static __always_inline u64 pids_of_task(void *task) {
+    return OPAQUE((u64)TASK_LOAD(void *, task, task_struct__thread_pid));
+}
+
 /* The struct pid of a task's process group or session. */
 static __always_inline u64 pids_of(void *task, u32 type) {
     u64 signal = (u64)TASK_LOAD(void *, task, task_struct__signal);
@@ -24,9 +29,9 @@ static __always_inline u32 pids_host_nr(u64 pid) {
     return pid ? pids_read(pid + OFF_pid__numbers + OFF_upid__nr) : 0;
 }
 
-static __always_inline struct pid_space pids_space(void *task) {
+/* The namespace of a struct pid. */
+static __always_inline struct pid_space pids_space(u64 pid) {
     struct pid_space space;
-    u64 pid = (u64)TASK_LOAD(void *, task, task_struct__thread_pid);
     space.level = pids_read(pid + OFF_pid__level);
     space.ns = pids_read(pid + OFF_pid__numbers + (u64)space.level * SIZE_upid + OFF_upid__ns);
     return space;

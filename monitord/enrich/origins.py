@@ -11,12 +11,14 @@ from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.joined import Joined
 from monitord.enrich.lineage import Lineage
-from monitord.enrich.observer import FEW
 from monitord.enrich.processes import ProcessTable
 from monitord.model.batch import EventBatch
 from monitord.model.placement import HOST, Placement, origin_of
 from monitord.model.top import Origin
 from monitord.model.value import Missing
+
+FEW = 256
+"""Events up to which counting them one by one takes less time than sorting."""
 
 
 class Origins:

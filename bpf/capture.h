@@ -107,7 +107,7 @@ static __always_inline u64 capture_msg_name(struct call *call, u64 message, u32 
     return (u32)head[0];
 }
 
-static __always_inline void capture_text(struct call *call, struct plan *plan, int i, u8 late) {
+static __always_inline void capture_text(struct call *call, struct plan *plan, u32 i, u8 late) {
     struct text *text = &call->event.text[i];
     u8 source = plan->source[i], kind = source >> 4;
     u64 pointer = capture_arg(call, source & 15);
@@ -160,14 +160,10 @@ static __always_inline void capture_texts(struct call *call, struct plan *plan, 
         return;
     }
     call->event.data_len = 0;
-    capture_text(call, plan, 0, late);
-    FORGET();
-    capture_text(call, plan, 1, late);
-    FORGET();
-    capture_text(call, plan, 2, late);
-    FORGET();
-    capture_text(call, plan, 3, late);
-    FORGET();
+    for (u32 i = 0; i < 4; i++) {
+        capture_text(call, plan, i, late);
+        FORGET();
+    }
 }
 
 /* Whether a string could not be read at enter: at exit the kernel has read it too, so the page is there. */

@@ -31,12 +31,28 @@ static __always_inline void task_captures(struct call *call, struct plan *plan, 
         program_capture(call, task);
 }
 
-/* The last questions about an event, those about its path. */
+/* The last questions about an event, those about its path; and whether the operator has no use for what this process
+ * does, or does here. `keep`: whatever the operator says. */
 static __always_inline bool is_wanted(struct filter *filter, u32 alive, struct call *call, void *task, bool keep) {
     struct stats *s = my_stats();
-    if (!s || !places_filter(filter, alive, call))
+    u32 ignored = keep ? 0 : filter->ignored;
+    if (!s)
         return false;
-    return keep || !filter->ignored || !places_ignored(filter, call, task, s);
+    bool plain = (alive & filter->placed || ignored & IGNORED_PLACES) && places_plain(call);
+    if (alive & filter->placed && plain) {
+        u32 *found = places_find(call, filter->generation);
+        if (!(alive & (found ? *found : filter->places_others)))
+            return false;
+    }
+    if (ignored & IGNORED_NAMES && filter_name(0, task)) {
+        s->ignored_names++;
+        return false;
+    }
+    if (ignored & IGNORED_PLACES && plain && places_find(call, 0)) {
+        s->ignored_places++;
+        return false;
+    }
+    return true;
 }
 
 /* The arguments of a call; false when they are not readable. */

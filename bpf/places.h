@@ -40,44 +40,23 @@ static __always_inline bool places_roundabout(char *path, u32 size) {
     return found & 0x808080808080ULL;
 }
 
-/* What the trie says of the call's path: NULL when it has nothing like it. `plain` says whether it could be asked. */
-static __always_inline u32 *places_find(struct call *call, u32 generation, bool *plain) {
+/* Whether the trie can be asked about the call's path. */
+static __always_inline bool places_plain(struct call *call) {
     struct text *text = &call->event.text[0];
     u32 size = text->len;
-    *plain = false;
     if (text->source >> 4 != CAPTURE_STR || text->flags & ~TEXT_LATE || size > PLAIN_CAP || call->data[0] != '/')
-        return NULL;
-    if (places_roundabout(call->data, size))
-        return NULL;
-    *plain = true;
+        return false;
+    return !places_roundabout(call->data, size);
+}
+
+/* What it says of a plain path: NULL when it has nothing like it. */
+static __always_inline u32 *places_find(struct call *call, u32 generation) {
     struct place_key key = {.generation = generation};
+    u32 size = call->event.text[0].len;
     u32 compared = size < PLACE_BYTES ? size : PLACE_BYTES;
     read_kernel(key.path, BOUND(compared, PLACE_BYTES), call->data);
     /* The NUL behind a whole path is compared too: a mark that ends with one is about one path. */
     compared += compared < PLACE_BYTES;
     key.bits = 32 + 8 * compared;
     return places.lookup(&key);
-}
-
-/* Of the clauses that are left, those that the path fits. */
-static __always_inline u32 places_filter(struct filter *f, u32 alive, struct call *call) {
-    if (!(alive & f->placed))
-        return alive;
-    bool plain;
-    u32 *found = places_find(call, f->generation, &plain);
-    return plain ? alive & (found ? *found : f->places_others) : alive;
-}
-
-/* Whether the operator has no use for what this process does, or does here. */
-static __always_inline bool places_ignored(struct filter *f, struct call *call, void *task, struct stats *s) {
-    if (f->ignored & IGNORED_NAMES && filter_name(0, task)) {
-        s->ignored_names++;
-        return true;
-    }
-    bool plain;
-    if (f->ignored & IGNORED_PLACES && places_find(call, 0, &plain)) {
-        s->ignored_places++;
-        return true;
-    }
-    return false;
 }

@@ -42,8 +42,11 @@ _SCOPED = ("on_sys_enter", "on_sys_exit")
 
 _QUIET = ("-Wno-unused-function", "-Wno-macro-redefined", "-Wno-duplicate-decl-specifier")
 
-_ONCE = ("-Xclang", "-disable-llvm-passes")
-"""BCC optimises what Clang gives it. Clang would before, which took a fifth of the time and made no difference."""
+_CHEAPLY = ("-Xclang", "-disable-llvm-passes", "-fno-unroll-loops")
+"""
+BCC optimises what Clang gives it. Clang would before, which took a fifth of the time and made no difference. Loops that
+are unrolled are more to compile, and for the verifier to look at.
+"""
 
 
 def main(fd: int) -> None:
@@ -133,7 +136,7 @@ def compile_source(flags: Sequence[str]) -> Any:
             "a virtual environment needs --system-site-packages"
         ) from error
     try:
-        return bcc.BPF(text=source_text(directory), cflags=[*_QUIET, *_ONCE, *flags])
+        return bcc.BPF(text=source_text(directory), cflags=[*_QUIET, *_CHEAPLY, *flags])
     except Exception as error:  # BCC raises bare Exception
         raise LoadError(
             f"the BPF programs did not compile, or their maps could not be made ({error}): {advice()}"

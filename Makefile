@@ -15,7 +15,7 @@ RUNARGS ?=
 # What Debian ships of what the daemon needs, and of what the tests talk to.
 PACKAGES      := python3-bpfcc python3-numpy python3-yaml python3-prometheus-client python3-systemd python3-venv python3-pip
 TEST_PACKAGES := python3-pytest python3-hypothesis prometheus prometheus-alertmanager rsyslog openssl strace gcc libc6-dev procps \
-                 util-linux systemd openssh-client runc crun containerd podman python3-h2 busybox-static man-db \
+                 util-linux systemd openssh-client curl git runc crun containerd podman python3-h2 busybox-static man-db \
                  $(DEB_PACKAGES)
 DEB_PACKAGES  := build-essential debhelper dh-python lintian lowdown pybuild-plugin-pyproject python3-all python3-numpy python3-setuptools python3-yaml
 VM_PACKAGES   := qemu-system-x86 mmdebstrap e2fsprogs debian-archive-keyring

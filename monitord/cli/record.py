@@ -31,6 +31,8 @@ from monitord.tables.syscalls import SyscallTable
 from monitord.tables.tracefs import extended
 from monitord.telemetry import Telemetry
 
+STDOUT = Path("/dev/stdout")
+
 TURN_S = 0.1
 """How long the loop sleeps without a signal: -n and --seconds are met that well."""
 
@@ -43,7 +45,7 @@ _EPILOG = """\
 examples:
   monitord record -o nginx.jsonl --scope unit:nginx --seconds 60
   monitord record -o shell.jsonl --scope pid:$$ --rules my-rules.yaml
-  monitord record -o some.jsonl -n 1000
+  monitord record -o - -n 1000 | gzip > some.jsonl.gz
   monitord explain --event nginx.jsonl:17          which rules match that event
   monitord test tests/ --baseline nginx.jsonl      what my rules would have said of it
 
@@ -63,7 +65,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True, help="the capture to write")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True, help="the capture to write, or -")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     parser.add_argument("-n", type=_count, metavar="COUNT", dest="count", help="stop after so many events")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="stop after so many seconds")
@@ -74,6 +76,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Record until a signal, a number or a time ends it."""
     start_logging(sys.stderr)
+    if args.output == Path("-"):
+        args.output, args.force = STDOUT, True
     table = extended(SyscallTable.load(machine_abis()))
     overrides = Overrides(args.scope, args.rules)
     path = config_path(args.config)

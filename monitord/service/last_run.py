@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monitord.config.file import read_file
+
 NAME = "last_run.json"
 
 PERIOD_S = 10.0
@@ -64,7 +66,7 @@ class LastRun:
 
     def _tell(self, path: Path) -> None:
         try:
-            note = json.loads(path.read_text())
+            note = json.loads(read_file(path))
             pid, seen_s, stopped, totals = (note[key] for key in ("pid", "time_s", "stopped", "totals"))
             gap = f"not watched for {max(0.0, self._clock() - seen_s):.1f} s"
             seen = datetime.fromtimestamp(seen_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

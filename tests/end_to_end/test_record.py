@@ -76,6 +76,24 @@ def test_the_events_that_rules_ask_for_can_be_judged_again(tmp_path, record):
         assert "by cat <- bash" in out or "by cat <- sh" in out
 
 
+def test_a_dash_is_the_standard_output(tmp_path):
+    (tmp_path / "rules.yaml").write_text(RULES)
+    with shell() as opened:
+        words = ["record", "-o", "-", "--scope", opened.scope, "--rules", "rules.yaml", "-n", "1"]
+        command = subprocess.Popen(
+            [*COMMAND, *words], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        head = command.stdout.readline()
+        opened.run("! cat /nowhere/7 2>&1")
+        rest, _ = command.communicate(timeout=PATIENCE_S)
+
+    assert 0 == command.returncode
+    assert ["capture", "seq", "end"] == [
+        next(key for key in ("capture", "seq", "end") if key in json.loads(line)) for line in (head, *rest.splitlines())
+    ]
+    assert not (tmp_path / "-").exists()
+
+
 def test_it_stops_after_so_many_events_or_so_much_time(tmp_path, record):
     with shell() as opened:
         process = record(opened, "-n", "2")

@@ -74,6 +74,14 @@ def test_a_note_that_is_none_stops_nothing(told, note, text):
     assert "cannot tell how the last run ended" in line
 
 
+def test_a_pipe_in_its_place_stops_nothing(told, note):
+    os.mkfifo(note)
+
+    (line,) = told(1000)
+
+    assert line.endswith("it is a pipe, not a regular file")
+
+
 def test_a_directory_that_takes_no_note_stops_nothing(tmp_path, caplog):
     run = LastRun(tmp_path / "absent" / "note", lambda: TOTALS)
     with caplog.at_level(logging.DEBUG):

@@ -8,9 +8,9 @@ another size (PERF_RECORD_LOST, 24 bytes) shifts all that follow: the bytes are 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.event import CELL_BYTES, EVENT
+from monitord.model.array import NDArray
 
 _HEADER = np.dtype([("type", "<u4"), ("misc", "<u2"), ("size", "<u2")])
 _RECORD_SAMPLE = 9

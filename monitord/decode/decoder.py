@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.event import CELL, CELL_BYTES, DATA_BYTES, EVENT, MORE, MORE_BYTES, Kind
 from monitord.decode.cells import cells_of
+from monitord.model.array import NDArray
 from monitord.model.batch import COMPLETE, EventBatch, RawBatch
 
 

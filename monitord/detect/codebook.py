@@ -5,9 +5,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.detect.part import Part
+from monitord.model.array import NDArray
 
 _ENTRY_BYTES = 200
 """Of a value besides itself: its place in the dictionary, its code, and one byte in each test's answers."""

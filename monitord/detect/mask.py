@@ -7,7 +7,8 @@ Of numpy's arrays of bool, combining two costs ten times as much, and there are 
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+
+from monitord.model.array import NDArray
 
 Mask = int
 

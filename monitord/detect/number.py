@@ -5,12 +5,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.event import Flag
 from monitord.detect.group import Ask, Group, Judge, Verdict
 from monitord.detect.mask import mask_of
 from monitord.detect.outcome import failed, returned
+from monitord.model.array import NDArray
 from monitord.model.batch import EventBatch
 from monitord.rules.ast import Check, Op
 from monitord.rules.fields.descriptor import MAX_DESCRIPTOR

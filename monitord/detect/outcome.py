@@ -1,9 +1,9 @@
 """How the calls of a batch ended, as columns; what `Event` says of one."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.event import Flag
+from monitord.model.array import NDArray
 from monitord.model.batch import EventBatch
 
 _MAX_ERRNO = 4095

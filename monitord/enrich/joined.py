@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.enrich.placement import placement_of
+from monitord.model.array import NDArray
 from monitord.model.placement import Placement
 from monitord.model.value import Missing
 

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.joined import Joined
 from monitord.enrich.lineage import Lineage
 from monitord.enrich.processes import ProcessTable
+from monitord.model.array import NDArray
 from monitord.model.batch import EventBatch
 from monitord.model.placement import HOST, Placement, origin_of
 from monitord.model.top import Origin

@@ -6,11 +6,11 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import CELL, CELL_BYTES, EVENT, Flag, Kind
 from monitord.abi.reader import reader
+from monitord.model.array import NDArray
 from monitord.model.event import Event, texts_of
 from monitord.model.text import text_of
 

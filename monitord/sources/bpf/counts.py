@@ -4,9 +4,9 @@ import ctypes
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, call_of
+from monitord.model.array import NDArray
 from monitord.model.counts import BUCKET_BOUNDS_NS, CountTable, Latency, SyscallCount
 from monitord.model.interest import Call
 from monitord.sources.bpf import libbpf

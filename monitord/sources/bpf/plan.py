@@ -4,10 +4,10 @@ import enum
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, Abi, slot_of
 from monitord.abi.event import ARG_TEXTS, NO_ARGUMENT
+from monitord.model.array import NDArray
 from monitord.model.interest import Along, Call, Interest, Outcome
 from monitord.tables.captures import captures_of
 from monitord.tables.descriptors import descriptor_of

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.arch import NR_SLOTS, machine_abis, slot_of
 from monitord.config.schema import BpfConfig, Ignore, Scope, ScopeKind
+from monitord.model.array import NDArray
 from monitord.model.batch import RawBatch
 from monitord.model.counts import CountTable
 from monitord.model.interest import Interest

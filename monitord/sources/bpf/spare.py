@@ -10,9 +10,9 @@ import ctypes
 import mmap
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitord.abi.event import CELL, CELL_BYTES, EVENT
+from monitord.model.array import NDArray
 from monitord.model.batch import RawBatch
 
 _BUSY = 1 << 31  # BPF_RINGBUF_BUSY_BIT: reserved and not written yet; what is behind it waits, too

@@ -32,8 +32,8 @@ static __always_inline u64 directory_of(void *task, s32 dirfd) {
 /* Whether a thread's working directory is that of its process; threads may have their own. */
 static __always_inline bool directory_of_process(void *task) {
     void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
-    u64 of_leader = TASK_LOAD(u64, leader, task_struct__fs); /* 0: it has ended */
-    return !of_leader || of_leader == TASK_LOAD(u64, task, task_struct__fs);
+    u64 of_leader = directory_read((u64)leader + OFF_task_struct__fs); /* 0: it has ended */
+    return !of_leader || of_leader == directory_read((u64)task + OFF_task_struct__fs);
 }
 
 static __always_inline void directory_capture(struct call *call, struct text *text, u64 path) {

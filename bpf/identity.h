@@ -12,8 +12,7 @@
 #endif
 
 /* The number of the controlling terminal as stat(2) has it: new_encode_dev(tty_devnum(tty)). */
-static __always_inline u32 identity_tty(void *task) {
-    void *signal = TASK_LOAD(void *, task, task_struct__signal);
+static __always_inline u32 identity_tty(void *signal) {
     u64 tty = (u64)TASK_LOAD(void *, signal, signal_struct__tty);
     if (!tty)
         return 0;
@@ -60,15 +59,16 @@ static __always_inline void identity_capture(struct call *call, void *task) {
 #else /* a kernel without audit */
     facts->loginuid = facts->sessionid = ~0u;
 #endif
+    void *signal = TASK_LOAD(void *, task, task_struct__signal);
     void *parent = TASK_LOAD(void *, task, task_struct__real_parent);
     u64 thread = pids_of_task(task), of_parent = pids_of_task(parent);
     u64 process = pids_of_task(TASK_LOAD(void *, task, task_struct__group_leader));
     u64 parent_process = pids_of_task(TASK_LOAD(void *, parent, task_struct__group_leader));
     struct pid_space space = pids_space(thread);
-    u64 session = pids_of(task, PID_OF_SESSION), group = pids_of(task, PID_OF_GROUP);
+    u64 session = pids_of(signal, PID_OF_SESSION), group = pids_of(signal, PID_OF_GROUP);
     facts->sid = pids_host_nr(session);
     facts->pgid = pids_host_nr(group);
-    facts->tty = identity_tty(task);
+    facts->tty = identity_tty(signal);
     facts->vpid = pids_nr(process, space);
     facts->vtid = pids_nr(thread, space);
     facts->vppid = pids_nr(parent_process, space);

@@ -71,11 +71,12 @@ static __always_inline void lifecycle_fork(void *ctx, void *caller, void *child)
     event->args[0] = task_tgid(caller);
     event->args[1] = TASK_LOAD(u64, TASK_LOAD(void *, caller, task_struct__group_leader), task_struct__start_boottime);
     event->args[2] = TASK_LOAD(u64, TASK_LOAD(void *, parent, task_struct__group_leader), task_struct__start_boottime);
+    void *signal = TASK_LOAD(void *, child, task_struct__signal);
     u64 pid = pids_of_task(child);
     event->args[3] = pids_nr(pid, pids_space(pid));
-    event->args[4] = pids_host_nr(pids_of(child, PID_OF_SESSION));
-    event->args[5] = pids_host_nr(pids_of(child, PID_OF_GROUP));
-    if (TASK_LOAD(u64, child, task_struct__fs) == TASK_LOAD(u64, caller, task_struct__fs))
+    event->args[4] = pids_host_nr(pids_of(signal, PID_OF_SESSION));
+    event->args[5] = pids_host_nr(pids_of(signal, PID_OF_GROUP));
+    if (directory_read((u64)child + OFF_task_struct__fs) == directory_read((u64)caller + OFF_task_struct__fs))
         event->flags |= FLAG_SHARED_FS;
     if (!directory_of_process(caller))
         event->flags |= FLAG_THREAD_FS;

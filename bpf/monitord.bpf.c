@@ -324,11 +324,11 @@ static __always_inline void unfinished(u64 *ctx, struct call *call, void *task) 
 /* sched:sched_process_exit (struct task_struct *task): a killed task makes no sys_exit. */
 int on_process_exit(u64 *ctx) {
     void *task = CURRENT_TASK();
+    void *signal = TASK_LOAD(void *, task, task_struct__signal);
     struct call *call = inflight_take((u64)task);
     if (call && call->start.want && in_scope(ctx, task))
         unfinished(ctx, call, task);
     /* Asked once: between two answers another thread may end, and unmark the process before its end is told. */
-    void *signal = TASK_LOAD(void *, task, task_struct__signal);
     if (TASK_LOAD(u32, signal, signal_struct__live))
         return 0; /* other threads go on */
     lifecycle_exit(ctx, task, signal);

@@ -19,10 +19,9 @@ static __always_inline u64 pids_of_task(void *task) {
     return OPAQUE((u64)TASK_LOAD(void *, task, task_struct__thread_pid));
 }
 
-/* The struct pid of a task's process group or session. */
-static __always_inline u64 pids_of(void *task, u32 type) {
-    u64 signal = (u64)TASK_LOAD(void *, task, task_struct__signal);
-    return pids_read(signal + OFF_signal_struct__pids + 8 * type);
+/* The struct pid of a process group or session. */
+static __always_inline u64 pids_of(void *signal, u32 type) {
+    return pids_read((u64)signal + OFF_signal_struct__pids + 8 * type);
 }
 
 static __always_inline u32 pids_host_nr(u64 pid) {

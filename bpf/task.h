@@ -3,7 +3,8 @@
  * from the running kernel's BTF (monitord/sources/bpf/btf.py).
  *
  * For each pointer loaded from a task the verifier looks through all types of the kernel for those that may be trusted,
- * on every way that it follows to there: half a millisecond each time (seen on 6.18). So load before the ways part. */
+ * on every way that it follows to there: half a millisecond each time (seen on 6.18). So load before the ways part, or,
+ * what is seldom needed, by read_kernel. */
 
 /* The kernel's bpf_probe_read_*, under names that BCC does not know: of each call of those it asks /proc/kallsyms
  * whether the kernel has them, which was a third of all the time that compiling took. All have them since 5.5. */

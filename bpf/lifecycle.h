@@ -84,8 +84,7 @@ static __always_inline void lifecycle_fork(void *ctx, void *caller, void *child)
 }
 
 /* The last thread of a process, `signal` being what its threads share, has ended. */
-static __always_inline void lifecycle_exit(void *ctx, void *task, void *signal) {
-    void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
+static __always_inline void lifecycle_exit(void *ctx, void *leader, void *signal) {
     struct event *event = lifecycle_begin(ctx, leader, KIND_EXIT);
     if (!event || lifecycle_ended(signal, leader))
         return;

@@ -25,10 +25,11 @@
 
 /* Who makes the call, as what it returns. */
 static __always_inline void task_captures(struct call *call, struct plan *plan, void *task) {
+    void *mm = TASK_LOAD(void *, task, task_struct__mm);
     if (plan->extras & EXTRA_TASK)
         identity_capture(call, task);
     if (plan->extras & EXTRA_PROGRAM)
-        program_capture(call, task);
+        program_capture(call, task, mm);
 }
 
 /* The last questions about an event, those about its path; and whether the operator has no use for what this process
@@ -324,6 +325,7 @@ static __always_inline void unfinished(u64 *ctx, struct call *call, void *task) 
 /* sched:sched_process_exit (struct task_struct *task): a killed task makes no sys_exit. */
 int on_process_exit(u64 *ctx) {
     void *task = CURRENT_TASK();
+    void *leader = TASK_LOAD(void *, task, task_struct__group_leader);
     void *signal = TASK_LOAD(void *, task, task_struct__signal);
     struct call *call = inflight_take((u64)task);
     if (call && call->start.want && in_scope(ctx, task))
@@ -331,7 +333,7 @@ int on_process_exit(u64 *ctx) {
     /* Asked once: between two answers another thread may end, and unmark the process before its end is told. */
     if (TASK_LOAD(u32, signal, signal_struct__live))
         return 0; /* other threads go on */
-    lifecycle_exit(ctx, task, signal);
+    lifecycle_exit(ctx, leader, signal);
 #ifdef SCOPE_PID
     u32 tgid = task_tgid(task);
     u8 *marked = scope_pids.lookup(&tgid);

@@ -58,10 +58,9 @@ static __always_inline bool program_writable(void *task, struct program_facts *f
 }
 
 /* Behind the facts of the thread, in the same slot. */
-static __always_inline void program_capture(struct call *call, void *task) {
+static __always_inline void program_capture(struct call *call, void *task, void *mm) {
     struct text *text = &call->event.text[TASK_TEXT];
     u32 at = call->event.data_len;
-    void *mm = TASK_LOAD(void *, task, task_struct__mm);
     u64 file = mm ? (u64)TASK_LOAD(void *, mm, mm_struct__exe_file) : 0;
     if (at >= TEXT_CAP || !file || !text->len)
         return;

@@ -5,7 +5,7 @@ import threading
 import pytest
 from machine import LOG, Metrics, alerts, daemon_said, journal, now, prop, read_secret, run, until
 
-pytestmark = pytest.mark.one_kernel(0)
+pytestmark = pytest.mark.one_kernel(1)
 
 
 def marks(*paths):

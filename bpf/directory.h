@@ -94,7 +94,8 @@ static __always_inline void directory_captures(struct call *call, struct plan *p
     for (int i = 0; i < PATHS; i++) {
         struct text *text = &call->event.text[i], *directory = &call->event.text[i + PATHS];
         u8 dirfd = plan->dirfd[i];
-        bool relative = call->data[BOUND(begin, TEXT_CAP)] != '/' && !(text->flags & (TEXT_FAULT | TEXT_NULL));
+        bool absolute = text->len && call->data[BOUND(begin, TEXT_CAP)] == '/';
+        bool relative = !absolute && !(text->flags & (TEXT_FAULT | TEXT_NULL));
         begin += text->len;
         if (i == 0 && directory->source)
             directory = &call->event.text[3]; /* mount has three texts */

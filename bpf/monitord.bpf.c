@@ -96,6 +96,8 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
     }
     FORGET();
     if (call->start.want) {
+        if (plan->special & SPECIAL_EXEC && !directory_of_process(task))
+            call->start.flags |= FLAG_THREAD_FS;
         call->event.abi = call->start.abi;
         call->event.data_len = 0;
         __builtin_memset(call->event.text, 0, sizeof(call->event.text)); /* the slot holds another call's */

@@ -80,7 +80,7 @@ class Flag(enum.IntFlag):
     NO_START = 4  # seen only at exit: duration and enter-time strings are not known
     FOREIGN = 8  # a 32-bit call made by 64-bit code (int $0x80), or x32
     SHARED_FS = 16  # of FORK: where the new process or the caller goes, the other goes, too (CLONE_FS)
-    THREAD_FS = 32  # of FORK: the working directory copied is that of a thread, not of its process
+    THREAD_FS = 32  # of FORK and execs: the working directory copied, or kept, is that of a thread, not of its process
 
 
 class Capture(enum.IntEnum):

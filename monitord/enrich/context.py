@@ -17,7 +17,7 @@ from monitord.enrich.processes import PROCESSES, ProcessTable
 from monitord.enrich.procfs import Procfs
 from monitord.enrich.runtimes.asking import Runtimes
 from monitord.model.batch import EventBatch
-from monitord.model.event import Event
+from monitord.model.event import Event, ProcessKey
 from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
 from monitord.model.path import below, normalise
@@ -31,6 +31,9 @@ AT_FDCWD = -100
 
 EVENTS = 4096
 """Of a batch, answers about which are remembered: some 500 bytes each. Rules ask test by test, not event by event."""
+
+ENVIRONMENTS = 8
+"""Of processes of a batch, which are remembered: up to 256 KiB each."""
 
 DOUBT_EVERY_S = 1.0
 """Whatever is lost, /proc is listed no more often than this."""
@@ -75,7 +78,7 @@ class ProcContext:
         self._own: dict[int, tuple[Event, Process]] = {}
         self._ancestors: dict[int, tuple[Event, list[Process | Missing]]] = {}  # the parent, grandparent, ...
         self._paths: dict[tuple[int, int, str], tuple[Event, Value]] = {}
-        self._environments: dict[tuple[int, int], tuple[Event, Mapping[str, str] | Missing]] = {}
+        self._environments: dict[ProcessKey, Mapping[str, str] | Missing] = {}
         self._doubtful = False
         self._doubt_due_s = 0.0
 
@@ -175,14 +178,14 @@ class ProcContext:
     def _absolute(self, event: Event, dirfd: int, text: str) -> Value:
         if text.startswith("/"):
             return normalise(text)
-        if not text and isinstance(event.executable, str):
-            return event.executable  # AT_EMPTY_PATH: the descriptor may be closed by the exec itself
         for captured in event.texts:
             # What the kernel side saw at the time is better than what /proc says now, and outlives the process.
             if captured.capture is Capture.STR and captured.text == text:
-                directory = event.directory(captured.arg)
-                if isinstance(directory, str):
-                    return below(directory, text)
+                start = event.directory(captured.arg) if text else event.behind(captured.arg)
+                if isinstance(start, str):
+                    return below(start, text) if text else start
+        if not text and isinstance(event.executable, str):
+            return event.executable  # AT_EMPTY_PATH: the exec itself has closed the descriptor
         opened = event.file()
         if not isinstance(opened, Missing) and isinstance(opened.path, str):
             return opened.path  # deeper than the kernel side reads; what was opened, it has
@@ -202,14 +205,16 @@ class ProcContext:
         return self._lineage.holder(event, pid)
 
     def environment(self, event: Event, generation: int) -> Mapping[str, str] | Missing:
-        """The environment of the caller (0) or an ancestor, as it is now; kept for this event alone."""
-        key = (id(event), generation)
-        found = self._environments.get(key)
+        """The environment of the caller (0) or an ancestor, as it is now; kept for this batch alone."""
+        process = self.ancestor(event, generation)
+        if isinstance(process, Missing):
+            return process
+        found = self._environments.get(process.key)
         if found is None:
-            process = self.ancestor(event, generation)
-            told = process if isinstance(process, Missing) else self._procfs.environment(*process.key)
-            found = _keep(self._environments, key, event, told)
-        return found[1]
+            if len(self._environments) >= ENVIRONMENTS:
+                self._environments.clear()
+            found = self._environments[process.key] = self._procfs.environment(*process.key)
+        return found
 
     def cgroups(self, event: Event) -> Mapping[str, str] | Missing:
         """The paths of the caller's cgroups by controller, as they are now; an empty name is cgroup v2's."""

@@ -11,10 +11,10 @@ from monitord.model.value import Value
 Key = tuple[int, int]
 """A process as /proc can tell it, too: its pid, and its start in clock ticks."""
 
-PHASES = 4
+PHASES = 256
 """
-Names and programs kept per process: the current ones and those before, for events that are judged after a later exec.
-Wrappers seldom chain more (env, nice, sudo) within the milliseconds that an event waits.
+Names and programs kept per process at most: the current ones and those before, for events that are judged after a later
+exec. What is that of no event that is still to come is forgotten, see `ProcessTable.sweep`.
 """
 
 
@@ -127,6 +127,12 @@ class Entry:
         ):
             return said.process
         return None
+
+    def forget_before(self, ts_ns: int) -> None:
+        """No event from before a time is to come any more."""
+        phases = self.phases
+        while len(phases) > 1 and phases[1].since_ns <= ts_ns:
+            del phases[0]
 
     def describe(self, ts_ns: int, process: Process) -> None:
         """Remember what is said of it at a time: it holds from its last change before to the next one."""

@@ -71,6 +71,8 @@ class Lineage:
         own = self._describe(self.entry(event), event.comm, event.ppid, event.ts_ns)
         if event.ret:
             return own  # no exec, or it failed
+        if isinstance(own.argv, Missing) and self._observer.is_exec(event):
+            own = replace(own, argv=facts_of(event).argv)  # it has executed too much since to be remembered
         executable = event.executable
         return replace(own, exepath=executable) if isinstance(executable, str) and executable != own.exepath else own
 

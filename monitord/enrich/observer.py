@@ -12,7 +12,7 @@ from monitord.enrich.entry import Entry, Phase
 from monitord.enrich.processes import ProcessTable
 from monitord.enrich.program import Program
 from monitord.model.batch import EventBatch
-from monitord.model.event import Event, texts_of
+from monitord.model.event import Event, directory_in, texts_of
 from monitord.model.interest import Interest, Outcome
 from monitord.tables.syscalls import SyscallTable
 
@@ -44,6 +44,7 @@ _FORK, _EXIT = int(Kind.FORK), int(Kind.EXIT)
 _CALL = int(Kind.EVENT)
 _OF_CALLERS = frozenset((_CALL, int(Kind.JOIN)))
 _NOT_RETURNED = int(Flag.UNFINISHED | Flag.NO_RETURN)
+_THREAD_FS = int(Flag.THREAD_FS)
 
 FEW = 64
 """Events up to which a look at each takes less time than numpy."""
@@ -143,6 +144,10 @@ class Observer:
             cell, more = data[begin : begin + CELL_BYTES], batch.overflow.get(row, b"")
             if role == _EXEC:
                 processes.execute(entry, ts_ns, comm, Program(None, cell, more))
+                if flags & _THREAD_FS:
+                    where = directory_in(texts_of(cell, more), 0)  # that a relative path starts from
+                    entry.directory = entry.directory.unshared()
+                    entry.directory.move(ts_ns, where if isinstance(where, str) else None)
             else:
                 entry.directory.moved(ts_ns, texts_of(cell, more))
 

@@ -13,10 +13,16 @@ from monitord.enrich.entry import Entry, Key, Phase
 from monitord.enrich.program import Program
 
 PROCESSES = 32768
-"""Processes that are remembered, the ended ancestors of living ones included: 1 KiB each."""
+"""
+Processes that are remembered, the ended ancestors of living ones included: 1 KiB each, and 8 KiB more at the longest
+arguments.
+"""
 
 ENDED_NS = 1_000_000_000
-"""How long a process that has ended is kept for its own sake: its last events may still wait to be judged."""
+"""
+How long a process that has ended is kept for its own sake, and how long what it executed before it executed something
+else: the last events of both may still wait to be judged.
+"""
 
 ENDED_GENERATIONS = 32
 """Ended ancestors in a row; a chain of processes that start the next one and end would grow for ever."""
@@ -39,6 +45,7 @@ class ProcessTable:
         self._entries: dict[Key, Entry] = {}
         self._current: dict[int, Entry] = {}
         self._ended: deque[Entry] = deque()
+        self._changed: deque[tuple[int, Entry]] = deque()
         self.evicted = 0
 
     def __len__(self) -> int:
@@ -147,12 +154,16 @@ class ProcessTable:
 
     def execute(self, entry: Entry, ts_ns: int, comm: bytes, program: Program) -> None:
         """A process executes a program."""
-        entry.enter(Phase(ts_ns, comm, program))
+        self._enter(entry, Phase(ts_ns, comm, program))
 
     def rename(self, entry: Entry, ts_ns: int, comm: bytes) -> None:
         """A process is called otherwise, and executes what it did."""
         if entry.phases[-1].comm != comm:
-            entry.enter(Phase(ts_ns, comm, entry.phases[-1].program))
+            self._enter(entry, Phase(ts_ns, comm, entry.phases[-1].program))
+
+    def _enter(self, entry: Entry, phase: Phase) -> None:
+        entry.enter(phase)
+        self._changed.append((phase.since_ns, entry))
 
     def _renew(self, entry: Entry, ts_ns: int, phase: Phase, directory: Directory | None) -> None:
         """
@@ -164,7 +175,7 @@ class ProcessTable:
             self._ended.remove(entry)
             entry.ended_ns = 0
             entry.lingers = entry.gone = False
-            entry.enter(Phase(ts_ns, phase.comm, phase.program))
+            self._enter(entry, Phase(ts_ns, phase.comm, phase.program))
             entry.directory = directory or Directory()
 
     def end(self, entry: Entry, ts_ns: int) -> None:
@@ -187,10 +198,12 @@ class ProcessTable:
 
     def sweep(self, now_ns: int) -> None:
         """
-        Forget those that ended a while ago and have no descendants.
+        Forget those that ended a while ago and have no descendants, and what others were a while ago.
 
         :param now_ns: CLOCK_BOOTTIME; the time of the latest event will do.
         """
+        while self._changed and self._changed[0][0] <= now_ns - ENDED_NS:
+            self._changed.popleft()[1].forget_before(now_ns - ENDED_NS)
         while self._ended and self._ended[0].ended_ns <= now_ns - ENDED_NS:
             entry = self._ended.popleft()
             if entry.children:

@@ -88,8 +88,12 @@ def directory_in(texts: Sequence[Captured], arg: int = NO_ARGUMENT) -> Value:
 
 def executable_in(texts: Sequence[Captured]) -> Value:
     """What `Event.executable` is."""
+    return _file_in(texts, NO_ARGUMENT, Capture.EXE)
+
+
+def _file_in(texts: Sequence[Captured], arg: int, capture: Capture) -> Value:
     for text in texts:
-        if text.capture is Capture.EXE:
+        if text.arg == arg and text.capture is capture:
             path = Missing.LOST if text.lost else path_of_names(text.data, text.flags)
             nowhere = isinstance(path, str) and int(text.flags) & _FAULT
             return executable_of_link(str(path)) if nowhere else path
@@ -158,6 +162,14 @@ class Event:
         :return: NOT_APPLICABLE when the path is absolute, or nothing was copied.
         """
         return directory_in(self.texts, arg)
+
+    def behind(self, arg: int) -> Value:
+        """
+        The file that an empty path argument stands for (AT_EMPTY_PATH), absolute, as it was when the call was made.
+
+        :return: ``memfd:NAME`` for a memory file; NOT_APPLICABLE when nothing was copied.
+        """
+        return _file_in(self.texts, arg, Capture.DIRECTORY)
 
     @property
     def moved_to(self) -> Value:

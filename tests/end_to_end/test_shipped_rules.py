@@ -165,11 +165,16 @@ class TestExecutionFromSharedMemory:
 
         assert str(in_shm) == only(self.RULE, watched.alerts_of(command.format(in_shm)))["fd.name"]
 
-    def test_a_script_counts_as_a_program(self, watched, in_shm):
+    @pytest.mark.parametrize(
+        "command",
+        ["{}", python("import os; fd = os.open('{}', 0); os.set_inheritable(fd, True); os.execve(fd, ['x'], {{}})")],
+        ids=["by name", "by descriptor"],
+    )
+    def test_a_script_counts_as_a_program(self, watched, in_shm, command):
         in_shm.write_text("#!/bin/sh\n")
         in_shm.chmod(0o755)
 
-        assert str(in_shm) == only(self.RULE, watched.alerts_of(str(in_shm)))["fd.name"]
+        assert str(in_shm) == only(self.RULE, watched.alerts_of(command.format(in_shm)))["fd.name"]
 
     def test_a_file_there_that_is_not_executed_is_fine(self, watched, in_shm):
         assert [] == watched.alerts_of(f"cp /bin/true {in_shm} && cat {in_shm}")
@@ -198,6 +203,14 @@ class TestFilelessExecution:
         command = from_memory("sleep", execute.format(["x", "0.3"]))
 
         assert "memfd:evil" == only(self.RULE, watched.alerts_of(command))["proc.exepath"]
+
+    def test_a_script_in_memory_is_seen(self, watched):
+        """What the process executes is its interpreter, which is a file."""
+        code = "fd = os.memfd_create('evil', 0); os.write(fd, b'#!/bin/sh\\n'); os.execve(fd, ['x'], {})"
+        fields = only(self.RULE, watched.alerts_of(python(f"import os; {code}")))
+
+        assert "memfd:evil" == fields["fd.name"]
+        assert "/sh" in fields["proc.exepath"] or "/dash" in fields["proc.exepath"]
 
     def test_a_file_executed_by_descriptor_is_no_memory(self, watched):
         assert [] == watched.alerts_of(python("import os; os.execve(os.open('/bin/true', 0), ['true'], {})"))

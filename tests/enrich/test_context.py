@@ -1,5 +1,6 @@
 """Rules learn who made a call, from processes that are really there, and from what is known of those that are not."""
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -11,13 +12,24 @@ import pytest
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture, Flag, TextFlag
-from monitord.enrich.context import AT_FDCWD, ProcContext
+from monitord.enrich.context import AT_FDCWD, ENVIRONMENTS, ProcContext
+from monitord.enrich.entry import PHASES
 from monitord.model.batch import EventBatch
 from monitord.model.event import ProcessKey
 from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
-from tests.enrich.events import EXECVE, EXECVEAT, GETPPID, batch_of, comm, event_of, exec_batch, running
+from tests.enrich.events import (
+    EXECVE,
+    EXECVEAT,
+    GETPPID,
+    batch_of,
+    comm,
+    event_of,
+    exec_batch,
+    one_behind_the_other,
+    running,
+)
 from tests.support.descriptors import no_descriptors
 
 I386_EXECVE = 11
@@ -108,6 +120,21 @@ class TestExecuted:
 
         assert ["/bin/env", *["/bin/nice"] * 3, "/bin/sh", "/bin/nice"] == [process.exepath for process in said]
         assert said[1] is said[2] is said[3]
+
+    def test_a_process_that_executes_one_program_after_the_other_had_each(self, context):
+        """All that a batch says is learned before any of its events is judged."""
+        execs = [exec_batch(b"/bin/%d" % at, b"%d" % at, ts_ns=at, **GONE) for at in range(10, 60)]
+        context.observe(one_behind_the_other(*execs))
+
+        assert [(f"{at}",) for at in range(10, 60)] == [
+            context.process(event_of(ts_ns=at, **GONE)).argv for at in range(10, 60)
+        ]
+
+    def test_an_exec_that_is_not_remembered_any_more_speaks_for_itself(self, context):
+        execs = [exec_batch(b"/bin/%d" % at, b"%d" % at, ts_ns=at, **GONE) for at in range(10, 11 + PHASES)]
+        context.observe(one_behind_the_other(*execs))
+
+        assert ("10",) == context.process(execs[0].event(0)).argv
 
     def test_what_is_told_late_counts(self, context):
         for at_ns, name in ((10, b"env"), (30, b"sh")):
@@ -331,6 +358,27 @@ class TestPath:
     @pytest.mark.parametrize("dirfd", [AT_FDCWD, 0])
     def test_relative_path_of_a_process_that_is_gone_is_late(self, context, dirfd):
         assert Missing.LATE is context.path(event_of(**GONE), dirfd, "x")
+
+
+class TestEnvironment:
+    def test_all_events_of_a_process_share_it(self, context, cat):
+        first, second = (context.environment(event_of(ts_ns=at_ns, pid=cat.pid), 0) for at_ns in (1, 2))
+
+        assert os.environ["PATH"] == first["PATH"]
+        assert first is second
+
+    def test_those_of_few_processes_are_kept(self, context):
+        """Each can take 256 KiB."""
+        with contextlib.ExitStack() as stack:
+            cats = [
+                stack.enter_context(running(["cat"], env={"NUMBER": str(number)})) for number in range(ENVIRONMENTS + 2)
+            ]
+            for number, cat in [*enumerate(cats)] * 2:
+                assert {"NUMBER": str(number)} == context.environment(event_of(pid=cat.pid), 0)
+                assert len(context._environments) <= ENVIRONMENTS
+                cat.stdin.flush()
+            for cat in cats:
+                cat.stdin.close()
 
 
 class TestRest:

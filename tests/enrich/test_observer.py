@@ -19,7 +19,9 @@ from tests.support.live import TABLE as LIVE_TABLE
 from tests.support.live import Gated, compiled, interest, scope_of, watching
 
 TABLE = SyscallTable.load([Abi.X86_64])
-NR = {name: TABLE.named(Abi.X86_64, name).nr for name in ("getppid", "chdir", "setns", "pivot_root", "unshare")}
+NR = {
+    name: TABLE.named(Abi.X86_64, name).nr for name in ("getppid", "chdir", "setns", "pivot_root", "unshare", "execve")
+}
 NR["none"] = NO_CALL
 NOBODY = 4_000_000
 """Process N, which has gone: /proc cannot help."""
@@ -122,6 +124,13 @@ class TestMoves:
 
         assert "/a" == stand.cwd(1, 20)
 
+    def test_a_program_that_such_a_thread_executes_is_where_the_thread_was(self, stand):
+        relative = [(0, Capture.STR, b"./x"), (0, Capture.DIRECTORY, b"b\0"), (1, Capture.ARGV, b"x")]
+        stand.observe(chdir(10, 1, "/a"), call(11, 1, "execve", relative, flags=Flag.THREAD_FS))
+        stand.observe(call(13, 1, "execve", [(0, Capture.STR, b"/x"), (1, Capture.ARGV, b"x")], flags=Flag.THREAD_FS))
+
+        assert ["/a", "/b", Missing.LATE] == [stand.cwd(1, 10), stand.cwd(1, 12), stand.cwd(1, 20)]
+
     def test_a_failed_move_is_none(self, stand):
         stand.observe(chdir(10, 1, "/a"), chdir(11, 1, "/b", ret=-2))
 
@@ -212,3 +221,11 @@ class TestReal:
 
         assert found
         assert [] == [(where, cwd) for where, _, cwd in found if cwd != f"{tmp_path}/{where}"]
+
+    def test_a_thread_that_executes_in_a_directory_of_its_own(self, tmp_path):
+        """It is the process from then on."""
+        places(tmp_path)
+        (tmp_path / "7/mover").symlink_to(compiled("mover"))
+        _, found = self.seen([compiled("mover"), "executes", str(tmp_path)])
+
+        assert [(3, f"{tmp_path}/3"), (7, f"{tmp_path}/7")] == [(where, cwd) for where, _, cwd in found]

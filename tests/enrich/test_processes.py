@@ -119,11 +119,23 @@ class TestExec:
     def test_history_is_bounded(self):
         table = ProcessTable(TICK_NS)
         entry = begin(table, 2)
-        for at in range(3, 20):
+        for at in range(3, 20 + PHASES):
             table.execute(entry, at * SECOND, b"p%d" % at, program("p"))
 
         assert PHASES == len(entry.phases)
         assert (None, False) == entry.at(3 * SECOND)
+
+    def test_what_no_event_to_come_is_of_is_forgotten(self):
+        table = ProcessTable(TICK_NS)
+        entry = begin(table, 2)
+        for at in (3, 4, 5):
+            table.execute(entry, at * SECOND, b"p%d" % at, program("p"))
+        table.sweep(4 * SECOND + ENDED_NS)
+        assert [b"p4", b"p5"] == [phase.comm for phase in entry.phases]
+        table.sweep(5 * SECOND + ENDED_NS)
+
+        assert [b"p5"] == [phase.comm for phase in entry.phases]
+        assert not table._changed
 
     def test_another_name_is_the_same_program(self):
         table = ProcessTable(TICK_NS)

@@ -123,10 +123,29 @@ static void thread(void) {
     wait(NULL);
 }
 
+/* The thread becomes the process, and its directory that of the process: DIRECTORY/7/mover is this program. */
+static void *elsewhere(void *unused) {
+    on_its_own(NULL);
+    execl("./mover", "mover", "is", directory, NULL);
+    abort();
+}
+
+static void executes(void) {
+    pthread_t id;
+    go(3);
+    say(3);
+    pthread_create(&id, NULL, elsewhere, NULL);
+    pause();
+}
+
 int main(int argc, char **argv) {
     directory = argv[2];
     srand(4711);
-    if (!strcmp(argv[1], "forks"))
+    if (!strcmp(argv[1], "is"))
+        say(7);
+    else if (!strcmp(argv[1], "executes"))
+        executes();
+    else if (!strcmp(argv[1], "forks"))
         forks();
     else if (!strcmp(argv[1], "shares"))
         shares();

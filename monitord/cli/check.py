@@ -26,7 +26,7 @@ _EPILOG = """\
 examples:
   monitord check                       the installed configuration and the rules it names
   monitord check -c monitord.yaml      another configuration
-  monitord check rules/ my-rule.yaml   these rules alone; a directory stands for its *.yaml files
+  monitord check rules/ my-rule.yaml   these rules alone; a directory stands for its *.yaml and *.yml files
 
 Exit status: 0 when there are no mistakes (warnings do not count), 2 when there are.
 """

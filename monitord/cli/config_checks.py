@@ -35,7 +35,12 @@ def examine_config(path: Path) -> tuple[Config, list[Check]]:
         config_check = Check("config", Verdict.FAIL, str(wrong[0]), f"monitord check -c {path} says all {len(wrong)}")
     else:
         enabled = sum(rule.enabled for rule in rules.rules)
-        config_check = Check("config", Verdict.OK, f"{path}, {amount(enabled, 'rule')}")
+        found = f"{path}, {amount(enabled, 'rule')}"
+        if enabled:
+            config_check = Check("config", Verdict.OK, found)
+        else:
+            advice = f"no rule is in force, nothing will alert: monitord check -c {path} says why"
+            config_check = Check("config", Verdict.WARN, found, advice)
     checks = [config_check, *_directories(config)]
     if config.metrics.enabled:
         checks.append(check_metrics_address(config.metrics))

@@ -41,7 +41,7 @@ a test:
       not: [Password file read]
 
 examples:
-  monitord test tests/                            every *.yaml there
+  monitord test tests/                            every *.yaml and *.yml there
   monitord test tests/ --junit results.xml        for CI
   monitord test --rules my-rules.yaml --baseline good.jsonl --baseline-limit 0.5
                                                   no rule more than 0.5 alerts per 1000 events of a good day
@@ -59,7 +59,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", metavar="DIR|FILE", nargs="*", type=Path, help="tests; a directory stands for *.yaml")
+    parser.add_argument(
+        "paths", metavar="DIR|FILE", nargs="*", type=Path, help="tests; a directory stands for its *.yaml and *.yml"
+    )
     parser.add_argument(
         "--baseline", metavar="CAPTURE", type=Path, help="how often do rules alert of this known-good one"
     )

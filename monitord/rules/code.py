@@ -41,5 +41,6 @@ class Code(enum.StrEnum):
     MISSES_CASES = "R033"  # one of a rule's alternatives does (warning)
     SHADOWED = "R034"  # a rule to which an earlier one leaves nothing (warning)
     NEARLY_LIST = "R035"  # a text that is nearly the name of a list (warning)
+    NO_RULES = "R036"  # no rule is in force (warning)
     CORRELATION = "R040"  # a correlation that does not make sense
     THROTTLE = "R041"  # a throttle that does not make sense

@@ -152,8 +152,17 @@ class _ShapeError(ValueError):
         self.place = place
 
 
+def files_in(directory: Path) -> list[Path]:
+    """
+    The ``*.yaml`` and ``*.yml`` files of a directory, in order of name.
+
+    :raises OSError: it cannot be listed.
+    """
+    return sorted(file for file in directory.iterdir() if file.suffix in (".yaml", ".yml"))
+
+
 def rule_files(paths: tuple[Path, ...]) -> tuple[list[Path], list[Problem]]:
-    """The files that the paths name: themselves, or for a directory its ``*.yaml`` files in order of name."""
+    """The files that the paths name: themselves, or those in a directory."""
     files: list[Path] = []
     problems = []
     for path in paths:
@@ -161,7 +170,7 @@ def rule_files(paths: tuple[Path, ...]) -> tuple[list[Path], list[Problem]]:
             files.append(path)
             continue
         try:
-            files.extend(sorted(file for file in path.iterdir() if file.suffix == ".yaml"))
+            files.extend(files_in(path))
         except OSError as err:
             problems.append(Place(str(path)).problem(Code.FILE, f"cannot list this directory: {err.strerror}"))
     return files, problems

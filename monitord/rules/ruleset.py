@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from monitord.config.schema import BadFiles, RuleMatching, RulesConfig
+from monitord.model.amount import amount
 from monitord.model.problem import Problem, errors
 from monitord.rules.along import carrying
 from monitord.rules.append import appended, with_static, without_runtimes
@@ -27,7 +28,7 @@ def load(
     paths: tuple[Path, ...], table: SyscallTable, config: RulesConfig = DEFAULT, *, runtimes: bool = False
 ) -> tuple[RuleSet, list[Problem]]:
     """
-    The rules of files, and of the ``*.yaml`` files of directories, in the order given.
+    The rules of files, and of the ``*.yaml`` and ``*.yml`` files of directories, in the order given.
 
     :param table: the syscalls that conditions can name.
     :param config: how they are to be used; its paths do not count.
@@ -56,6 +57,8 @@ def load(
         said = [replace(problem, warning=True) for problem in (*unlisted, *said)]
     else:
         said = unlisted
+    if not errors([*said, *problems]) and not any(rule.enabled for rule in rules.rules):
+        said = [*said, _no_rules(paths, len(contents), len(rules.rules))]
     found = sorted({*said, *problems}, key=lambda problem: (order.get(problem.file, -1), problem))
     return replace(rules, left_out=tuple(sorted(left_out, key=lambda name: order[name]))), found
 
@@ -81,6 +84,20 @@ def _compiled(
     if config.rule_matching is RuleMatching.FIRST:
         _report_shadowed(made, problems)
     return made, problems.found
+
+
+def _no_rules(paths: tuple[Path, ...], files: int, rules: int) -> Problem:
+    """Nothing is wrong with a daemon that only counts, but most often somebody expects alerts of it."""
+    if rules:
+        why = f"all that are here are switched off: {amount(rules, 'rule')}; `monitord rules` says what does that"
+    elif files:
+        why = "no file here defines one"
+    elif paths:
+        why = "no file here is one of rules; they are named *.yaml or *.yml"
+    else:
+        why = "no path is given"
+    place = Place(", ".join(map(str, paths)) or "rules.paths")
+    return place.problem(Code.NO_RULES, f"no rule is in force, nothing will alert: {why}", warning=True)
 
 
 def _report_shadowed(rules: RuleSet, problems: Problems) -> None:

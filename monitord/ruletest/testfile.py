@@ -72,7 +72,7 @@ class TestFile:
 
 
 def read_tests(paths: tuple[Path, ...], problems: Problems) -> list[TestFile]:
-    """The tests of files, and of the ``*.yaml`` files of directories."""
+    """The tests of files, and of the ``*.yaml`` and ``*.yml`` files of directories."""
     files, unlisted = rule_files(paths)
     problems.found.extend(unlisted)
     found = []
@@ -84,7 +84,9 @@ def read_tests(paths: tuple[Path, ...], problems: Problems) -> list[TestFile]:
             problems.error(Place(str(path)), Code.NONE, "there is no test in this file")
     if not files and not unlisted:
         where = ", ".join(map(str, paths))
-        problems.error(Place(where), Code.NONE, "there is no *.yaml file here; give a file or directory of tests")
+        problems.error(
+            Place(where), Code.NONE, "there is no *.yaml or *.yml file here; give a file or directory of tests"
+        )
     return found
 
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from monitord.rules.reader import files_in
+
 LOOK_S = 1.0
 """Between two looks; a change is taken when two looks in a row find the same."""
 
@@ -26,7 +28,8 @@ class FileWatch:
     link that is pointed elsewhere. inotify would need a watch for each directory on the way of each link; looking
     takes some microseconds per file.
 
-    :param paths: what to look at now; of a directory, its ``*.yaml`` files. Empty while nothing is to be watched.
+    :param paths: what to look at now; of a directory, its ``*.yaml`` and ``*.yml`` files. Empty while nothing is to be
+        watched.
     :param since_ns: Unix time when what is there now began to be loaded.
     :param clock: seconds.
     """
@@ -78,7 +81,7 @@ class FileWatch:
 
 def _files(directory: Path) -> list[Path]:
     try:
-        return [file for file in directory.iterdir() if file.suffix == ".yaml"]
+        return files_in(directory)
     except OSError:
         return []
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 GOOD = "- macro: m\n  condition: (evt.type=open)\n- list: l\n  items: [cat]\n" + (
     "- rule: r\n  desc: d\n  condition: m and proc.name in (l)\n  output: o\n  priority: NOTICE\n"
 )
+RULES = "rules: {paths: [good.yaml]}\n"
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_every_mistake_is_shown_with_its_line_and_a_caret(check):
 )
 def test_a_line_that_can_hold_a_secret_is_not_shown(check, text):
     """The output of a check ends in the logs of others, as that of a build does."""
-    done = check("-c", "monitord.yaml", monitord=f"outputs: {{{text}}}\n")
+    done = check("-c", "monitord.yaml", monitord=f"outputs: {{{text}}}\n{RULES}", good=GOOD)
 
     assert (2, 2) == (done.returncode, len(done.stderr.splitlines()))
     assert "s3cret" not in done.stderr
@@ -153,7 +154,23 @@ def test_a_line_with_tabs_keeps_the_caret_in_place(check):
 def test_disabled_rules_are_counted_apart(check):
     done = check("off.yaml", off=GOOD + "  enabled: false\n")
 
-    assert "ok: 1 rule (1 disabled), 1 macro, 1 list\n" == done.stdout
+    assert "ok: 1 rule (1 disabled), 1 macro, 1 list; 1 warning\n" == done.stdout
+
+
+def test_no_rule_in_force_is_worth_a_warning(check):
+    done = check("off.yaml", off=GOOD + "  enabled: false\n")
+
+    assert 0 == done.returncode
+    assert "off.yaml: warning R036 no rule is in force, nothing will alert: all that are here are switched off" in (
+        done.stderr
+    )
+
+
+def test_rules_named_yml_are_read_too(check, tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/site.yml").write_text(GOOD)
+
+    assert "ok: 1 rule, 1 macro, 1 list\n" == check("rules").stdout
 
 
 class TestFilesOfOutputs:
@@ -167,7 +184,9 @@ class TestFilesOfOutputs:
         (tmp_path / "headers").write_text("# a token\nAuthorization: Bearer x\n")
         cert, key, ca = certificates.cert("client"), certificates.key("client"), certificates.cert("ca")
         files = f"headers_file: headers, ca_file: {ca}, client_cert: {cert}, client_key: {key}"
-        done = check("-c", "monitord.yaml", monitord=f"outputs:\n  webhook: {{url: 'https://a/', {files}}}\n")
+        done = check(
+            "-c", "monitord.yaml", monitord=f"outputs:\n  webhook: {{url: 'https://a/', {files}}}\n{RULES}", good=GOOD
+        )
 
         assert (0, "") == (done.returncode, done.stderr)
 
@@ -211,6 +230,7 @@ class TestFilesOfOutputs:
         assert (2 if why else 0) == done.returncode
 
     def test_those_of_tls_are_of_no_interest_without_it(self, check):
-        done = check("-c", "monitord.yaml", monitord="outputs: {webhook: {url: 'http://a/', ca_file: /no/such}}\n")
+        text = "outputs: {webhook: {url: 'http://a/', ca_file: /no/such}}\n"
+        done = check("-c", "monitord.yaml", monitord=text + RULES, good=GOOD)
 
         assert (0, "") == (done.returncode, done.stderr)

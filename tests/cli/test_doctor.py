@@ -220,6 +220,14 @@ class TestConfig:
         assert (Verdict.FAIL, "config") == (config.verdict, config.name)
         assert "monitord.yaml:1:8: C010 " in config.found
 
+    def test_no_rule_in_force_is_warned_of(self, tmp_path):
+        (tmp_path / "monitord.yaml").write_text(f"rules: {{paths: ['{tmp_path}/none']}}\n")
+        (tmp_path / "none").mkdir()
+        _, (config, *_) = config_checks.examine_config(tmp_path / "monitord.yaml")
+
+        assert (Verdict.WARN, f"{tmp_path}/monitord.yaml, 0 rules") == (config.verdict, config.found)
+        assert config.advice.startswith("no rule is in force, nothing will alert: monitord check -c ")
+
     def test_what_it_names_is_examined(self, tmp_path):
         (tmp_path / "monitord.yaml").write_text("rules: {paths: []}\noutputs: {alert_log: {path: /no/such/log}}\n")
         _, checks = config_checks.examine_config(tmp_path / "monitord.yaml")

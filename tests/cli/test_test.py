@@ -243,7 +243,7 @@ class TestMistakes:
         assert message in err
 
     def test_an_empty_directory(self, test, tmp_path):
-        assert f"{tmp_path}: T006 there is no *.yaml file here" in test(tmp_path)[2]
+        assert f"{tmp_path}: T006 there is no *.yaml or *.yml file here" in test(tmp_path)[2]
 
 
 class TestBaseline:

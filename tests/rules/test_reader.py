@@ -95,7 +95,7 @@ def test_a_file_that_is_not_there_is_a_problem(tmp_path):
 
 
 def test_a_directory_stands_for_its_yaml_files_in_order(tmp_path):
-    for name in ("b.yaml", "a.yaml", "c.txt"):
+    for name in ("b.yml", "c.yaml", "a.yaml", "d.txt"):
         (tmp_path / name).touch()
 
-    assert ([tmp_path / "a.yaml", tmp_path / "b.yaml"], []) == rule_files((tmp_path,))
+    assert ([tmp_path / "a.yaml", tmp_path / "b.yml", tmp_path / "c.yaml"], []) == rule_files((tmp_path,))

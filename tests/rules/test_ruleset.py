@@ -141,9 +141,9 @@ class TestLanguage:
         assert [] == load_texts("-\n" + rule(exceptions="") + "- ~\n---\n---\n- null\n")[1]
 
     def test_enabled_alone_switches_a_rule(self, load_texts):
-        rules, problems = load_texts(rule(), "- rule: r\n  enabled: false\n")
+        rules, problems = load_texts(rule() + rule("s"), "- rule: r\n  enabled: false\n")
 
-        assert [False] == [rule.enabled for rule in rules.rules]
+        assert [False, True] == [rule.enabled for rule in rules.rules]
         assert [("R023", True)] == [(problem.code, problem.warning) for problem in problems]
 
     def test_disabled_rules_need_no_calls(self, load_texts):
@@ -189,7 +189,7 @@ class TestLanguage:
     def test_rules_of_other_sources_are_passed_over(self, load_texts):
         rules, problems = load_texts(rule(source="k8s_audit", condition="ka.verb=get"))
 
-        assert ((), ["R022"]) == (rules.rules, [problem.code for problem in problems])
+        assert ((), ["R036", "R022"]) == (rules.rules, [problem.code for problem in problems])
 
     @pytest.mark.parametrize("version", ["16", "0.57.0", "0.63.0"])
     def test_rules_for_a_known_engine_are_taken(self, mistakes, version):
@@ -198,6 +198,52 @@ class TestLanguage:
         )
 
         assert [] == mistakes(text + rule())
+
+
+class TestNoRules:
+    """A daemon without rules only counts: nobody is to find that out when it matters."""
+
+    @pytest.fixture
+    def only(self, tmp_path):
+        """The only problem of a directory."""
+
+        def only(**options):
+            (problem,) = load((tmp_path,), TABLE, RulesConfig(**options))[1]
+            assert (True, str(tmp_path)) == (problem.warning, problem.file)
+            return f"{problem.code} {problem.message}"
+
+        return only
+
+    def test_a_directory_without_files_of_rules(self, only, tmp_path):
+        (tmp_path / "rules.txt").write_text(rule())
+
+        assert (
+            "R036 no rule is in force, nothing will alert: no file here is one of rules; they are named *.yaml or *.yml"
+            == only()
+        )
+
+    def test_files_without_rules(self, only, tmp_path):
+        (tmp_path / "a.yaml").write_text("# nothing yet\n")
+
+        assert "R036 no rule is in force, nothing will alert: no file here defines one" == only()
+
+    def test_all_are_switched_off(self, only, tmp_path):
+        (tmp_path / "a.yaml").write_text(rule() + rule("s"))
+
+        assert "all that are here are switched off: 2 rules" in only(priority=Priority.CRITICAL)
+
+    def test_no_path(self):
+        (problem,) = load((), TABLE)[1]
+
+        assert "rules.paths: warning R036 no rule is in force, nothing will alert: no path is given" == str(problem)
+
+    def test_mistakes_say_enough(self):
+        assert [("R001", 0, 0)] == [
+            (problem.code, problem.line, problem.column) for problem in load((Path("/no/such"),), TABLE)[1]
+        ]
+
+    def test_one_that_is_on_is_enough(self, load_texts):
+        assert [] == load_texts(rule(), rule("s", enabled="false"))[1]
 
 
 class TestMistakes:
@@ -345,7 +391,7 @@ class TestMistakes:
         assert [("R004", True), ("R004", True)] == [(problem.code, problem.warning) for problem in problems]
 
     def test_what_nothing_uses_only_warns(self, load_texts):
-        _, problems = load_texts("- list: l\n  items: [a]\n- macro: m\n  condition: evt.type=open\n")
+        _, problems = load_texts("- list: l\n  items: [a]\n- macro: m\n  condition: evt.type=open\n" + rule())
 
         assert [("R021", True), ("R021", True)] == [(problem.code, problem.warning) for problem in problems]
 
@@ -436,7 +482,7 @@ class TestPlacesAndHints:
     def test_what_rules_for_other_sources_use_is_used_and_may_name_their_fields(self, load_texts):
         text = "- list: verbs\n  items: [create]\n- macro: creation\n  condition: (ka.verb in (verbs))\n"
         text += "- macro: kevt\n  condition: (jevt.value[/stage]=x and creation)\n"
-        text += rule(condition="kevt", source="k8s_audit")
+        text += rule(condition="kevt", source="k8s_audit") + rule("s")
 
         assert ["R022"] == [problem.code for problem in load_texts(text)[1]]
 

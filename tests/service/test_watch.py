@@ -55,6 +55,14 @@ def test_a_change_back_to_the_same_text_is_one(rules):
     assert ([], ["a.yaml"]) == stand.looks()
 
 
+@pytest.mark.parametrize(("name", "seen"), [("b.yaml", ["b.yaml"]), ("b.yml", ["b.yml"]), ("b.txt", [])])
+def test_a_file_of_rules_that_is_new_in_a_directory(rules, name, seen):
+    stand = Stand(rules)
+    (rules / name).write_text("b")
+
+    assert ([], seen) == stand.looks()
+
+
 def test_what_is_still_being_written_is_waited_for(rules):
     stand = Stand(rules)
     for size in range(2, 5):

@@ -7,9 +7,8 @@
 PYTHON  := /usr/bin/python3
 VENV    := .venv
 SCOPE   ?= all
-# Debian releases: whose kernels are booted, and what else the machine consists of.
+# Debian releases that are booted.
 KERNELS ?= bullseye bookworm trixie
-SUITE   ?= bookworm
 RUNARGS ?=
 
 # What Debian ships of what the daemon needs, and of what the tests talk to.
@@ -35,7 +34,7 @@ test: setup $(VENV)/.test-packages $(VENV)/.lxc $(VENV)/.docker $(VENV)/.tools l
 	$(VENV)/bin/python -m pytest
 
 test-vm: deb $(VENV)/.vm-packages
-	tests/vm/run -s $(SUITE) -k "$(KERNELS)" -o build/vm tests/vm/guest dist/monitord_*.deb tests/support/receiver.py
+	tests/vm/run -k "$(KERNELS)" -o build/vm tests/vm/guest dist/monitord_*.deb tests/support/receiver.py
 
 bench: setup $(VENV)/.test-packages $(VENV)/.bench-packages
 	$(VENV)/bin/python tools/bench.py

@@ -139,7 +139,7 @@ class Daemon:
 
     def resident_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

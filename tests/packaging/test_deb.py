@@ -1,6 +1,8 @@
 """The Debian package: built from this checkout, and what is in it."""
 
 import argparse
+import dataclasses
+import gzip
 import importlib
 import os
 import re
@@ -11,6 +13,15 @@ from pathlib import Path
 import pytest
 
 from monitord.cli.main import COMMANDS
+from monitord.config.outputs import (
+    AlertLogConfig,
+    AlertmanagerConfig,
+    OutputsConfig,
+    ProgramConfig,
+    SyslogConfig,
+    WebhookConfig,
+)
+from monitord.config.schema import Config
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,6 +101,14 @@ def test_manual_pages_render(package, page):
 
     assert (0, "") == (done.returncode, done.stderr)
     assert "NAME" in done.stdout
+
+
+def test_manual_of_the_configuration_has_every_key(package):
+    page = gzip.decompress((package / "usr/share/man/man5/monitord.yaml.5.gz").read_bytes()).decode()
+    kinds = (AlertLogConfig, SyslogConfig, WebhookConfig, AlertmanagerConfig, ProgramConfig, OutputsConfig, Config)
+    keys = {field.name.removesuffix("_s").replace("_", ".") for kind in kinds for field in dataclasses.fields(kind)}
+
+    assert set() == {key for key in keys if not re.search(key.replace(".", r"[_.\\-]+"), page)}
 
 
 def test_manual_lists_the_commands(package):

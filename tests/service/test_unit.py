@@ -77,6 +77,39 @@ def test_shutdown_waits_for_it(service):
     assert (["shutdown.target"], True) == (service["Conflicts"], "shutdown.target" in service["Before"])
 
 
+def calls_of(words):
+    """System calls by name, groups of systemd resolved."""
+    for word in words:
+        if word.startswith("@"):
+            listed = subprocess.run(
+                ["systemd-analyze", "syscall-filter", word], check=True, capture_output=True, text=True
+            )
+            yield from calls_of(
+                line.strip() for line in listed.stdout.splitlines()[1:] if line.strip()[:1] not in ("", "#")
+            )
+        else:
+            yield word
+
+
+def test_no_call_is_left_that_reaches_into_others(service):
+    allowed = set()
+    for words in service["SystemCallFilter"]:
+        calls = set(calls_of(words.removeprefix("~").split()))
+        allowed = allowed - calls if words.startswith("~") else allowed | calls
+
+    assert {"bpf", "read", "openat", "execve", "epoll_wait"} <= allowed
+    reaching = {"process_vm_readv", "process_vm_writev", "process_madvise", "ptrace", "kcmp", "pidfd_getfd"}
+    assert set() == allowed & reaching
+    assert set() == allowed & {
+        "io_uring_setup",
+        "userfaultfd",
+        "perf_event_open",
+        "mount",
+        "init_module",
+        "reboot",
+    }
+
+
 def test_wrong_configuration_is_not_tried_again(service):
     assert (["on-failure"], ["2"]) == (service["Restart"], service["RestartPreventExitStatus"])
 

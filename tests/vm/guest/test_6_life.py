@@ -89,13 +89,19 @@ class TestEndsWithoutStopping:
 
     HANGING = pytest.param("STOP", id="hanging, killed by the watchdog", marks=pytest.mark.one_kernel(0))
 
-    @pytest.fixture(scope="class", params=[pytest.param("KILL", id="killed"), HANGING])
+    STARVED = pytest.param("OOM", id="killed for want of memory", marks=pytest.mark.one_kernel(2))
+
+    @pytest.fixture(scope="class", params=[pytest.param("KILL", id="killed"), HANGING, STARVED])
     def ended(self, request):
         run(f"systemctl reset-failed {SERVICE}")  # starts are counted for StartLimitBurst
         read_secret(f"before-{request.param}")
         seen(f"before-{request.param}")
         before, pid, restarts = now(), main_pid(), int(prop("NRestarts"))
-        run(f"kill -{request.param} {pid}")
+        if request.param == "OOM":
+            limit = f"/sys/fs/cgroup/system.slice/{SERVICE}/memory.max"
+            run(f"echo 10M > {limit}; echo max > {limit}", None)
+        else:
+            run(f"kill -{request.param} {pid}")
         until(lambda: int(prop("NRestarts")) > restarts)
         wait_active()
         return request.param, before, pid, restarts
@@ -111,6 +117,7 @@ class TestEndsWithoutStopping:
         said = journal(before)
 
         assert ("Watchdog timeout" in said) == (how == "STOP")
+        assert ("killed by the OOM killer" in said) == (how == "OOM")
         assert ("status=6/ABRT" if how == "STOP" else "status=9/KILL") in said
 
     def test_says_what_was_lost(self, ended):

@@ -41,3 +41,10 @@ def test_shutdown_before_ended_it_in_time_and_with_its_totals():
     assert ", 0 lost; " in totals
     assert totals.endswith("; dropped: none")
     assert "Failed" not in said
+
+
+def test_nothing_failed_in_the_shutdown():
+    _, stopping, said = run("journalctl -b -1 -n 500 -o cat --no-pager").rpartition("SIGTERM: stopping")
+
+    assert stopping
+    assert "Failed with result" not in said

@@ -24,7 +24,7 @@ from tests.support.live import TABLE, Gated, compiled, interest, scope_of
 pytestmark = pytest.mark.bpf
 
 RATE = 2000
-STARTED = round(RATE * float(os.environ.get("MONITORD_CHURN_S", "5")))
+STARTED = 30 * RATE
 MAGIC = 0xC4A1
 NONE = (1 << 64) - 1
 

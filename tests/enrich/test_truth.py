@@ -1,6 +1,7 @@
 """Processes that fork, execute, take names, move and end in any order: the table agrees with them at any time."""
 
 import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from monitord.config.schema import BpfConfig, Scope, ScopeKind
 from monitord.decode.decoder import Decoder
 from monitord.enrich.context import ProcContext
+from monitord.model.interest import Along
 from monitord.model.value import Missing
 from monitord.sources.bpf.source import BpfSource
 from tests.support.daemon import PATIENCE_S
@@ -26,6 +28,7 @@ MAGIC = 0xC4A2
 ACTORS = 6
 DIRECTORIES = ("/", "/usr", "/usr/lib", "/tmp")
 NUMBERS = itertools.count(1)
+WORDS = st.from_regex(r"[a-z]{1,9}", fullmatch=True)
 
 
 @dataclass(eq=False)
@@ -67,7 +70,7 @@ class Processes(RuleBasedStateMachine):
         self.source = BpfSource(
             TABLE, Scope(ScopeKind.PID, str(self.process.pid)), BpfConfig(latency=False, ring_pages=256)
         )
-        self.source.install(replace(self.context.interest() | interest("getppid"), lifecycle=True))
+        self.source.install(replace(self.context.interest() | interest("getppid", along=Along.TASK), lifecycle=True))
         self.source.start()
         pid, lines = self.accept()
         self.context.seed()
@@ -100,10 +103,21 @@ class Processes(RuleBasedStateMachine):
         parent.done()
         self.actors.append(Actor(pid, lines, parent, parent.comm, parent.argv, parent.cwd))
 
-    @rule(number=st.integers(0, 99), word=st.from_regex(r"[a-z]{1,9}", fullmatch=True))
-    def execute(self, number, word):
+    @rule(number=st.integers(0, 99), word=WORDS, wrappers=st.integers(0, 6))
+    def execute(self, number, word, wrappers):
+        """By programs that execute the next one."""
         actor = self.pick(number)
-        actor.tell(f"exec {word}")
+        actor.tell(f"exec {wrappers} {word}")
+        self.executed(actor, word)
+
+    @rule(number=st.integers(0, 99), word=WORDS, directory=st.sampled_from(DIRECTORIES))
+    def execute_in_a_thread(self, number, word, directory):
+        actor = self.pick(number)
+        actor.tell(f"thread {directory} {word}")
+        self.executed(actor, word)
+        actor.cwd = directory
+
+    def executed(self, actor, word):
         pid, actor.lines = self.accept()
         assert pid == actor.pid
         actor.comm = Path(sys.executable).name
@@ -123,6 +137,20 @@ class Processes(RuleBasedStateMachine):
         actor.done()
         actor.cwd = directory
 
+    @rule(number=st.integers(0, 99))
+    def lead_a_session(self, number):
+        actor = self.pick(number)
+        actor.tell("session")
+        actor.done()
+
+    @rule(number=st.integers(0, 99), user=st.integers(1, 60000))
+    def be_another_user(self, number, user):
+        actor, mark = self.pick(number), next(NUMBERS)
+        actor.tell(f"user {user} {mark}")
+        actor.done()
+        event = self.event_of(mark)
+        assert (actor.pid, user, user, 0) == (event.pid, event.uid, event.task.ruid, event.task.suid)
+
     @precondition(lambda self: len(self.actors) > 1)
     @rule(number=st.integers(0, 99))
     def end(self, number):
@@ -139,6 +167,7 @@ class Processes(RuleBasedStateMachine):
         event = self.event_of(mark)
         own = self.context.process(event)
         assert (actor.pid, actor.comm, actor.argv, actor.cwd) == (own.key.pid, own.comm, own.argv, own.cwd)
+        assert (os.getsid(actor.pid), os.getpgid(actor.pid)) == (event.task.sid, event.task.pgid)
         generation, true = 1, actor.parent
         while true is not None:
             ancestor = self.context.ancestor(event, generation)
@@ -163,6 +192,6 @@ def test_the_table_agrees_with_the_processes(tmp_path):
     run_state_machine_as_test(
         Processes,
         settings=settings(
-            max_examples=4, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=4, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -1,11 +1,14 @@
 """Names behind ids are looked up once, until they can have changed."""
 
 import os
+import threading
+import time
 
 import pytest
 
-from monitord.enrich.names import LOOK_EVERY_S, MAX_AGE_S, Names, group_names, user_names
+from monitord.enrich.names import LOOK_EVERY_S, MAX_AGE_S, PATIENCE_S, Names, group_names, user_names
 from monitord.model.value import Missing
+from tests.support.daemon import until
 
 
 class Database:
@@ -59,6 +62,24 @@ class TestNames:
         database.now_s += MAX_AGE_S
 
         assert "bob" == database.names.name(17)
+
+    def test_a_name_service_that_hangs_keeps_nobody_waiting(self, tmp_path):
+        """One waits for a moment, and no other does until there was an answer."""
+        served = threading.Event()
+        names = Names(lambda number: served.wait() and f"user-{number}", tmp_path / "passwd")
+        begin_s = time.monotonic()
+        assert [Missing.LATE] * 100 == [names.name(number) for number in range(100)]
+        assert time.monotonic() - begin_s < 20 * PATIENCE_S
+
+        served.set()
+        until(lambda: [f"user-{number}" for number in range(100)] == [names.name(number) for number in range(100)])
+
+    def test_nobody_stays_who_is_not_asked(self, database):
+        database.names.name(17)
+        until(lambda: not database.names._asking)
+        database.now_s += MAX_AGE_S
+
+        assert ("alice", 2) == (database.names.name(17), database.asked)
 
     def test_missing_file_is_no_error(self, database):
         """The lookup that reads it fails with an OSError of its own."""

@@ -55,11 +55,136 @@ MASKS = Masks(USUAL)
         ("env PWD=/root OLDPWD=/ ls", "env PWD=/root OLDPWD=/ ls"),
         ("app --password=", "app --password="),
         ("app --password", "app --password"),
-        ("", ""),
+        ("app --passwords=s3cret", "app --passwords=***"),
+        ("app PASSWORD1=s3cret API_KEY_2=s3cret", "app PASSWORD1=*** API_KEY_2=***"),
+        ("app DBPASS=s3cret TOKENS=s3cret", "app DBPASS=*** TOKENS=***"),
+        ("app --pwd=s3cret", "app --pwd=***"),
+        ("app --pwd s3cret", "app --pwd ***"),
+        ("app Server=db;Uid=ann;Pwd=s3cret;", "app Server=db;Uid=ann;Pwd=***;"),
+        ("app Endpoint=sb://x/;SharedAccessKey=s3cret", "app Endpoint=sb://x/;SharedAccessKey=***"),
+        ("env SECRET_KEY_BASE=s3cret RAILS_MASTER_KEY=s3cret x", "env SECRET_KEY_BASE=*** RAILS_MASTER_KEY=*** x"),
+        ("env JWT_SIGNING_KEY=s3cret GITHUB_PAT=s3cret x", "env JWT_SIGNING_KEY=*** GITHUB_PAT=*** x"),
+        ("skopeo copy --src-creds ann:s3cret a b", "skopeo copy --src-creds *** a b"),
+        ("podman pull --creds=ann:s3cret web", "podman pull --creds=*** web"),
+        ("redis-cli -as3cret ping", "redis-cli -a*** ping"),
+        ("mongodump -uann -ps3cret", "mongodump -uann -p***"),
+        ("docker login -ps3cret hub", "docker login -p*** hub"),
+        ("curl -sSu ann:s3cret https://web/", "curl -sSu *** https://web/"),
+        ("curl -sSuann:s3cret https://web/", "curl -sSu*** https://web/"),
+        ("curl -b session=s3cret https://web/", "curl -b *** https://web/"),
+        ("ldapsearch -xw s3cret -b dc=x", "ldapsearch -xw *** -b dc=x"),
+        ("zip -qrP s3cret x.zip x", "zip -qrP *** x.zip x"),
+        ("useradd -mp s3cret ann", "useradd -mp *** ann"),
+        ("git clone HTTPS://s3cret@web/x.git", "git clone HTTPS://***@web/x.git"),
+        ("git clone https://s3cret:x-oauth-basic@web/x.git", "git clone https://***:x-oauth-basic@web/x.git"),
+        ("curl https://s3cret:@web/", "curl https://***:@web/"),
+        ("curl https://ann:@s3cret@web/", "curl https://ann:***@web/"),
+        ("pip install git+https://s3cret@web/x", "pip install git+https://***@web/x"),
+        (f"ssh ssh://{'s3cret' * 5}@web", "ssh ssh://***@web"),
     ],
 )
 def test_argv(argv, masked):
     assert tuple(masked.split(" ")) == MASKS.argv(argv.split(" "))
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "",
+        "ls -p /srv",
+        "find /srv -path x -name password.txt",
+        "grep password /etc/app.conf",
+        "cat /etc/password /srv/token.json secrets.yaml",
+        "cp -pr a b",
+        "ssh -p 22 web",
+        "mkdir -p /srv/secret",
+        "docker run -p 80:80 -v /srv:/run/secrets:ro web",
+        "docker run -w /srv --pwd /srv web",
+        "env PWD=/root OLDPWD=/ ls",
+        "git clone ssh://git@web/x.git",
+        "git clone git+ssh://ann@web/x.git",
+        "scp ann@web:/x .",
+        "psql postgres://ann@db/x",
+        "curl https://web:443/x@2",
+        "curl -sSo out -XPUT -HAccept:x https://web/",
+        "curl -HUser-Agent:x -omenu https://web/",
+        "at 12:30 10:00:01",
+        "app --password-file=/run/x --token-ttl=5 --max-tokens=4096 --creds-file=x",
+        "app --bypass=all --compass=north --load-cookies=x --cookie-jar=x",
+        "busctl --allow-interactive-authorization=no --augment-creds=no",
+        "app SharedAccessKeyName=Root accesskey=n",
+        "useradd -g ann -m ann",
+        "zip -r x.zip x",
+        "docker run --name=mysql -p3306:3306 -e X-Y=1 web",
+    ],
+)
+def test_what_is_no_secret_is_left(argv):
+    assert tuple(argv.split(" ")) == MASKS.argv(argv.split(" "))
+    assert ("sh", "-c", argv) == MASKS.argv(("sh", "-c", argv))
+    assert argv == MASKS.text(argv)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["ApiKey x", "Basic x", "Bot x", "JWT x", "OAuth x", "SSWS x", "AWS4-HMAC-SHA256 Credential=x/y, Signature=z; q"],
+)
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("curl", "-H", "Authorization: {}", "https://web/"),
+        ("curl", "-HAuthorization: {}", "https://web/"),
+        ("curl", "--header=Authorization:{}", "https://web/"),
+        ("curl", "-H", "Proxy-Authorization: {}"),
+        ("curl", "-H", "X-Forwarded-Authorization: {}"),
+        ("curl", "-H", "Cookie: {}"),
+        ("curl", "-H", "Set-Cookie: {}"),
+        ("curl", "-H", "X-Auth-Token: {}"),
+        ("curl", "-HX-Api-Key: {}"),
+        ("sh", "-c", "curl -H 'Authorization: {}' -H 'Accept: x' https://web/"),
+        ("sh", "-c", 'curl -H "authorization:{}" https://web/; cat "x y"'),
+        ("sh", "-c", 'sh -c "curl -H \\"Authorization: {}\\" https://web/"; cat "x y"'),
+        ("sh", "-c", "printf 'GET / HTTP/1.1\\r\\nAuthorization: {}' | nc web 80"),
+        ("sh", "-c", "cat <<.\nAuthorization: {}\n.\nls"),
+    ],
+)
+def test_the_whole_of_a_header(given, value):
+    assert tuple(arg.replace("{}", "***") for arg in given) == MASKS.argv([arg.replace("{}", value) for arg in given])
+
+
+@pytest.mark.parametrize(
+    ("arg", "masked"),
+    [
+        ('Authorization: Digest username="ann", response="s3cret"', "Authorization: ***"),
+        ('curl -H "Authorization: Digest a=\\"s3cret\\"" web', 'curl -H "Authorization: ***" web'),
+        ("http web Authorization:s3cret x=1 | sh", "http web Authorization:*** x=1 | sh"),
+        ("http web Authorization:\\ s3cret x=1", "http web Authorization:*** x=1"),
+        ("curl -H Authorization: *** https://web/", "curl -H Authorization: *** https://web/"),
+        ('{"Authorization": "ApiKey s3cret", "x": 1}', '{"Authorization": ***, "x": 1}'),
+        ('{"password":["s3cret", "s3cret"], "x": [1]}', '{"password":***, "x": [1]}'),
+        (
+            'curl -d "{\\"password\\": \\"s3 cret\\", \\"x\\": 1}" web',
+            'curl -d "{\\"password\\": ***, \\"x\\": 1}" web',
+        ),
+        ('curl -d "{\\"tokens\\":[\\"s3cret\\"]}" web', 'curl -d "{\\"tokens\\":***}" web'),
+        ("os.environ['PASSWORD']='s3cret'; run()", "os.environ['PASSWORD']=***; run()"),
+        ('os.environ["PASSWORD"] = "s3cret"; run()', 'os.environ["PASSWORD"] = ***; run()'),
+        ("x = {:password => 's3cret', :y => 1}", "x = {:password => ***, :y => 1}"),
+        ('sh -c "mysql -ps3cret"', 'sh -c "mysql -p***"'),
+        ("bash -c 'su -c \"mysql -ps3cret\" ann'", "bash -c 'su -c \"mysql -p***\" ann'"),
+        ('sh -c "sh -c \\"mysql -ps3cret\\""', 'sh -c "sh -c \\"mysql -p***\\""'),
+        ("sh -c 'sh -c '\\''mysql -ps3cret'\\'", "sh -c 'sh -c '\\''mysql -p***'\\'"),
+        ('N="$(mysql -ps3cret -e x)"; echo $N', 'N="$(mysql -p*** -e x)"; echo $N'),
+        ("N=`mysql -ps3cret`", "N=`mysql -p***`"),
+        ("su --command='mysql -ps3cret' ann", "su --command='mysql -p***' ann"),
+        ("--command=mysql -ps3cret", "--command=mysql -p***"),
+        ('docker run -e "DB_PASSWORD=s3 cret" web', 'docker run -e "DB_PASSWORD=***" web'),
+        ("mysql -ps3cret shop; cp -pr a b", "mysql -p*** shop; cp -pr a b"),
+        ("PWD=`pwd`; OLDPWD=$PWD", "PWD=`pwd`; OLDPWD=$PWD"),
+    ],
+)
+def test_quotes_in_quotes(arg, masked):
+    assert ("sh", "-c", masked) == MASKS.argv(("sh", "-c", arg))
+    assert masked == MASKS.text(masked)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +196,7 @@ def test_argv(argv, masked):
         ('{"user": "ann", "password": "a \\" b", "x": 1}', '{"user": "ann", "password": ***, "x": 1}'),
         ("mysql -ps3cret shop; echo done", "mysql -p*** shop; echo done"),
         ("mysql -p's3 cret' shop", "mysql -p*** shop"),
-        ("export A_TOKEN=abc; run --secret 'a b' -v", "export A_TOKEN=***; run --secret *** -v"),
+        ("export A_TOKEN=abc; run --secret 'a b' -v", "export A_TOKEN=***; run --secret '***' -v"),
         ("app \\\n --token \\\n s3cret -v", "app \\\n --token \\\n *** -v"),
         ('DB_PASSWORD="a b" ./run', "DB_PASSWORD=***"),
         ("see https://ann:s3cret@web and ftp://bob:other@web", "see https://ann:***@web and ftp://bob:***@web"),
@@ -103,6 +228,18 @@ def test_names_of_ones_own():
     assert ("other", "--code", "17") == masks.argv(("other", "--code", "17"))
 
 
+def test_letters_in_front_of_an_option():
+    masks = Masks(("door:-[qv]c", "door:-[qv]c*"))
+
+    assert ("door", "-c", "***", "-qvc", "***", "-vc***") == masks.argv(("door", "-c", "1", "-qvc", "2", "-vc3"))
+    assert ("door", "-xc", "1", "-[c", "2") == masks.argv(("door", "-xc", "1", "-[c", "2"))
+
+
+def test_an_empty_command_line():
+    assert () == MASKS.argv(())
+    assert ("sh", "-c", "'' ' ' x") == MASKS.argv(("sh", "-c", "'' ' ' x"))
+
+
 def test_masking_twice_is_masking_once():
     argv = ("mysql", "-ps3cret", "--password", "x", "https://u:p@h/", "A_TOKEN=q")
 
@@ -132,7 +269,32 @@ def test_any_text_can_be_masked(text):
     assert 2 == len(MASKS.argv((text, text)))
 
 
-@pytest.mark.parametrize("piece", ["a", "a=", "--", "token", "://a:", "'", '"', "a ", "\\", "token=", "=:", "- "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "a",
+            "a=",
+            "--",
+            "token",
+            "://a:",
+            "'",
+            '"',
+            "a ",
+            "\\",
+            "token=",
+            "=:",
+            "- ",
+            '\\"',
+            '"\\',
+            '"a ',
+            "\"'",
+            "; ",
+        ),
+        *("cookie:", "'cookie: ", '\\"cookie: ', 'cookie: "', "cookie: \n", 'token:\\"', "token=[", "token=\\ "),
+        *("https://a", "://a1", "curl -u "),
+    ],
+)
 def test_an_argument_of_128_kib_takes_no_time(piece):
     long = piece * (131072 // len(piece))
     before = time.process_time()

@@ -4,6 +4,7 @@ A note of each run in the service's state directory, so that the next can say ho
 A stop says in the log what came of every event. Who is killed says nothing: the next start does.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -19,6 +20,9 @@ NAME = "last_run.json"
 
 PERIOD_S = 10.0
 """Between two notes: some two hundred bytes, and no wait for the disk."""
+
+NOTE_BYTES = 4096
+"""Of the file, blanks at its end: each note takes the place of the one before, also on a disk that has filled up."""
 
 STOP_S = 1.0
 """What the last note gets. Without it the next start says that this run was killed."""
@@ -48,6 +52,7 @@ class LastRun:
         self._totals = totals
         self._clock = clock
         self._period_s = period_s
+        self._failing = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="last-run", daemon=True)
 
@@ -56,6 +61,8 @@ class LastRun:
         if self._path is None:
             return
         self._tell(self._path)
+        with contextlib.suppress(OSError):  # told: when no other can be written, the next start is not to tell it again
+            self._path.unlink()
         self._thread.start()
 
     def stopped(self) -> None:
@@ -66,9 +73,12 @@ class LastRun:
 
     def _tell(self, path: Path) -> None:
         try:
-            note = json.loads(read_file(path))
+            text = read_file(path)
+            if not text:
+                raise ValueError("it could write no note")
+            note = json.loads(text)
             pid, seen_s, stopped, totals = (note[key] for key in ("pid", "time_s", "stopped", "totals"))
-            gap = f"not watched for {max(0.0, self._clock() - seen_s):.1f} s"
+            gap = _gap(self._clock() - seen_s, "" if stopped else " or less")
             seen = datetime.fromtimestamp(seen_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         except FileNotFoundError:
             return
@@ -80,7 +90,7 @@ class LastRun:
         else:
             _log.warning(
                 "the last run (pid %s) ended without stopping after %s, when it had: %s. "
-                "What came later and was not written is lost; %s or less",
+                "What came later and was not written is lost; %s",
                 pid,
                 seen,
                 totals,
@@ -102,12 +112,24 @@ class LastRun:
             "stopped": stopped,
             "totals": self._totals(),
         }
-        new = self._path.with_suffix(".new")
         try:
-            new.write_text(json.dumps(note) + "\n")
-            new.replace(self._path)
-        except OSError as err:  # the next note, or the next run, is one without
-            _log.debug("%s: %s", self._path, err.strerror)
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                os.write(fd, json.dumps(note).encode().ljust(NOTE_BYTES))
+            finally:
+                os.close(fd)
+        except OSError as err:
+            if not self._failing:
+                _log.warning("%s: %s; the next start cannot tell how this run ended", self._path, err.strerror)
+            self._failing = True
+        else:
+            self._failing = False
+
+
+def _gap(gap_s: float, bound: str) -> str:
+    if gap_s < 0:
+        return "how long nothing was watched is not known, as the clock was set back"
+    return f"not watched for {gap_s:.1f} s{bound}"
 
 
 def note_path(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -33,7 +33,7 @@ _QUOTE = re.compile(r"\\*[\"']\Z")
 _IN_QUOTES = re.compile(r"\\*[\"'\[]")
 _LINE = re.compile(r"\*{3}(?![^\s\"'\\])|(?>(?:[^\"'\\\n]++|\"[^\"\n]*+\"|'[^'\n]*+'|\\.)*)")
 _URL_USER = re.compile(
-    r"https?://([^\s/:@]++)(?::(?:x-oauth-basic)?)?@(?![^\s/@]*+@)"  # alone, it is a token
+    r"https?://([^\s/:@]++)(?:@|:(?:x-oauth-basic)?@(?![^\s/@]*+@))"  # alone, it is a token
     r"|://(?:[^\s/:@]*+:([^\s/]+)|((?=[^\s/:@\d]*+\d)[^\s/:@]{25,}+))@",  # and where it is too long for a name
     re.I,
 )

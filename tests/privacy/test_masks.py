@@ -79,6 +79,7 @@ MASKS = Masks(USUAL)
         ("git clone https://s3cret:x-oauth-basic@web/x.git", "git clone https://***:x-oauth-basic@web/x.git"),
         ("curl https://s3cret:@web/", "curl https://***:@web/"),
         ("curl https://ann:@s3cret@web/", "curl https://ann:***@web/"),
+        ("curl https://s3cret@web?from=ann@web", "curl https://***@web?from=ann@web"),
         ("pip install git+https://s3cret@web/x", "pip install git+https://***@web/x"),
         (f"ssh ssh://{'s3cret' * 5}@web", "ssh ssh://***@web"),
     ],

@@ -1,7 +1,9 @@
 """`monitord_origin_events_total`, of containers that cgroup v1 alone knows of."""
 
+import contextlib
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,11 @@ RULES = """
   desc: A file that is not there.
   condition: evt.type in (open, openat) and fd.name startswith /nowhere/
   output: "%fd.name|%container.id|%proc.name"
+  priority: NOTICE
+- rule: Unit looked
+  desc: A file that is not there, either.
+  condition: evt.type in (open, openat) and fd.name startswith /no-unit/
+  output: "%fd.name|%container.id|%proc.name|%systemd.unit|%systemd.slice"
   priority: NOTICE
 """
 MOVES_ITSELF = f"""
@@ -116,3 +123,27 @@ def test_a_container_of_runc_where_it_finds_no_cgroup_v2(watched, tmp_path):
     assert judged == sum(by_container.values())
     assert CALLS < by_container[ID[:12]] < judged  # those of runc's init, once it has moved, are among them
     assert CALLS == daemon.scrape().value("monitord_origin_alerts_total", container=ID[:12], unit="")
+
+
+@pytest.fixture
+def unit():
+    """The cgroup that systemd would make for a service."""
+    directory = Path(V2[0]) / "system.slice" / f"monitord-test-{uuid.uuid4().hex}.service"
+    directory.mkdir(parents=True)
+    yield directory
+    directory.rmdir()
+    with contextlib.suppress(OSError):  # somebody else's
+        directory.parent.rmdir()
+
+
+def test_a_unit_of_systemd_is_told_and_counted(unit, watched):
+    opened, daemon = watched
+    assert 0 == opened.run(f"{sys.executable} -S -c '{MOVES_ITSELF}' {unit}")
+    assert 0 == opened.run(f"sh -c 'echo 0 > {unit}/cgroup.procs; ! cat /no-unit/here'")
+    metrics = daemon.settle()
+    events = {labels["unit"]: count for labels, count in metrics.labelled("monitord_origin_events_total")}
+    told = {alert["output"] for alert in daemon.alerts()}
+
+    assert events[unit.name] >= 2 * CALLS
+    assert events[""] > CALLS
+    assert {f"/no-unit/here|host|cat|{unit.name}|system.slice"} == told

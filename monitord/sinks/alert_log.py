@@ -17,9 +17,9 @@ class AlertLog:
     Appends one line per alert, with one write() for all that wait.
 
     When the file was renamed or removed, the next alert goes to a new one of the same name: logrotate needs no signal.
-    A named pipe that nobody reads yet is waited for.
+    A disk without room for it is waited for, and so is the reader of a named pipe.
 
-    :raises SinkError: the file cannot be opened; the message names it and the next step.
+    :raises SinkError: the file cannot be opened for another reason; the message names it and the next step.
     """
 
     name = "alert_log"
@@ -31,7 +31,7 @@ class AlertLog:
         try:
             self._fd = self._open()
         except SinkError as err:
-            if not _is_unread(err.__cause__):
+            if not _passes(err.__cause__):
                 raise
 
     def write(self, alert: Alert) -> None:
@@ -92,8 +92,10 @@ class AlertLog:
             return f"there is no directory {directory}; create it, or change outputs.alert_log.path"
         if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return f"{err.strerror}; let uid {os.geteuid()} write there, or change outputs.alert_log.path"
-        if _is_unread(err):
+        if err.errno == errno.ENXIO:
             return "it is a pipe that nobody reads"
+        if _passes(err):
+            return err.strerror or ""
         if err.errno == errno.EISDIR:
             return "it is a directory; give a file in it as outputs.alert_log.path"
         return f"{err.strerror}; change outputs.alert_log.path"
@@ -114,6 +116,6 @@ class AlertLog:
             os.ftruncate(fd, end - written)
 
 
-def _is_unread(err: BaseException | None) -> bool:
-    """Whether a pipe cannot be opened because nobody reads it."""
-    return isinstance(err, OSError) and err.errno == errno.ENXIO
+def _passes(err: BaseException | None) -> bool:
+    """Whether it is no mistake of the configuration: a full disk, a quota that is used up, a pipe that nobody reads."""
+    return isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENXIO)

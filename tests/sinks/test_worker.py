@@ -1,6 +1,9 @@
 import itertools
 import logging
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Sequence
@@ -164,6 +167,47 @@ class TestTrouble:
 
         failure = f"alert_log: {tmp_path}/log: No space left on device; trying again until it works"
         assert [failure, "alert_log: writing again"] == caplog.messages
+
+    def test_a_disk_that_is_full_at_the_start_is_waited_for(self, tmp_path):
+        """A tmpfs that has no inode for the file, in a mount namespace of its own."""
+        script = f"""
+            import logging, sys, time
+            from pathlib import Path
+            from monitord.sinks.alert_log import AlertLog
+            from monitord.sinks.backlog import Backlog
+            from monitord.sinks.worker import SinkWorker
+            from monitord.telemetry import Telemetry
+            from tests.support.alerts import make_alert
+            from tests.support.daemon import until
+            logging.basicConfig(stream=sys.stdout, format="%(message)s")
+            disk, telemetry = Path({str(tmp_path)!r}), Telemetry()
+            (disk / "filler").touch()
+            log = AlertLog(disk / "log")
+            worker = SinkWorker(log, Backlog(3, lambda alert: alert), telemetry, first_retry_s=0.001)
+            worker.start()
+            for rule in "abcd":
+                worker.put(make_alert(rule=rule))
+            counts = telemetry.sinks["alert_log"]
+            until(lambda: counts.failed > 3)
+            print(counts.written, counts.dropped, (disk / "log").exists())
+            (disk / "filler").unlink()
+            until(lambda: counts.written == 3)
+            worker.finish(time.monotonic() + 5)
+            worker.join()
+            print((disk / "log").read_text().count("\\n"))
+        """
+        mount = f'mount -t tmpfs -o nr_inodes=2 none {tmp_path} && exec {sys.executable} -c "$0"'
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", mount, textwrap.dedent(script)], capture_output=True, text=True
+        )
+
+        failure = f"alert_log: cannot open the alert log {tmp_path}/log: No space left on device"
+        assert [
+            f"{failure}; trying again until it works",
+            "0 1 False",
+            "alert_log: writing again",
+            "3",
+        ] == done.stdout.splitlines(), done.stderr
 
     def test_what_a_full_queue_does_not_take_is_dropped(self, start, telemetry, tmp_path):
         (tmp_path / "log").symlink_to("/dev/full")

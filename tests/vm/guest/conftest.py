@@ -34,8 +34,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    parts = {item: [mark.args[0] for mark in item.iter_markers("one_kernel")] for item in items}
-    left = [item for item in items if not all(map(does, parts[item]))]
+    """The mark nearest to a test counts."""
+    marks = {item: item.get_closest_marker("one_kernel") for item in items}
+    left = [item for item in items if marks[item] and not does(marks[item].args[0])]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
 

@@ -149,6 +149,7 @@ def test_dead_server_gets_what_it_missed_when_it_is_back(all_at_once, certificat
     assert 1 == told.count("webhook: writing again")
 
 
+@pytest.mark.one_kernel(1)
 def test_server_elsewhere_takes_a_drop_in(outputs):
     run("ip address add 192.0.2.1/32 dev lo")
     with receiving(address="192.0.2.1") as elsewhere:

@@ -162,8 +162,10 @@ class ProcessTable:
             self._enter(entry, Phase(ts_ns, comm, entry.phases[-1].program))
 
     def _enter(self, entry: Entry, phase: Phase) -> None:
+        was_one = len(entry.phases) == 1
         entry.enter(phase)
-        self._changed.append((phase.since_ns, entry))
+        if was_one and len(entry.phases) > 1:  # each is there once: a program can take a new name as often as it likes
+            self._changed.append((phase.since_ns, entry))
 
     def _renew(self, entry: Entry, ts_ns: int, phase: Phase, directory: Directory | None) -> None:
         """
@@ -203,7 +205,10 @@ class ProcessTable:
         :param now_ns: CLOCK_BOOTTIME; the time of the latest event will do.
         """
         while self._changed and self._changed[0][0] <= now_ns - ENDED_NS:
-            self._changed.popleft()[1].forget_before(now_ns - ENDED_NS)
+            _, entry = self._changed.popleft()
+            entry.forget_before(now_ns - ENDED_NS)
+            if len(entry.phases) > 1:
+                self._changed.append((entry.phases[1].since_ns, entry))
         while self._ended and self._ended[0].ended_ns <= now_ns - ENDED_NS:
             entry = self._ended.popleft()
             if entry.children:

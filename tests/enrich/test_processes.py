@@ -132,6 +132,7 @@ class TestExec:
             table.execute(entry, at * SECOND, b"p%d" % at, program("p"))
         table.sweep(4 * SECOND + ENDED_NS)
         assert [b"p4", b"p5"] == [phase.comm for phase in entry.phases]
+        assert 1 == len(table._changed)
         table.sweep(5 * SECOND + ENDED_NS)
 
         assert [b"p5"] == [phase.comm for phase in entry.phases]

@@ -117,6 +117,14 @@ class PipedSink(Sink[Item], Protocol[Item]):
     def unread(self) -> int:
         """How many of those written have not been read yet; never more than before but by a write."""
 
+    def resume(self) -> None:
+        """
+        See to it that somebody reads those.
+
+        :raises SinkError: who was to read them has ended, or nobody can be had now; the caller counts it and tries
+            again.
+        """
+
 
 class SinkError(Exception):
     """A sink could not write; the message says what and where."""

@@ -33,8 +33,8 @@ class Program:
     """
     Starts a program and writes one line of JSON per alert into its standard input.
 
-    When it has ended, it is started anew for the next alert, and gets again what it had left in the pipe. What it had
-    read is its own: that is lost, uncounted, if it dies before it has dealt with it.
+    When it has ended, it is started anew, for what it had left in the pipe or for the next alert. What it had read is
+    its own: that is lost, uncounted, if it dies before it has dealt with it.
     """
 
     name = "program"
@@ -46,6 +46,7 @@ class Program:
         self._sent: deque[bytes] = deque()  # the last lines, as many as may still be in the pipe
         self._again: deque[bytes] = deque()  # lines that a program before had not read
         self._begun_bytes = 0  # of a line that is in the pipe in part, behind those of `_sent`
+        self._how = ""  # the one before ended
         self._started_s = float("-inf")
         self._pause_s = FIRST_PAUSE_S
         self._child = self._start()
@@ -57,13 +58,7 @@ class Program:
         :raises SinkError: the program has ended, or does not read.
         """
         line = self._encode(alert)
-        child = self._child
-        if child is None or child.poll() is not None:
-            child = self._restarted()
-        while self._again:
-            self._put(child, self._again[0])
-            self._again.popleft()
-        self._put(child, line)
+        self._put(self._reader(), line)
 
     def reopen(self) -> None:
         """The program keeps running."""
@@ -73,17 +68,33 @@ class Program:
         child = self._child
         return len(self._again) + (len(self._left_in(child.stdin.fileno())) if child and child.stdin else 0)
 
+    def resume(self) -> None:
+        """
+        Have what the program has left unread read by another.
+
+        :raises SinkError: the program has ended, or does not read.
+        """
+        if self.unread():
+            self._reader()
+
     def close(self) -> None:
         """
         End the input, wait for the program to end, and see to it that it does.
 
         :raises UnreadError: it ended before it had read all.
         """
-        child, self._child = self._child, None
-        if child is None:
-            return
-        assert child.stdin
         unread = len(self._again)
+        child, self._child = self._child, None
+        if child is not None:
+            unread += self._closed(child)
+        if unread:
+            raise UnreadError(
+                unread, f"{self._config.command[0]} has ended{self._how} and left {amount(unread, 'alert')} unread"
+            )
+
+    def _closed(self, child: subprocess.Popen[bytes]) -> int:
+        """End a program; how many alerts it has left in the pipe."""
+        assert child.stdin
         with contextlib.ExitStack() as stack:
             # An end of our own keeps what is in the pipe. Only now: with it, no write fails when the program has ended.
             pipe = None
@@ -92,12 +103,37 @@ class Program:
                 stack.callback(os.close, pipe)
             child.stdin.close()
             _end(child)
-            if pipe is not None:
-                unread += len(self._left_in(pipe))
-        if unread:
-            raise UnreadError(
-                unread, f"{self._config.command[0]} has ended{_how(child)} and left {amount(unread, 'alert')} unread"
-            )
+            self._how = _how(child)
+            return 0 if pipe is None else len(self._left_in(pipe))
+
+    def _reader(self) -> subprocess.Popen[bytes]:
+        """A program that runs, and has all that those before did not read."""
+        child = self._child
+        if child is not None and child.poll() is not None:
+            left = self._take_back(child)
+            if left:
+                raise SinkError(
+                    f"{self._config.command[0]} has ended{self._how} and left {amount(left, 'alert')} unread; "
+                    "it is started anew"
+                )
+            child = None
+        if child is None:
+            child = self._restarted()
+        while self._again:
+            self._put(child, self._again[0])
+            self._again.popleft()
+        return child
+
+    def _take_back(self, child: subprocess.Popen[bytes]) -> int:
+        """What a program that has ended did not read is to be written again; how many these are."""
+        assert child.stdin
+        left = self._left_in(child.stdin.fileno())
+        self._again.extendleft(reversed(left))
+        self._sent.clear()
+        self._begun_bytes = 0
+        child.stdin.close()
+        self._child, self._how = None, _how(child)
+        return len(left)
 
     def _start(self) -> subprocess.Popen[bytes]:
         path = self._config.command[0]
@@ -113,19 +149,12 @@ class Program:
         return child
 
     def _restarted(self) -> subprocess.Popen[bytes]:
-        """The program started anew, when it is time; what the one before did not read is to be written again."""
+        """The program started anew, when it is time."""
         now_s = time.monotonic()
         if now_s < self._started_s + self._pause_s:
-            raise SinkError(f"{self._config.command[0]} has ended{_how(self._child)}; it is started anew")
+            raise SinkError(f"{self._config.command[0]} has ended{self._how}; it is started anew")
         self._pause_s = FIRST_PAUSE_S if now_s > self._started_s + STEADY_S else min(2 * self._pause_s, LONGEST_PAUSE_S)
         self._started_s = now_s
-        if self._child is not None:
-            assert self._child.stdin
-            self._again.extendleft(reversed(self._left_in(self._child.stdin.fileno())))
-            self._sent.clear()
-            self._begun_bytes = 0
-            self._child.stdin.close()
-            self._child = None
         self._child = self._start()
         return self._child
 
@@ -156,10 +185,12 @@ class Program:
                 pass
             except OSError as err:  # EPIPE: it has ended, or closed its input
                 _kill(child)
-                raise SinkError(f"{self._config.command[0]} has ended{_how(child)}; it is started anew") from err
+                self._take_back(child)
+                raise SinkError(f"{self._config.command[0]} has ended{self._how}; it is started anew") from err
             wait_s = end_s - time.monotonic()
             if wait_s <= 0:
                 _kill(child)  # a line may be there in part: only another program can begin with a whole one
+                self._take_back(child)
                 raise SinkError(
                     f"{self._config.command[0]} has not read for {self._config.timeout_s} s; it is started anew"
                 )
@@ -193,8 +224,7 @@ def _signal(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
         os.killpg(child.pid, number)
 
 
-def _how(child: "subprocess.Popen[bytes] | None") -> str:
+def _how(child: "subprocess.Popen[bytes]") -> str:
     """How it ended."""
-    if child is None or child.returncode is None:
-        return ""
+    assert child.returncode is not None
     return f" by signal {-child.returncode}" if child.returncode < 0 else f" with exit code {child.returncode}"

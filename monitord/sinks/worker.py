@@ -59,6 +59,7 @@ class SinkWorker(Generic[Item]):
         self._singly = 0  # how many are still to be written one by one
         self._reopen = False
         self._refusing = False
+        self._failing = False  # it was said that the sink fails, and nothing was written since
         self._deadline_s: float | None = None
         self._lost: int | None = None  # at the end, when all are counted
         self._unread = 0  # handed to a `PipedSink`, and neither written nor dropped yet
@@ -134,10 +135,10 @@ class SinkWorker(Generic[Item]):
                 self._reopen_sink()
             self._count_written(0)
             with self._changed:
-                if not self._backlog.ready():
-                    continue
-            if done := self._write(retrying=retry_s > 0):
-                self._backlog.pop(done)
+                ready = self._backlog.ready()
+            if not ready and not self._unread:
+                continue
+            if self._progress() if ready else self._resume():
                 retry_s = 0.0
             else:
                 retry_s = min(max(self._first_retry_s, 2 * retry_s), self._longest_retry_s)
@@ -158,8 +159,12 @@ class SinkWorker(Generic[Item]):
         if self._lost is not None and not self._backlog.keeps:  # it hung, and they were given up
             return
         unread = self._sink.unread() if isinstance(self._sink, PipedSink) else 0
-        self._counts.written += self._unread + alerts - unread
+        read = self._unread + alerts - unread
+        self._counts.written += read
         self._unread = unread
+        if read and self._failing:
+            self._failing = False
+            self._log.warning("%s: writing again", self._sink.name)
 
     def _ended(self, lost: int, read: int = 0) -> int:
         """Count the last alerts, which either the thread does or who waits for it no longer. How many are lost."""
@@ -208,7 +213,30 @@ class SinkWorker(Generic[Item]):
             self._counts.failed += 1
             self._log.error("%s: %s", self._sink.name, err)
 
-    def _write(self, retrying: bool) -> int:
+    def _progress(self) -> bool:
+        """Whether something in the backlog is done with."""
+        done = self._write()
+        if done:
+            self._backlog.pop(done)
+        return done > 0
+
+    def _resume(self) -> bool:
+        """Whether somebody is there for what is unread."""
+        assert isinstance(self._sink, PipedSink)
+        try:
+            self._sink.resume()
+        except SinkError as err:
+            self._failed(err)
+            return False
+        return True
+
+    def _failed(self, err: SinkError) -> None:
+        self._counts.failed += 1
+        if not self._failing:
+            self._failing = True
+            self._log.error("%s: %s; trying again until it works", self._sink.name, err)
+
+    def _write(self) -> int:
         """How many of the oldest in the backlog are done with; 0 when they have to be tried again."""
         items: Sequence[Item] = ()
         try:
@@ -226,17 +254,15 @@ class SinkWorker(Generic[Item]):
             self._refusing = True
             return 1
         except SinkError as err:
-            self._counts.failed += 1
+            self._failed(err)
             self._backlog.release(unsure=isinstance(err, UnsureError))
             self._singly = max(self._singly, len(items) - 1)  # a disk that fills up takes some
-            if not retrying:
-                self._log.error("%s: %s; trying again until it works", self._sink.name, err)
             return 0
         except Exception:  # noqa: BLE001 - the outer edge of the thread: a bug in one alert must not end it
             if len(items) > 1:  # one by one it shows in which
                 self._singly = len(items)
                 self._backlog.release(unsure=False)
-                return self._write(retrying)
+                return self._write()
             self._give_up()
             self._singly = 0
             self._log.exception("%s: an alert could not be written", self._sink.name)
@@ -244,11 +270,10 @@ class SinkWorker(Generic[Item]):
         self._count_written(len(items))
         self._singly = max(0, self._singly - 1)
         self._refusing = False
-        if retrying:
-            self._log.warning("%s: writing again", self._sink.name)
         return len(items)
 
     def _give_up(self) -> None:
+        self._failing = False  # it answers
         self._counts.failed += 1
         with self._changed:
             self._counts.dropped += 1

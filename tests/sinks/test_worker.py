@@ -1,6 +1,7 @@
 import itertools
 import logging
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,7 @@ from monitord.sinks.backlog import Backlog
 from monitord.sinks.console import Console
 from monitord.sinks.program import Program
 from monitord.sinks.worker import MOST, SinkWorker
-from monitord.stages import SinkError
+from monitord.stages import SinkError, UnreadError
 from monitord.telemetry import Telemetry
 from tests.support.alerts import make_alert
 from tests.support.daemon import PATIENCE_S, until
@@ -332,6 +333,15 @@ class TestReopen:
         assert ["a"] == rules(path)
 
 
+def resumed(sink: Program) -> bool:
+    """Whether somebody is there for what is unread."""
+    try:
+        sink.resume()
+    except SinkError:
+        return False
+    return True
+
+
 class TestOfAProgram:
     """It takes two lines byte by byte when it is told to, and ends when its input does, or waits to be killed."""
 
@@ -355,6 +365,41 @@ class TestOfAProgram:
         until(lambda: counts.written == 5)
 
         assert (0, 0, 5, 0) == (before, end(worker), counts.written, counts.dropped)
+
+    def test_one_that_ends_without_reading_fails_until_another_reads(self, start, telemetry, tmp_path, caplog):
+        """No other alert is needed for that. An alert in the pipe was taken for one that was written."""
+        caplog.set_level(logging.WARNING)
+        script = tmp_path / "script"
+        script.write_text("exit 0")
+        worker = start(Program(ProgramConfig(("/bin/sh", "-c", f"exec sh {script}"))))
+        worker.put(make_alert(rule="a"))
+        counts = telemetry.sinks["program"]
+        until(lambda: counts.failed > 3)
+        before = counts.written
+        script.write_text(f"exec cat >{tmp_path}/out")
+        until(lambda: counts.written)
+        end(worker)
+
+        assert 0 == before
+        assert ["a"] == rules(tmp_path / "out")
+        first, last = caplog.messages
+        assert re.fullmatch("program: /bin/sh has ended .*; it is started anew; trying again until it works", first)
+        assert "program: writing again" == last
+
+    def test_each_end_with_something_unread_is_a_failure(self):
+        sink = Program(ProgramConfig(("/bin/sleep", "600")))
+        sink.write(make_alert())
+        for _ in range(2):
+            sink._child.kill()
+            sink._child.wait()
+            with pytest.raises(
+                SinkError, match="sleep has ended by signal 9 and left 1 alert unread; it is started anew"
+            ):
+                sink.resume()
+            until(lambda: resumed(sink))
+
+        with pytest.raises(UnreadError):
+            sink.close()
 
     def test_and_once_if_it_never_is(self, start, reader, telemetry, tmp_path):
         worker = start(reader("exec sleep 600"))

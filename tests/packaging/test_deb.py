@@ -90,6 +90,22 @@ def test_the_unit_is_the_one_in_the_repository(package):
     assert unit == next(package.glob("**/systemd/system/monitord.service")).read_text()
 
 
+@pytest.mark.parametrize(("action", "left"), [("remove", 4), ("purge", 0)])
+def test_a_purge_leaves_nothing_of_the_operators_or_of_the_service(action, left):
+    """In a mount namespace of its own, where these directories are empty but for what is put there."""
+    places = "/etc /var/log /var/lib /var/cache"
+    script = (
+        f"for place in {places}; do mount -t tmpfs none $place; mkdir -p $place/monitord/tls; done;"
+        f"for place in {places}; do touch $place/monitord/tls/own; done;"
+        f"sh /dev/fd/3 {action} || exit; find {places} -name own"
+    )
+    with (ROOT / "packaging/deb/monitord.postrm").open() as postrm:
+        command = ["unshare", "-m", "sh", "-c", f"exec 3<&0; {script}"]
+        done = subprocess.run(command, stdin=postrm, capture_output=True, text=True)
+
+    assert (0, "", left) == (done.returncode, done.stderr, len(done.stdout.splitlines()))
+
+
 @pytest.mark.parametrize("page", ["man8/monitord.8", "man5/monitord.yaml.5", "man7/monitord-rules.7"])
 def test_manual_pages_render(package, page):
     done = subprocess.run(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SLOW
-from machine import CONFIG, LOG, run
+from machine import CONFIG, LOG, RULES, run
 
 pytestmark = pytest.mark.one_kernel(0)
 
@@ -28,8 +28,12 @@ def test_what_the_operator_edited_and_the_alerts_stay():
 
 def test_purge_leaves_no_file():
     """The user stays, as Debian's packages leave theirs: what it owns elsewhere must not become somebody else's."""
+    (RULES / "zz-local.yaml").write_text("# rules of the operator\n")
+    (CONFIG.parent / "tls").mkdir()
+    (CONFIG.parent / "tls/client.key").touch()
     run("DEBIAN_FRONTEND=noninteractive dpkg -P monitord")
     shutil.rmtree(SLOW.parent)
 
     assert "" == run(FILES)
+    assert not CONFIG.parent.exists()
     assert "monitord" == run("getent passwd monitord").split(":")[0]

@@ -15,6 +15,7 @@ from monitord.config.schema import BadFiles, RulesConfig
 from monitord.model.amount import amount
 from monitord.model.problem import Problem, errors
 from monitord.rules.ruleset import load as load_rules
+from monitord.rules.ruleset import no_rules
 from monitord.tables.syscalls import SyscallTable
 
 _DESCRIPTION = """\
@@ -69,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     config = replace(config, bad_files=BadFiles.REFUSE)
     rules, found = load_rules(paths, SyscallTable.load(Abi), config, runtimes=runtimes)
     problems = [*problems, *found]
+    if not errors(problems):
+        problems += no_rules(paths, rules)
     sys.stderr.write("".join(shown(problems)))
     wrong = len(errors(problems))
     if wrong:

@@ -7,9 +7,10 @@ from pathlib import Path
 from monitord.config.load import load as load_config
 from monitord.config.outputs import AlertLogConfig
 from monitord.config.schema import Config, Scope
-from monitord.model.problem import Problem
+from monitord.model.problem import Problem, errors
 from monitord.rules.rule import RuleSet
 from monitord.rules.ruleset import load as load_rules
+from monitord.rules.ruleset import no_rules
 from monitord.tables.syscalls import SyscallTable
 
 
@@ -47,4 +48,7 @@ def load(path: Path, overrides: Overrides, table: SyscallTable) -> tuple[Config,
     config, problems = load_config(path)
     config = overrides.applied(config)
     rules, rule_problems = load_rules(config.rules.paths, table, config.rules, runtimes=bool(config.containers.sockets))
-    return config, rules, problems + rule_problems
+    problems += rule_problems
+    if not errors(problems):
+        problems += no_rules(config.rules.paths, rules)
+    return config, rules, problems

@@ -57,8 +57,6 @@ def load(
         said = [replace(problem, warning=True) for problem in (*unlisted, *said)]
     else:
         said = unlisted
-    if not errors([*said, *problems]) and not any(rule.enabled for rule in rules.rules):
-        said = [*said, _no_rules(paths, len(contents), len(rules.rules))]
     found = sorted({*said, *problems}, key=lambda problem: (order.get(problem.file, -1), problem))
     return replace(rules, left_out=tuple(sorted(left_out, key=lambda name: order[name]))), found
 
@@ -86,18 +84,24 @@ def _compiled(
     return made, problems.found
 
 
-def _no_rules(paths: tuple[Path, ...], files: int, rules: int) -> Problem:
-    """Nothing is wrong with a daemon that only counts, but most often somebody expects alerts of it."""
-    if rules:
-        why = f"all that are here are switched off: {amount(rules, 'rule')}; `monitord rules` says what does that"
-    elif files:
+def no_rules(paths: tuple[Path, ...], rules: RuleSet) -> list[Problem]:
+    """
+    A warning, when none of the rules of these paths is in force.
+
+    Nothing is wrong with a daemon that only counts, but most often somebody expects alerts of it.
+    """
+    if any(rule.enabled for rule in rules.rules):
+        return []
+    if rules.rules:
+        why = f"all that are here are switched off: {amount(len(rules.rules), 'rule')}; `monitord rules` says by what"
+    elif rules.files:
         why = "no file here defines one"
     elif paths:
         why = "no file here is one of rules; they are named *.yaml or *.yml"
     else:
         why = "no path is given"
     place = Place(", ".join(map(str, paths)) or "rules.paths")
-    return place.problem(Code.NO_RULES, f"no rule is in force, nothing will alert: {why}", warning=True)
+    return [place.problem(Code.NO_RULES, f"no rule is in force, nothing will alert: {why}", warning=True)]
 
 
 def _report_shadowed(rules: RuleSet, problems: Problems) -> None:

@@ -166,6 +166,12 @@ def test_no_rule_in_force_is_worth_a_warning(check):
     )
 
 
+def test_mistakes_say_enough(check):
+    done = check("-c", "absent.yaml")
+
+    assert (2, False) == (done.returncode, "R036" in done.stderr)
+
+
 def test_rules_named_yml_are_read_too(check, tmp_path):
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/site.yml").write_text(GOOD)

@@ -22,7 +22,10 @@ RULE = "- rule: x\n  desc: x\n  output: x\n  priority: WARNING\n"
 @pytest.fixture
 def place(place):
     """With a configuration that is right."""
-    (place / "monitord.yaml").write_text("metrics: {enabled: false}\noutputs: {console: false}\n")
+    (place / "right.yaml").write_text(f"{RULE}  condition: evt.type=swapoff\n")
+    (place / "monitord.yaml").write_text(
+        "metrics: {enabled: false}\noutputs: {console: false}\nrules: {paths: [right.yaml]}\n"
+    )
     return place
 
 

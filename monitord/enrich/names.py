@@ -67,8 +67,11 @@ class Names:
                 self._asked[number] = None
             self._changed.notify_all()
             if not self._asking:
+                try:
+                    threading.Thread(target=self._answer_all, name="names", daemon=True).start()
+                except RuntimeError:  # pthread_create(3): EAGAIN; the next question tries again
+                    return Missing.LATE
                 self._asking = True
-                threading.Thread(target=self._answer_all, name="names", daemon=True).start()
             if not self._hangs:
                 self._hangs = not self._changed.wait_for(lambda: number in self._names, PATIENCE_S)
             return self._names.get(number, Missing.LATE)

@@ -192,10 +192,10 @@ class TestReload:
             daemon.reload()
             opens(opened, 1)
             metrics = daemon.settle()
-            refused = threads_of(daemon)
+            until(lambda: threads_of(daemon) == before)  # the one that asks for names stays for a second
             (few / "pids.max").write_text("max")
             daemon.reload()
-            accepted = threads_of(daemon)
+            until(lambda: threads_of(daemon) == before + 2)
             opens(opened, 2)
             daemon.settle()
             daemon.stop()
@@ -203,7 +203,6 @@ class TestReload:
         assert "C020 cannot start alertmanager: no thread is free; raise TasksMax" in daemon.log
         assert 0 == metrics.value("monitord_config_last_reload_successful")
         assert 1 == metrics.value("monitord_queue_depth", queue="webhook")
-        assert [before, before + 2] == [refused, accepted]
         assert ["opened /nowhere/1", "opened /nowhere/2"] == [alert["output"] for alert in daemon.alerts()]
 
 

@@ -74,6 +74,16 @@ class TestNames:
         served.set()
         until(lambda: [f"user-{number}" for number in range(100)] == [names.name(number) for number in range(100)])
 
+    def test_without_a_free_thread_a_name_is_late_and_no_other_for_that(self, database, monkeypatch):
+        def refused(_thread):
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as context:
+            context.setattr(threading.Thread, "start", refused)
+            assert Missing.LATE is database.names.name(17)
+
+        assert "alice" == database.names.name(17)
+
     def test_nobody_stays_who_is_not_asked(self, database):
         database.names.name(17)
         until(lambda: not database.names._asking)

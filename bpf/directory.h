@@ -11,9 +11,9 @@ static __always_inline u64 directory_read(u64 address) {
     return value;
 }
 
-/* The struct file behind a descriptor, or 0. */
+/* The struct file behind a descriptor, or 0. All by read_kernel: it is put in at many places (see bpf/task.h). */
 static __always_inline u64 directory_file(void *task, s32 fd) {
-    u64 files = (u64)TASK_LOAD(void *, task, task_struct__files);
+    u64 files = directory_read((u64)task + OFF_task_struct__files);
     u64 table = directory_read(files + OFF_files_struct__fdt);
     u32 size = directory_read(table + OFF_fdtable__max_fds);
     if ((u32)fd >= size)

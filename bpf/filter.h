@@ -33,10 +33,13 @@ struct filter {
     u32 names_others;  /* clauses that names fit which are not in `names` */
     u32 placed;        /* clauses that ask for the path */
     u32 places_others; /* clauses that paths fit which begin with nothing in `places` */
+    u32 leafed;        /* clauses that ask for the file that an open has opened */
+    u32 leaves_others; /* clauses that files fit whose last name is not in `leaves` */
+    u32 leaf_sizes;    /* a bit for each length of what is there, of those from LEAF_ROOM - 1 on the last one */
     u8 tests;
     u8 result_tests;
     u8 ignored; /* IGNORED_* */
-    u8 pad[5];
+    u8 pad;
     struct test test[TESTS];
     struct test result_test[RESULT_TESTS]; /* of the errno of failures */
 };

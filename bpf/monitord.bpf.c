@@ -15,6 +15,7 @@
 #include "capture.h"    /* strings and structs of the caller */
 #include "directory.h"  /* where relative paths start */
 #include "places.h"     /* which paths are wanted */
+#include "leaf.h"       /* which opened files are wanted */
 #include "pids.h"       /* pids in their namespaces */
 #include "identity.h"   /* the thread */
 #include "descriptor.h" /* files and sockets */
@@ -232,6 +233,10 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
     struct filter *filter = filters.lookup(&index);
     if (!plan || !filter)
         return;
+    call->start.want = leaf_fits(filter, call->start.want, task, call->event.ret);
+    if (!call->start.want)
+        return;
+    FORGET();
     bool new_program = call->start.new_program;
     if (call->start.late && !new_program)
         capture_texts(call, plan, plan->at_exit && is_error(call->event.ret) ? TEXT_LATE | TEXT_NULL : TEXT_LATE);

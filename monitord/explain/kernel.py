@@ -81,7 +81,8 @@ def _clause_text(clause: Clause, syscall: Syscall | None) -> str:
 def _limit_text(key: Key, limit: Limit, syscall: Syscall | None) -> str:
     if isinstance(limit, Names):
         texts = [name.decode("utf-8", "surrogateescape") for name in sorted(limit.members)]
-        return f"process name {'' if limit.listed else 'not '}in ({_list(texts)})"
+        what = "process name" if key.source == Source.COMM else "name of the opened file"
+        return f"{what} {'' if limit.listed else 'not '}in ({_list(texts)})"
     if isinstance(limit, Paths):
         return _paths(limit)
     if key.source == Source.UID:

@@ -4,14 +4,17 @@ import enum
 import re
 from typing import NamedTuple
 
-from monitord.abi.event import Capture, Flag, TextFlag
+from monitord.abi.event import FILE, NO_ARGUMENT, Capture, Flag, TextFlag
 from monitord.model.event import Event
 
 MAX_ERRNO = 4095
 MAX_UID = 0xFFFF_FFFF
 
 PLAIN_BYTES = 255
-"""The longest path that the kernel looks through; PLAIN_CAP of bpf/paths.h."""
+"""The longest path that the kernel looks through; PLAIN_CAP of bpf/places.h."""
+
+LEAF_BYTES = 31
+"""Of a file's last name that are compared; LEAF_ROOM of bpf/leaf.h has room for the NUL as well."""
 
 _ROUNDABOUT = re.compile(rb"//|/\Z|/\.(?:[./]|\Z)|\.\./")
 
@@ -24,6 +27,7 @@ class Source(enum.IntEnum):
     FOREIGN = 8  # 1 for a 32-bit or x32 call made by 64-bit code
     COMM = 9  # name of the process, when the call returns
     PATH = 10  # the first string that the call was given, if it is a path
+    LEAF = 11  # last name of the file that an open has opened, whatever links led to it
 
 
 class Key(NamedTuple):
@@ -38,6 +42,7 @@ FOREIGN = Key(Source.FOREIGN, 1)
 UID = Key(Source.UID, MAX_UID)
 COMM = Key(Source.COMM, 0)
 PATH = Key(Source.PATH, 0)
+LEAF = Key(Source.LEAF, 0)
 
 
 def plain_path(event: Event) -> bytes | None:
@@ -55,6 +60,19 @@ def plain_path(event: Event) -> bytes | None:
     if not path.startswith(b"/") or len(path) > PLAIN_BYTES or _ROUNDABOUT.search(path):
         return None
     return path
+
+
+def leaf_of(event: Event) -> bytes | None:
+    """
+    The last name of the file that an open has opened, its first `LEAF_BYTES`.
+
+    :return: None where the event does not say, and for the root directory, which has no name.
+    """
+    for text in event.texts:
+        if text.capture is Capture.FILE and text.arg == NO_ARGUMENT and not text.lost:
+            name, end, _ = text.data[FILE.itemsize :].partition(b"\0")
+            return name[:LEAF_BYTES] if end else None
+    return None
 
 
 def number_of(event: Event, key: Key) -> int:

@@ -68,9 +68,9 @@ class Numbers:
 @dataclass(frozen=True, slots=True)
 class Names:
     """
-    Some names of processes.
+    Some names of processes, or of files.
 
-    :ivar members: at most 15 bytes each.
+    :ivar members: at most 15 bytes each, of files `monitord.model.facts.LEAF_BYTES`.
     :ivar listed: whether it is the members, or all but them.
     """
 

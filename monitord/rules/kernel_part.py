@@ -1,5 +1,5 @@
 """
-What of a condition the kernel can test for one call: registers, results, users, names and paths.
+What of a condition the kernel can test for one call: registers, results, users, names, paths and files.
 
 `monitord.rules.interest` says which calls a condition can be true for. Here the condition is worked out once more for
 one of them: each test becomes the events where it may be true and those where it may be false, as clauses. A test that
@@ -11,18 +11,21 @@ from collections.abc import Mapping
 
 from monitord.model.clause import EVERYTHING, Clauses, both, simplified
 from monitord.model.facts import Key
+from monitord.model.value import Missing
 from monitord.rules.argument import RESULT, argument_index
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Or
-from monitord.rules.namings import of_directory, of_name, of_path
-from monitord.rules.registers import UNKNOWN, Truth, of_argument, of_number, of_open, of_result, of_user
+from monitord.rules.namings import of_directory, of_name, of_opened, of_path
+from monitord.rules.opens import OPEN_CALLS
+from monitord.rules.registers import UNKNOWN, Truth, of_argument, of_cases, of_number, of_open, of_result, of_user
 from monitord.tables.arguments import bits_of_text, id_kind
 from monitord.tables.captures import ArgCapture, captures_of
+from monitord.tables.descriptors import captured_at
 from monitord.tables.syscalls import Syscall
 
 _PATHS = frozenset(("fd.name", "fd.nameraw"))
 
 FIELDS = _PATHS | {
-    *("evt.res", "evt.rawres", "evt.arg", "evt.rawarg", "user.uid", "proc.name", "fd.directory"),
+    *("evt.res", "evt.rawres", "evt.arg", "evt.rawarg", "user.uid", "proc.name", "fd.directory", "fd.realpath"),
     *("evt.is_open_read", "evt.is_open_write", "evt.is_open_exec", "evt.is_open_create"),
 }
 """The fields that are told more of than by `monitord.rules.interest`."""
@@ -46,6 +49,8 @@ def truth_of(check: Check, syscall: Syscall | None) -> Truth:
             return of_name(check)
         case "evt.is_open_read" | "evt.is_open_write" | "evt.is_open_exec" | "evt.is_open_create":
             return of_open(check, operand.name, syscall)
+        case "fd.realpath":
+            return _of_file(check, syscall)
     path = None if syscall is None else _path_of(syscall)
     if operand.name in _PATHS and path is not None:
         return of_path(check)
@@ -64,6 +69,15 @@ def truth_of(check: Check, syscall: Syscall | None) -> Truth:
         index = argument_index(syscall, operand.arg)
         if index is not None and operand.arg != RESULT and id_kind(syscall, index) is not None:
             return of_number(check, Key(index, bits_of_text(syscall, index)))
+    return UNKNOWN
+
+
+def _of_file(check: Check, syscall: Syscall | None) -> Truth:
+    """A test of ``fd.realpath``, which is missing for calls without a descriptor."""
+    if syscall is not None and syscall.name in OPEN_CALLS:
+        return of_opened(check)
+    if captured_at(syscall) is None:
+        return of_cases(check, [(Missing.NOT_APPLICABLE, EVERYTHING)])
     return UNKNOWN
 
 

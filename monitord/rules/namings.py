@@ -1,12 +1,14 @@
-"""What tests of process names and of paths mean for the bytes that the kernel compares."""
+"""What tests of process names, of paths and of opened files mean for the bytes that the kernel compares."""
 
 import functools
 import re
 from collections.abc import Iterable
 
-from monitord.model.clause import only
-from monitord.model.facts import COMM, PATH
+from monitord.model.clause import both, only
+from monitord.model.facts import COMM, LEAF, LEAF_BYTES, PATH
+from monitord.model.interest import SUCCEEDED
 from monitord.model.limit import Names, Paths
+from monitord.model.text import DELETED
 from monitord.rules.ast import Check, Op, Quantifier
 from monitord.rules.registers import UNKNOWN, Truth
 
@@ -71,6 +73,32 @@ def of_directory(check: Check) -> Truth:
     if check.op is Op.STARTSWITH and (check.quantifier is Quantifier.ANYOF or len(marks) == 1):
         return Truth(only(PATH, Paths.beginning(marks)), UNKNOWN.false)
     return UNKNOWN
+
+
+@functools.lru_cache(maxsize=1024)
+def of_opened(check: Check) -> Truth:
+    """A test of the path of what an open has opened: missing when it failed, else told apart by its last name."""
+    leaves = [_leaf(text, check.op) for text in check.values]
+    known = [leaf for leaf in leaves if leaf is not None]
+    alone = len(check.values) == 1 or check.op is Op.IN or check.quantifier is Quantifier.ANYOF
+    if not alone or len(known) < len(leaves):
+        return Truth(SUCCEEDED, UNKNOWN.false)
+    names = Names(frozenset(leaf[:LEAF_BYTES] for leaf in known), listed=True)
+    return Truth(both(SUCCEEDED, only(LEAF, names)), UNKNOWN.false)
+
+
+def _leaf(text: str, op: Op) -> bytes | None:
+    """
+    The last name of all paths that a test with this literal holds for; None where they have several.
+
+    What is in no directory is left out: ``pipe:[4711]``, and ``/memfd:NAME (deleted)``, whose name may have slashes.
+    """
+    _, slash, leaf = text.rpartition("/")
+    if not slash or text.endswith(DELETED) or (op in (Op.EQ, Op.IN) and not text.startswith("/")):
+        return None
+    if op not in (Op.EQ, Op.IN, Op.ENDSWITH) and (op is not Op.GLOB or _WILD.search(leaf) or "]" in leaf):
+        return None
+    return _bytes(leaf)
 
 
 def _exactly(marks: Iterable[bytes]) -> Truth:

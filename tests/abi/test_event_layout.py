@@ -144,6 +144,7 @@ def test_filter_fields_are_in_the_same_order():
         ("filter.h", "SOURCE_UID", int(facts.Source.UID)),
         ("places.h", "PLAIN_CAP", facts.PLAIN_BYTES),
         ("places.h", "PLACE_BYTES", filters.PLACE_BYTES),
+        ("leaf.h", "LEAF_ROOM", facts.LEAF_BYTES + 1),
     ],
 )
 def test_sizes_of_filters_are_the_same(header, name, value):

@@ -5,12 +5,15 @@ import posixpath
 import pytest
 from hypothesis import given, settings
 
+from monitord.abi.arch import Abi
+from monitord.abi.event import FILE, NO_ARGUMENT, Capture
 from monitord.model.clause import simplified
+from monitord.model.facts import LEAF, PATH
 from monitord.rules.evaluate import evaluate
 from monitord.rules.interest import InterestFinder
 from monitord.rules.parser import parse_condition
 from tests.support.kernel_part import conditions, events
-from tests.support.rules import TABLE, FakeContext, make_event
+from tests.support.rules import TABLE, FakeContext, make_event, make_text
 
 FINDER = InterestFinder(TABLE)
 AT_FDCWD = (1 << 64) - 100
@@ -49,6 +52,13 @@ def opened(path=b"/etc/passwd", flags=0, mode=0o644, **changes):
     return make_event("openat", args=(AT_FDCWD, 1, flags, mode), texts=[(1, path)], **{"ret": 3} | changes)
 
 
+def leading_to(*names, path=b"/tmp/link", call="openat", **changes):
+    """An open by a path that says nothing, of a file: its names from the inside out."""
+    of_file = bytes(FILE.itemsize) + b"".join(name + b"\0" for name in names)
+    texts = [(1, path), make_text(NO_ARGUMENT, of_file, Capture.FILE)]
+    return make_event(call, args=(AT_FDCWD, 1), texts=texts, **{"ret": 3} | changes)
+
+
 def made(call, *args, **changes):
     return make_event(call, args=args, **changes)
 
@@ -78,6 +88,28 @@ def made(call, *args, **changes):
         ("evt.type=openat and fd.name=/etc/passwd", opened(b"/tmp/../etc/passwd"), opened(b"/tmp/passwd")),
         ("evt.type=openat and fd.nameraw contains ../", opened(b"/tmp/../etc"), opened(b"/tmp/.etc")),
         ("evt.type=openat and fd.name=/etc/passwd", opened(b"passwd"), opened(b"/passwd")),
+        ("evt.type=openat and fd.realpath=/etc/shadow", leading_to(b"shadow", b"etc"), leading_to(b"group", b"etc")),
+        ("evt.type=openat and fd.realpath=/etc/shadow", leading_to(b"shadow", b"tmp"), opened(ret=-13)),
+        ("evt.type=openat and fd.realpath in (/a/b, /c/d)", leading_to(b"d", b"c"), leading_to(b"c", b"b")),
+        ("evt.type=openat and fd.realpath endswith /.ssh/x", leading_to(b"x", b".ssh"), leading_to(b"y", b".ssh")),
+        ("evt.type=openat and fd.realpath glob /proc/*/mem", leading_to(b"mem", b"7"), leading_to(b"maps", b"7")),
+        ("evt.type=openat and fd.realpath startswith /etc", leading_to(b"x", b"etc"), opened(ret=-2)),
+        ("evt.type=openat and not fd.realpath=/etc/shadow", leading_to(b"shadow", b"etc"), made("openat2")),
+        (
+            f"evt.type=openat and fd.realpath=/{'n' * 31}x",
+            leading_to(b"n" * 31 + b"y"),  # what is longer is compared cut
+            leading_to(b"n" * 30),
+        ),
+        (
+            "evt.type=openat and (fd.name=/etc/shadow or fd.realpath=/etc/shadow)",
+            leading_to(b"shadow", b"etc"),
+            leading_to(b"link", b"tmp"),
+        ),
+        (
+            "evt.type in (rename, openat) and fd.realpath=/etc/shadow",
+            leading_to(b"shadow", b"etc"),
+            make_event("rename", texts=[(0, b"/etc/shadow"), (1, b"/x")]),
+        ),
         (
             "evt.type=ptrace and evt.arg.request in (PTRACE_ATTACH, PTRACE_SEIZE)",
             made("ptrace", 0x4206),
@@ -105,6 +137,42 @@ def test_the_kernel_can_tell_apart(condition, admitted, rejected):
     interest = FINDER.interest_of(parse_condition(condition))
 
     assert (True, False) == (interest.admits(admitted), interest.admits(rejected))
+
+
+def test_a_file_by_either_name_is_a_clause_by_its_path_and_one_by_its_last_name():
+    condition = "evt.type=openat and (fd.name in (/etc/shadow, /a) or fd.realpath in (/etc/shadow, /a))"
+    openat = TABLE.named(Abi.X86_64, "openat")
+    clauses = FINDER.interest_of(parse_condition(condition)).wanted((openat.abi, openat.nr))
+
+    assert [{PATH}, {LEAF}] == [{PATH, LEAF} & {key for key, _ in clause.limits} for clause in clauses]
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "endswith w",
+        "contains shadow",
+        "glob /etc/*",
+        "glob /etc[/]shadow",
+        "endswith allof (/shadow, w)",
+        "!= /x",
+        "pmatch (/etc)",
+        "in (/etc/shadow, x)",
+    ],
+)
+def test_what_does_not_end_with_a_last_name_gets_all_that_succeed(test):
+    tree = parse_condition(f"evt.type=openat and fd.realpath {test}")
+    event, interest = leading_to(b"shadow", b"etc"), FINDER.interest_of(tree)
+
+    assert evaluate(tree, event, Context())
+    assert (True, False) == (interest.admits(event), interest.admits(opened(ret=-2)))
+
+
+def test_what_is_in_no_directory_may_have_any_name():
+    """Slashes in the name of a memory file are no directories."""
+    interest = FINDER.interest_of(parse_condition('evt.type=openat and fd.realpath="/memfd:a/b (deleted)"'))
+
+    assert interest.admits(leading_to(b"memfd:a/b"))
 
 
 def test_a_call_that_changes_the_user_is_not_judged_by_the_user_that_it_began_with():

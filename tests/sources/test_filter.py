@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from monitord.abi.arch import machine_abis
+from monitord.abi.event import Capture
 from monitord.config.schema import Ignore, Scope, ScopeKind
 from monitord.decode.decoder import Decoder
 from monitord.model.clause import MOST, simplified
+from monitord.model.interest import Along
 from monitord.rules.evaluate import evaluate
 from monitord.rules.interest import InterestFinder
 from monitord.rules.parser import parse_condition
@@ -25,7 +27,7 @@ CALLS = ("openat", "creat", "socket", "ptrace", "chmod", "rename", "unlinkat", "
 FINDER = InterestFinder(TABLE)
 
 SERVER = """
-import ctypes, os, sys
+import ctypes, os, shutil, sys
 libc = ctypes.CDLL(None, use_errno=True)
 call = libc.syscall
 NR = dict(openat=257, creat=85, socket=41, ptrace=101, chmod=90, rename=82, unlinkat=263, setuid=105, kill=62,
@@ -33,7 +35,15 @@ NR = dict(openat=257, creat=85, socket=41, ptrace=101, chmod=90, rename=82, unli
 paths = [b"/etc/hostname", b"/etc/passwd", b"/etc//passwd", b"/etc/./passwd", b"/tmp/../etc/passwd", b"etc/passwd",
          b"/no/such", b"/no/such/", b"/no", b"/nosuch", b"/", b"", b"/tmp/.hidden", b"/no/..x", b"/no/.", b"/no/..",
          b"/" + b"d" * 59, b"/" + b"d" * 60, b"/" + b"d" * 250, b"/" + b"d/" * 130, b"/caf\\xc3\\xa9", b"/etc/passwd/x",
-         b"/no/a../b", b"/no/a.."]
+         b"/no/a../b", b"/no/a..", b"/proc/self/root/etc/passwd", b"/proc/self/mem"]
+made = b"/tmp/zz-leaf-%d" % os.getpid()
+os.mkdir(made)
+for name in (b"n" * 31, b"n" * 31 + b"x", b"caf\\xc3", b"passwd"):
+    open(made + b"/" + name, "w").close()
+    paths.append(made + b"/" + name)
+os.symlink(b"/etc/passwd", made + b"/link")
+os.link(made + b"/passwd", made + b"/hard")
+paths += [made + b"/link", made + b"/hard"]
 def calls():
     for path in paths:
         for flags in (0, 1, 2, 0o101, 0o1001, 0o2000000):
@@ -71,6 +81,7 @@ for line in sys.stdin.buffer:
             os.wait()
     sys.stdout.write("done\\n")
     sys.stdout.flush()
+shutil.rmtree(made)
 """
 
 
@@ -117,7 +128,7 @@ def delivered(live, wanted):
 
 @pytest.fixture(scope="module")
 def everything(live):
-    return delivered(live, interest(*CALLS))
+    return delivered(live, interest(*CALLS, along=Along.DESCRIPTOR))
 
 
 def essence(event):
@@ -128,7 +139,7 @@ def essence(event):
         for value, arg in zip(event.args, syscall.args, strict=False)
         if "*" not in arg.type and not arg.name.endswith("pid")
     ]
-    texts = tuple(text.data for text in event.texts[:1])
+    texts = tuple(text.data for text in event.texts[:1] if text.capture is Capture.STR)
     result = event.ret if event.failed else 0
     return syscall.name, tuple(numbers), texts, result, event.uid, event.comm
 
@@ -161,6 +172,12 @@ def counted(events):
         f"evt.type=openat and fd.name = /{'d' * 58}",
         "evt.type=openat and (fd.name startswith /etc and proc.name=cat or user.uid=0 and evt.is_open_write=true)",
         "evt.type=openat and fd.nameraw contains ../",
+        "evt.type=openat and fd.realpath=/etc/passwd",
+        "evt.type=openat and fd.realpath in (/etc/hostname, /no) and proc.name=cat",
+        f"evt.type=openat and fd.realpath endswith /{'n' * 40}",
+        "evt.type=openat and (fd.name in (/etc/passwd, /no) or fd.realpath in (/etc/passwd, /no))",
+        "evt.type=openat and fd.realpath glob /proc/*/mem",
+        "evt.type in (openat, chmod, creat) and fd.realpath startswith /etc",
         "evt.type in (creat, chmod, unlinkat) and fd.name startswith /no/such",
         "evt.type=chmod and evt.arg.mode contains S_ISUID and proc.name=nginx",
         "evt.type=rename and fd.directory=/no",

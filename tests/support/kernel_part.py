@@ -3,8 +3,9 @@
 from hypothesis import strategies as st
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import Flag, TextFlag
+from monitord.abi.event import FILE, NO_ARGUMENT, Capture, Flag, TextFlag
 from monitord.rules.ast import And, Check, FieldRef, Not, Op, Or, Quantifier
+from monitord.rules.opens import OPEN_CALLS
 from monitord.tables.captures import captures_of
 from tests.support.rules import TABLE, make_event, make_text
 
@@ -31,6 +32,30 @@ PATHS = (
     *("/caf\udcc3", "/café", "/caf\udcc3\udca9", "/etc/shadow/..", "/etc/.", "/etc/..", "/etc/.../x"),
 )
 _PLAIN = tuple(path for path in PATHS if "\udcc3" not in path or path == "/caf\udcc3")
+LONG = "n" * 31
+OPENED = (
+    *(b"shadow\0etc\0", b"shadow\0root\0", b"shadow-\0etc\0", b"", b"etc\0", b"x\0tmp\0", b"\0", b"memfd:a/shadow\0"),
+    *(
+        name.encode(errors="surrogateescape") + b"\0"
+        for name in (LONG, LONG + "x", LONG[1:], "caf\udcc3", "café", "a]b")
+    ),
+)
+"""Names of opened files, from the inside out."""
+
+_REAL_PATHS = (
+    *("/etc/shadow", "/shadow", "/root/shadow", "/etc/shadow-", "/etc/", "/", "shadow", "w", "", "/etc", "pipe:[4711]"),
+    *(
+        "/memfd:a/shadow (deleted)",
+        "/shadow (deleted)",
+        f"/{LONG}",
+        f"/{LONG}x",
+        f"/{LONG}y",
+        "/café",
+        "*/shadow",
+        "*w",
+    ),
+    *("/etc/*", "/[a/e]tc/shadow", "/a]b", "/[/]b", "*[/a]b", "*/shado?", "//shadow", "/etc\\/shadow"),
+)
 ERRORS = (0, 3, 1 << 40, -1, -2, -13, -17, -115, -512, -4095, -4096)
 WORDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 0x40, 0x41, 0xC0, 0xC2, 0x206, 0x241, 0x4206, 0x200, 0x10000000, 0x12000000)
 REGISTERS = (*WORDS, 0o4755, 0o755, 0o20200002, 0o4010000, 0o10000, 0xFFFF_FFFF, (1 << 64) - 1, (1 << 63) | 16)
@@ -156,6 +181,7 @@ leaves = st.one_of(
     ),
     _arg_checks,
     _texts_of(["proc.name"], COMMS),
+    _texts_of(["fd.realpath"], _REAL_PATHS),
     _texts_of(["fd.name", "fd.nameraw", "fd.directory", "evt.arg[path]"], _PREFIXES),
 )
 
@@ -188,12 +214,21 @@ def events(draw):
             else draw(st.sampled_from(PATHS)).encode(errors="surrogateescape")
         )
         texts.append(make_text(capture.arg, data, capture.capture, missing))
+    ret = draw(st.sampled_from(ERRORS))
+    if syscall.name in OPEN_CALLS and ret >= 0 and not flags & (Flag.UNFINISHED | Flag.NO_RETURN):
+        names = draw(st.sampled_from(OPENED))
+        how = (
+            TextFlag.FAULT
+            if names.startswith((b"memfd:", b"\0"))
+            else draw(st.sampled_from([0, 0, TextFlag.TRUNCATED]))
+        )
+        texts.append(make_text(NO_ARGUMENT, bytes(FILE.itemsize) + names, Capture.FILE, how))
     return make_event(
         syscall.nr,
         abi=abi,
         flags=flags,
         args=[draw(registers) for _ in range(6)],
-        ret=draw(st.sampled_from(ERRORS)),
+        ret=ret,
         uid=draw(st.sampled_from([0, 1, 1000, 1001, 0xFFFF_FFFF])),
         comm=draw(st.sampled_from([comm[:15] for comm in COMMS])),
         texts=texts,

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from monitord.model.clause import Clause, Clauses
-from monitord.model.facts import RESULT
+from monitord.model.facts import LEAF_BYTES, RESULT
 from monitord.model.limit import Numbers
 from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.filters import PLACE_BYTES, Filter, filter_of
@@ -17,7 +17,8 @@ from monitord.sources.bpf.filters import PLACE_BYTES, Filter, filter_of
 SLOTS = 256
 NAMES = 16384
 PLACES = 16384
-"""Entries of the maps in bpf/filter.h and bpf/places.h."""
+LEAVES = 16384
+"""Entries of the maps in bpf/filter.h, bpf/places.h and bpf/leaf.h."""
 
 IGNORED_NAMES = 1
 IGNORED_PLACES = 2
@@ -36,7 +37,7 @@ class FilterTable:
     Filters are never changed: a new one is written to a free slot, plans are pointed to it by one byte each, and only
     when no program can be using the old one any more is its slot given away. So a program sees either of them whole.
 
-    :param maps: name -> descriptor of `filters`, `names` and `places`.
+    :param maps: name -> descriptor of `filters`, `names`, `places` and `leaves`.
     """
 
     def __init__(self, maps: Mapping[str, int]) -> None:
@@ -45,7 +46,7 @@ class FilterTable:
         self._free = deque(range(1, SLOTS))  # the first one lets nothing through, and is never written
         self._slots: dict[_Content, int] = {}
         self._filters: dict[int, tuple[int, Filter]] = {}  # slot -> generation and filter
-        self._names = self._places = 0
+        self._names = self._places = self._leaves = 0
         self._ignored: tuple[frozenset[bytes], frozenset[bytes]] = frozenset(), frozenset()
 
     def slot_of(self, clauses: Clauses, ignored: int) -> int:
@@ -74,8 +75,11 @@ class FilterTable:
                 self._delete("names", _name_key(generation, name))
             for place in filter_.places:
                 self._delete("places", _place_key(generation, place))
+            for leaf in filter_.leaves:
+                self._delete("leaves", _leaf_key(generation, leaf))
             self._names -= len(filter_.names)
             self._places -= len(filter_.places)
+            self._leaves -= len(filter_.leaves)
             self._free.append(slot)
         self._slots = {content: slot for content, slot in self._slots.items() if slot in self._filters}
 
@@ -96,7 +100,11 @@ class FilterTable:
 
     def _write(self, content: _Content) -> int | None:
         filter_ = filter_of(*content)
-        fits = self._names + len(filter_.names) <= NAMES and self._places + len(filter_.places) <= PLACES
+        fits = (
+            self._names + len(filter_.names) <= NAMES
+            and self._places + len(filter_.places) <= PLACES
+            and self._leaves + len(filter_.leaves) <= LEAVES
+        )
         if not self._free or not fits:
             return None
         slot = self._free.popleft()
@@ -105,10 +113,13 @@ class FilterTable:
             self._update("names", _name_key(self._generation, name), mask)
         for place, mask in filter_.places.items():
             self._update("places", _place_key(self._generation, place), mask)
+        for leaf, mask in filter_.leaves.items():
+            self._update("leaves", _leaf_key(self._generation, leaf), mask)
         record = struct.pack("<I", self._generation) + filter_.record[4:]
         self._update("filters", struct.pack("<I", slot), record)
         self._names += len(filter_.names)
         self._places += len(filter_.places)
+        self._leaves += len(filter_.leaves)
         self._filters[slot] = self._generation, filter_
         self._slots[content] = slot
         return slot
@@ -137,6 +148,11 @@ def _result_only(clause: Clause) -> Clause:
 def _name_key(generation: int, name: bytes) -> bytes:
     """struct name_key."""
     return struct.pack("<I16s", generation, name)
+
+
+def _leaf_key(generation: int, leaf: bytes) -> bytes:
+    """struct leaf_key."""
+    return struct.pack(f"<I{LEAF_BYTES + 1}s", generation, leaf)
 
 
 def _place_key(generation: int, place: bytes) -> bytes:

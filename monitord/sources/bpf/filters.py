@@ -1,4 +1,4 @@
-"""What the kernel is to let through of one call: clauses as a `struct filter` of bpf/filter.h, names and places."""
+"""What the kernel is to let through of one call: clauses as a `struct filter` of bpf/filter.h, and its look-ups."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitord.model.clause import MOST, Clause, Clauses
-from monitord.model.facts import COMM, FOREIGN, PATH, RESULT, Source
+from monitord.model.facts import COMM, FOREIGN, LEAF, PATH, RESULT, Key, Source
 from monitord.model.limit import Names, Numbers, Paths, Span
 
 TESTS = 16
@@ -34,8 +34,8 @@ FILTER = np.dtype(
     [
         *((name, "<u4") for name in ("generation", "clauses", "success", "failure", "foreign", "native")),
         *((name, "<u4") for name in ("named", "names_others", "placed", "places_others")),
-        *((name, "u1") for name in ("tests", "result_tests", "ignored")),
-        ("pad", "u1", 5),
+        *((name, "<u4") for name in ("leafed", "leaves_others", "leaf_sizes")),
+        *((name, "u1") for name in ("tests", "result_tests", "ignored", "pad")),
         ("test", _TEST, TESTS),
         ("result_test", _TEST, RESULT_TESTS),
     ]
@@ -49,11 +49,13 @@ class Filter:
     :ivar record: one `FILTER` as bytes, its generation 0.
     :ivar names: names that fit other clauses than `names_others` says, with those that they fit.
     :ivar places: beginnings of paths likewise; what a longer one says counts.
+    :ivar leaves: last names of opened files likewise.
     """
 
     record: bytes
     names: Mapping[bytes, int]
     places: Mapping[bytes, int]
+    leaves: Mapping[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,14 @@ def filter_of(clauses: Clauses, ignored: int) -> Filter:
         record[name] = mask
     record["tests"] = _put_tests(record["test"], [tests for _, tests, _ in lowered])
     record["result_tests"] = _put_tests(record["result_test"], [tests for _, _, tests in lowered])
-    names, named, names_others = _by_name([clause for clause, _, _ in lowered])
+    names, named, names_others = _by_name([clause for clause, _, _ in lowered], COMM)
+    leaves, leafed, leaves_others = _by_name([clause for clause, _, _ in lowered], LEAF)
     places, placed, places_others = _by_place([clause for clause, _, _ in lowered])
     record["named"], record["names_others"] = named, names_others
     record["placed"], record["places_others"] = placed, places_others
-    return Filter(record.tobytes(), names, places)
+    record["leafed"], record["leaves_others"] = leafed, leaves_others
+    record["leaf_sizes"] = sum(1 << size for size in {len(leaf) for leaf in leaves})
+    return Filter(record.tobytes(), names, places, leaves)
 
 
 def _lowered(clause: Clause, room: int) -> list[tuple[Clause, frozenset[_Test], frozenset[_Test]]]:
@@ -162,8 +167,8 @@ def _put_tests(records: "np.ndarray[tuple[int], np.dtype[np.void]]", asked: "lis
     return min(len(ordered), len(records))
 
 
-def _by_name(clauses: list[Clause]) -> tuple[Mapping[bytes, int], int, int]:
-    limits = [(1 << number, clause.get(COMM)) for number, clause in enumerate(clauses)]
+def _by_name(clauses: list[Clause], key: Key) -> tuple[Mapping[bytes, int], int, int]:
+    limits = [(1 << number, clause.get(key)) for number, clause in enumerate(clauses)]
     names = [(bit, limit) for bit, limit in limits if isinstance(limit, Names)]
     always = sum(bit for bit, limit in limits if limit is None)
     others = always | sum(bit for bit, limit in names if not limit.listed)

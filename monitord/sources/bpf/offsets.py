@@ -62,6 +62,7 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("mount__mnt_mountpoint", "mount", ("mnt_mountpoint",)),
     ("dentry__d_parent", "dentry", ("d_parent",)),
     ("dentry__d_name", "dentry", ("d_name", "name")),
+    ("dentry__d_name_len", "dentry", ("d_name", "len")),
     ("task_struct__pid_links", "task_struct", ("pid_links",)),
     ("pid__tasks", "pid", ("tasks",)),
     *(

@@ -59,6 +59,15 @@ def logs():
     shutil.rmtree(directory)
 
 
+IN_ROOT = """
+import ctypes, os, struct
+how = struct.pack("QQQ", 0, 0, 0x10)  # RESOLVE_IN_ROOT
+root = os.open("/etc", os.O_PATH)
+assert ctypes.CDLL(None).syscall(437, root, b"/shadow", how, len(how)) >= 0
+"""
+"""openat2 that takes a directory for the root."""
+
+
 def called(place, program, name):
     """A copy of a program, under another name."""
     return shutil.copy(Path(shutil.which(program)).resolve(), place / name)
@@ -103,6 +112,26 @@ class TestPasswordFileRead:
     )
     def test_names_the_file_however_it_is_written(self, watched, command):
         assert "/etc/shadow" == only(self.RULE, watched.alerts_of(command))["fd.name"]
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "ln -s /etc/shadow {0}/harmless && cat {0}/harmless",
+            "ln -s /etc {0}/e && cat {0}/e/shadow",
+            "cat /proc/self/root/etc/shadow",
+            "cd / && cat /proc/self/cwd/etc/shadow",
+            python("import os; os.chroot('/etc'); open('/shadow')"),
+            python(IN_ROOT),
+        ],
+        ids=["link", "link to the directory", "proc root", "proc cwd", "chroot", "in root"],
+    )
+    def test_names_the_file_that_another_path_leads_to(self, watched, place, command):
+        fields = only(self.RULE, watched.alerts_of(command.format(place)))
+
+        assert fields["fd.name"] != "/etc/shadow" == fields["fd.realpath"]
+
+    def test_a_file_of_that_name_elsewhere_is_another(self, watched, place):
+        assert [] == watched.alerts_of(f"echo x > {place}/shadow; cat {place}/shadow")
 
     def test_names_who_read_it(self, watched):
         fields = only(self.RULE, watched.alerts_of("cat /etc/gshadow"))
@@ -458,6 +487,11 @@ class TestPrivilegeConfigurationChanged:
 
         assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
 
+    def test_names_the_file_that_a_link_leads_to(self, watched, place):
+        alerts = watched.alerts_of(f"ln -s /etc/passwd {place}/x && : >> {place}/x")
+
+        assert "/etc/passwd" == only(self.RULE, alerts)["fd.realpath"]
+
     def test_names_the_file_that_is_replaced(self, watched, place):
         alerts = watched.alerts_of(
             f"touch {ELSEWHERE} && cd /etc/pam.d && mv {ELSEWHERE} {self.FILE.name}; rm {self.FILE}"
@@ -467,6 +501,17 @@ class TestPrivilegeConfigurationChanged:
 
     def test_reading_is_fine(self, watched):
         assert [] == watched.alerts_of("cat /etc/pam.d/* /etc/passwd")
+
+
+@pytest.fixture
+def crontab():
+    """/etc/crontab, also where no package has made it."""
+    table = Path("/etc/crontab")
+    missing = not table.exists()
+    table.touch()
+    yield table
+    if missing:
+        table.unlink()
 
 
 @pytest.fixture
@@ -496,6 +541,11 @@ class TestCronJobChanged:
 
         assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
 
+    def test_names_the_table_that_a_link_leads_to(self, watched, place, crontab):
+        alerts = watched.alerts_of(f"ln -s {crontab} {place}/x && : >> {place}/x")
+
+        assert str(crontab) == only(self.RULE, alerts)["fd.realpath"]
+
     def test_names_the_file_that_is_moved_there(self, watched, place):
         alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {self.FILE}; rm {self.FILE}")
 
@@ -515,6 +565,12 @@ class TestSshKeysChanged:
         keys = place / ".ssh/authorized_keys"
 
         assert str(keys) == only(self.RULE, watched.alerts_of(f"mkdir {keys.parent} && echo key >> {keys}"))["fd.name"]
+
+    def test_sees_it_behind_a_link(self, watched, place):
+        keys = place / ".ssh/authorized_keys"
+        alerts = watched.alerts_of(f"mkdir {keys.parent} && ln -s {keys} {place}/y && echo key >> {place}/y")
+
+        assert str(keys) == only(self.RULE, alerts)["fd.realpath"]
 
     def test_sees_it_from_within(self, watched, place):
         keys = place / ".ssh/authorized_keys"

@@ -23,10 +23,10 @@ from machine import (
 )
 
 RULE = """\
-- rule: Password file reached by a link
+- rule: Host name reached by a link
   desc: For a test.
-  condition: evt.type in (open, openat) and fd.realpath=/etc/shadow and fd.name != /etc/shadow
-  output: Password file reached by a link (file=%fd.name command=%proc.cmdline)
+  condition: evt.type in (open, openat) and fd.realpath=/etc/hostname and fd.name != /etc/hostname
+  output: Host name reached by a link (file=%fd.name command=%proc.cmdline)
   priority: WARNING
 """
 
@@ -51,10 +51,10 @@ class TestReload:
     def test_new_rules_judge_at_once(self):
         self.PATH.write_text(RULE)
         lost = Metrics().lost()
-        assert "Password file reached by a link" in self.reloaded()
-        run("ln -s /etc/shadow /tmp/innocent; cat /tmp/innocent > /dev/null")
+        assert "Host name reached by a link" in self.reloaded()
+        run("ln -s /etc/hostname /tmp/innocent; cat /tmp/innocent > /dev/null")
 
-        assert "/tmp/innocent" == alert("Password file reached by a link", "innocent")["output_fields"]["fd.name"]
+        assert "/tmp/innocent" == alert("Host name reached by a link", "innocent")["output_fields"]["fd.name"]
         assert lost == Metrics().lost()
 
     @pytest.mark.one_kernel(1)
@@ -64,9 +64,9 @@ class TestReload:
         assert f"{self.PATH}:3:" in said
         assert "1 to correct; the old configuration and rules stay" in said
         assert 0 == Metrics().value("monitord_config_last_reload_successful")
-        run("ln -s /etc/shadow /tmp/refused; cat /tmp/refused > /dev/null")
+        run("ln -s /etc/hostname /tmp/refused; cat /tmp/refused > /dev/null")
 
-        alert("Password file reached by a link", "refused")
+        alert("Host name reached by a link", "refused")
 
     @pytest.mark.one_kernel(1)
     def test_right_ones_are_taken_again(self):

@@ -191,6 +191,7 @@ class TestTrouble:
         with pytest.raises(SinkError, match="has ended by signal 9"):
             sink.write(make_alert(rule="a"))
         written_at_last(sink, rule="a")
+        until(rules)  # a close waits for a second, which a shell can take to begin
         sink.close()
 
         assert ["a"] == rules()

@@ -48,7 +48,7 @@ def test_upgrade_restarts_it_and_keeps_what_was_edited(package):
     before, said_before = main_pid(), now()
     CONFIG.write_text(CONFIG.read_text() + EDIT)
 
-    run(f"DEBIAN_FRONTEND=noninteractive apt-get install -y --no-download {package}")
+    run(f"DEBIAN_FRONTEND=noninteractive apt-get install -y {package}")
 
     version = re.search("^Version: (.*)$", run("dpkg -s monitord"), re.MULTILINE)
     assert ("0.0.1", "active") != (version[1], prop("ActiveState"))

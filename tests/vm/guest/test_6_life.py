@@ -89,7 +89,7 @@ class TestEndsWithoutStopping:
 
     HANGING = pytest.param("STOP", id="hanging, killed by the watchdog", marks=pytest.mark.one_kernel(0))
 
-    STARVED = pytest.param("OOM", id="killed for want of memory", marks=pytest.mark.one_kernel(1))
+    STARVED = pytest.param("OOM", id="killed for want of memory", marks=pytest.mark.one_kernel(2))
 
     @pytest.fixture(scope="class", params=[pytest.param("KILL", id="killed"), HANGING, STARVED])
     def ended(self, request):

@@ -13,7 +13,7 @@ def stopped():
     run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}", None)
 
 
-@pytest.mark.one_kernel(1)
+@pytest.mark.one_kernel(0)
 def test_wrong_configuration():
     text = CONFIG.read_text()
     CONFIG.write_text(text.replace("scope: all", "scope: al"))

@@ -20,7 +20,7 @@ DEB_PACKAGES  := build-essential debhelper dh-python lintian lowdown pybuild-plu
 VM_PACKAGES   := qemu-system-x86 mmdebstrap e2fsprogs debian-archive-keyring
 BENCH_PACKAGES := bpftrace linux-perf
 
-.PHONY: setup run test test-vm bench deb lint format clean
+.PHONY: setup run test test-vm bench deb package lint format clean
 
 setup: $(VENV)/.packages $(VENV)/.installed
 
@@ -33,21 +33,23 @@ test: setup $(VENV)/.test-packages $(VENV)/.lxc $(VENV)/.docker $(VENV)/.tools l
 	$(VENV)/bin/python tools/gen_docs.py --check
 	$(VENV)/bin/python -m pytest
 
-test-vm: deb $(VENV)/.vm-packages
+test-vm: package $(VENV)/.vm-packages
 	tests/vm/run -k "$(KERNELS)" -o build/vm tests/vm/guest dist/monitord_*.deb tests/support/receiver.py
 
 bench: setup $(VENV)/.test-packages $(VENV)/.bench-packages
 	$(VENV)/bin/python tools/bench.py
 
+deb: package
+	lintian --fail-on error,warning --allow-root dist/*.deb
+
 # What is committed or staged is built, in a copy: packaging/deb becomes its debian/.
-deb: $(VENV)/.deb-packages
+package: $(VENV)/.deb-packages
 	rm -rf build/deb dist/*.deb && mkdir -p build/deb/monitord dist
 	git ls-files -z | xargs -0 cp --parents -t build/deb/monitord
 	cp -r packaging/deb build/deb/monitord/debian
 	cp packaging/systemd/monitord.service build/deb/monitord/debian/
 	cd build/deb/monitord && PATH=/usr/sbin:/usr/bin:/sbin:/bin dpkg-buildpackage --no-sign --build=binary >../build.log 2>&1 || { tail -40 ../build.log; exit 1; }
 	cp build/deb/*.deb dist/
-	lintian --fail-on error,warning --allow-root dist/*.deb
 
 lint: setup $(VENV)/.tools
 	$(VENV)/bin/ruff format --check .

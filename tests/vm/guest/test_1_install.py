@@ -26,7 +26,7 @@ def first(package, tmp_path_factory):
     run(f"dpkg-deb -R {package} {tree}/tree && sed -i 's/^Version:.*/Version: 0.0.1/' {tree}/tree/DEBIAN/control")
     rules = tree / "tree/etc/monitord/rules.d/correlations.yaml"
     rules.write_text(rules.read_text() + "# of the older version\n")
-    run(f"dpkg-deb --root-owner-group -Zgzip -b {tree}/tree {tree}/older.deb")
+    run(f"dpkg-deb --root-owner-group -Znone -b {tree}/tree {tree}/older.deb")
     return tree / "older.deb"
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 from machine import Metrics, main_pid, prop, read_secret, run, seen
 
-pytestmark = pytest.mark.one_kernel(0)
+pytestmark = pytest.mark.one_kernel(2)
 
 STEP_S = 3600
 NEAR_S = 120.0

@@ -36,7 +36,7 @@ def test_configuration_that_it_may_not_read():
     assert re.match(rf"{CONFIG}: C001 ", line)
 
 
-@pytest.mark.one_kernel(1)
+@pytest.mark.one_kernel(0)
 def test_port_in_use():
     with socket.create_server(("127.0.0.1", 9750)):
         (line,) = refused()

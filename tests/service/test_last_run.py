@@ -125,8 +125,7 @@ def test_note_is_renewed_while_the_run_lasts(note):
     times = iter(range(1000))
     run = LastRun(note, lambda: TOTALS, lambda: float(next(times)), period_s=0.01)
     run.start()
-    while not note.exists() or json.loads(note.read_text())["time_s"] < 5:
-        pass
+    until(lambda: note.exists() and (text := note.read_text()) and json.loads(text)["time_s"] >= 5)
     assert not json.loads(note.read_text())["stopped"]
     run.stopped()
 

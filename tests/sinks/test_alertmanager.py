@@ -100,6 +100,8 @@ def test_an_alert_in_the_future_has_an_end_behind_its_start(sink, url):
     """A clock that jumped back: Alertmanager refuses an end before the start."""
     sink.write(make_alert(time_ns=time.time_ns() + 3600 * 10**9, rule="future"))  # raises when it is refused
 
+    assert 1 == len(found(url, "future"))
+
 
 def test_the_path_of_the_url_is_kept(url):
     with receiving() as receiver:

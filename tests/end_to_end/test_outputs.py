@@ -190,10 +190,10 @@ class TestReload:
             configured(tmp_path, RULES, outputs=changed)
             before = threads_of(daemon)
             daemon.reload()
+            (few / "pids.max").write_text("max")  # a scrape takes a thread, too
             opens(opened, 1)
             metrics = daemon.settle()
             until(lambda: threads_of(daemon) == before)  # the one that asks for names stays for a second
-            (few / "pids.max").write_text("max")
             daemon.reload()
             until(lambda: threads_of(daemon) == before + 2)
             opens(opened, 2)

@@ -39,6 +39,7 @@ static __always_inline bool directory_of_process(void *task) {
 static __always_inline void directory_capture(struct call *call, struct text *text, u64 path) {
     text->flags = path ? TEXT_TRUNCATED : TEXT_FAULT;
     text->len = 0;
+    call->start.top = 0;
     if (!path)
         return;
     u64 dentry = directory_read(path + OFF_path__dentry);
@@ -64,6 +65,7 @@ static __always_inline void directory_capture(struct call *call, struct text *te
         if (n < 0)
             return;
         text->len += n;
+        call->start.top = at;
         call->event.data_len = at + n;
         if (dentry == parent) { /* in no directory: a memfd, a pipe */
             text->flags = TEXT_FAULT;

@@ -35,6 +35,8 @@ struct filter {
     u32 places_others; /* clauses that paths fit which begin with nothing in `places` */
     u32 leafed;        /* clauses that ask for the file that an open has opened */
     u32 leaves_others; /* clauses that files fit whose last name is not in `leaves` */
+    u32 topped;        /* clauses that ask for the directory at the root that it is in */
+    u32 tops_others;   /* clauses that files fit whose directory is not in `tops` */
     u32 leaf_sizes;    /* a bit for each length of what is there, of those from LEAF_ROOM - 1 on the last one */
     u8 tests;
     u8 result_tests;
@@ -45,7 +47,7 @@ struct filter {
 };
 enum { IGNORED_NAMES = 1, IGNORED_PLACES = 2 };
 
-BPF_ARRAY(filters, struct filter, FILTERS); /* 252 KiB; the first one wants nothing */
+BPF_ARRAY(filters, struct filter, FILTERS); /* 254 KiB; the first one wants nothing */
 
 /* What a name makes possible; generation 0 are the names that are ignored. (24 + 64 bytes) x 16384. */
 struct name_key {

@@ -20,7 +20,8 @@ struct start {
     u8 new_program;
     u8 moved;   /* the process has another working directory */
     u8 wrapped; /* made by socketcall, for which it counts */
-    u8 pad2[3];
+    u8 pad2;
+    u16 top; /* where the outermost name of the path begins that was captured last; 0: it has none */
 };
 
 struct call {

@@ -19,6 +19,7 @@
 #include "pids.h"       /* pids in their namespaces */
 #include "identity.h"   /* the thread */
 #include "descriptor.h" /* files and sockets */
+#include "top.h"        /* which opened files are wanted, once their paths are known */
 #include "program.h"    /* the executable */
 #include "emit.h"       /* into the ring */
 #include "lifecycle.h"  /* processes that begin and end */
@@ -33,28 +34,20 @@ static __always_inline void task_captures(struct call *call, struct plan *plan, 
         program_capture(call, task, mm);
 }
 
-/* The last questions about an event, those about its path; and whether the operator has no use for what this process
- * does, or does here. `keep`: whatever the operator says. */
-static __always_inline bool is_wanted(struct filter *filter, u32 alive, struct call *call, void *task, bool keep) {
+/* Whether the operator has no use for what this process does, or does here. */
+static __always_inline bool is_ignored(u32 ignored, struct call *call, void *task) {
     struct stats *s = my_stats();
-    u32 ignored = keep ? 0 : filter->ignored;
-    if (!s)
+    if (!ignored || !s)
         return false;
-    bool plain = (alive & filter->placed || ignored & IGNORED_PLACES) && places_plain(call);
-    if (alive & filter->placed && plain) {
-        u32 *found = places_find(call, filter->generation);
-        if (!(alive & (found ? *found : filter->places_others)))
-            return false;
-    }
     if (ignored & IGNORED_NAMES && filter_name(0, task)) {
         s->ignored_names++;
-        return false;
+        return true;
     }
-    if (ignored & IGNORED_PLACES && plain && places_find(call, 0)) {
+    if (ignored & IGNORED_PLACES && places_plain(call) && places_find(call, 0)) {
         s->ignored_places++;
-        return false;
+        return true;
     }
-    return true;
+    return false;
 }
 
 /* The arguments of a call; false when they are not readable. */
@@ -112,7 +105,8 @@ static __always_inline int begin(u64 *ctx, void *task, u32 abi, u32 nr) {
         call->task = 0;
         u32 alive = filter_result(filter, call->start.want, 0, call->start.flags);
         alive = filter_names(filter, alive, task);
-        if (alive && is_wanted(filter, alive, call, task, false)) {
+        alive = places_fit(filter, alive, call);
+        if (alive && !is_ignored(filter->ignored, call, task)) {
             task_captures(call, plan, task);
             emit(ctx, call, task, 0, call->start.flags | FLAG_NO_RETURN);
         }
@@ -241,8 +235,8 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
     if (call->start.late && !new_program)
         capture_texts(call, plan, plan->at_exit && is_error(call->event.ret) ? TEXT_LATE | TEXT_NULL : TEXT_LATE);
     FORGET();
-    /* What executes or moves is learned from, too: that it is ignored makes no difference. */
-    if (!is_wanted(filter, call->start.want, call, task, call->start.new_program | call->start.moved))
+    call->start.want = places_fit(filter, call->start.want, call);
+    if (!call->start.want)
         return;
     FORGET();
     if (call->start.new_program)
@@ -255,6 +249,13 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
         directory_capture_result(call, task);
     FORGET();
     descriptor_exit(call, plan, task, call->event.ret, call->start.late && !plan->at_exit);
+    FORGET();
+    if (!top_fits(filter, call->start.want, call))
+        return;
+    FORGET();
+    /* What executes or moves is learned from, too: that it is ignored makes no difference. */
+    if (is_ignored(call->start.new_program | call->start.moved ? 0 : filter->ignored, call, task))
+        return;
     FORGET();
     task_captures(call, plan, task);
     FORGET();
@@ -325,7 +326,8 @@ static __always_inline void unfinished(u64 *ctx, struct call *call, void *task) 
         alive = filter_begin(filter, call->event.args, task);
     alive = filter_result(filter, alive, 0, call->start.flags);
     alive = filter_names(filter, alive, task);
-    if (alive && is_wanted(filter, alive, call, task, false))
+    alive = places_fit(filter, alive, call);
+    if (alive && !is_ignored(filter->ignored, call, task))
         emit(ctx, call, task, 0, call->start.flags | FLAG_UNFINISHED);
 }
 

@@ -60,3 +60,11 @@ static __always_inline u32 *places_find(struct call *call, u32 generation) {
     key.bits = 32 + 8 * compared;
     return places.lookup(&key);
 }
+
+/* Those of the clauses that the call's path fits. */
+static __always_inline u32 places_fit(struct filter *f, u32 alive, struct call *call) {
+    if (!(alive & f->placed) || !places_plain(call))
+        return alive;
+    u32 *found = places_find(call, f->generation);
+    return alive & (found ? *found : f->places_others);
+}

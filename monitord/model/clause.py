@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from itertools import combinations, count
 
 from monitord.model.event import Event
-from monitord.model.facts import COMM, LEAF, PATH, Key, leaf_of, number_of, plain_path
+from monitord.model.facts import COMM, LEAF, PATH, TOP, Key, leaf_of, number_of, plain_path, top_of
 from monitord.model.limit import Limit, Names, Numbers, Paths, join, meet
 
 MOST = 32
@@ -158,9 +158,9 @@ def _keeps(event: Event, key: Key, limit: Limit) -> bool:
     if isinstance(limit, Numbers):
         return number_of(event, key) in limit
     if isinstance(limit, Names):
-        if key == LEAF:
-            leaf = leaf_of(event)
-            return leaf is None or leaf in limit
+        if key in (LEAF, TOP):
+            name = leaf_of(event) if key == LEAF else top_of(event)
+            return name is None or name in limit
         assert key == COMM
         return event.comm.encode("utf-8", "surrogateescape") in limit
     assert isinstance(limit, Paths)

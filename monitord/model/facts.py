@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 from monitord.abi.event import FILE, NO_ARGUMENT, Capture, Flag, TextFlag
-from monitord.model.event import Event
+from monitord.model.event import Captured, Event
 
 MAX_ERRNO = 4095
 MAX_UID = 0xFFFF_FFFF
@@ -14,7 +14,7 @@ PLAIN_BYTES = 255
 """The longest path that the kernel looks through; PLAIN_CAP of bpf/places.h."""
 
 LEAF_BYTES = 31
-"""Of a file's last name that are compared; LEAF_ROOM of bpf/leaf.h has room for the NUL as well."""
+"""Of a file's last and first name that are compared; LEAF_ROOM of bpf/leaf.h has room for the NUL as well."""
 
 _ROUNDABOUT = re.compile(rb"//|/\Z|/\.(?:[./]|\Z)|\.\./")
 
@@ -28,6 +28,7 @@ class Source(enum.IntEnum):
     COMM = 9  # name of the process, when the call returns
     PATH = 10  # the first string that the call was given, if it is a path
     LEAF = 11  # last name of the file that an open has opened, whatever links led to it
+    TOP = 12  # first name of its path
 
 
 class Key(NamedTuple):
@@ -43,6 +44,7 @@ UID = Key(Source.UID, MAX_UID)
 COMM = Key(Source.COMM, 0)
 PATH = Key(Source.PATH, 0)
 LEAF = Key(Source.LEAF, 0)
+TOP = Key(Source.TOP, 0)
 
 
 def plain_path(event: Event) -> bytes | None:
@@ -68,10 +70,31 @@ def leaf_of(event: Event) -> bytes | None:
 
     :return: None where the event does not say, and for the root directory, which has no name.
     """
+    opened = _opened(event)
+    if opened is None:
+        return None
+    name, end, _ = opened.data[FILE.itemsize :].partition(b"\0")
+    return name[:LEAF_BYTES] if end else None
+
+
+def top_of(event: Event) -> bytes | None:
+    """
+    The first name of the path of the file that an open has opened, its first `LEAF_BYTES`.
+
+    :return: None where the event does not say, and for the root directory, which has no name.
+    """
+    opened = _opened(event)
+    if opened is None or opened.flags:
+        return None
+    names = opened.data[FILE.itemsize :].removesuffix(b"\0")
+    return names.rpartition(b"\0")[2][:LEAF_BYTES] or None
+
+
+def _opened(event: Event) -> Captured | None:
+    """The file that an open has opened, as it was read in the kernel."""
     for text in event.texts:
         if text.capture is Capture.FILE and text.arg == NO_ARGUMENT and not text.lost:
-            name, end, _ = text.data[FILE.itemsize :].partition(b"\0")
-            return name[:LEAF_BYTES] if end else None
+            return text
     return None
 
 

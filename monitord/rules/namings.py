@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from monitord.model.clause import both, only
-from monitord.model.facts import COMM, LEAF, LEAF_BYTES, PATH
+from monitord.model.facts import COMM, LEAF, LEAF_BYTES, PATH, TOP
 from monitord.model.interest import SUCCEEDED
 from monitord.model.limit import Names, Paths
 from monitord.model.text import DELETED
@@ -77,14 +77,17 @@ def of_directory(check: Check) -> Truth:
 
 @functools.lru_cache(maxsize=1024)
 def of_opened(check: Check) -> Truth:
-    """A test of the path of what an open has opened: missing when it failed, else told apart by its last name."""
-    leaves = [_leaf(text, check.op) for text in check.values]
-    known = [leaf for leaf in leaves if leaf is not None]
-    alone = len(check.values) == 1 or check.op is Op.IN or check.quantifier is Quantifier.ANYOF
-    if not alone or len(known) < len(leaves):
-        return Truth(SUCCEEDED, UNKNOWN.false)
-    names = Names(frozenset(leaf[:LEAF_BYTES] for leaf in known), listed=True)
-    return Truth(both(SUCCEEDED, only(LEAF, names)), UNKNOWN.false)
+    """
+    A test of the path of what an open has opened: missing when it failed, else told apart by the path's last name, or
+    by its first one.
+    """
+    if len(check.values) == 1 or check.op in (Op.IN, Op.PMATCH) or check.quantifier is Quantifier.ANYOF:
+        for key, name_of in ((LEAF, _leaf), (TOP, _top)):
+            names = [name_of(text, check.op) for text in check.values]
+            known = frozenset(name[:LEAF_BYTES] for name in names if name is not None)
+            if None not in names:
+                return Truth(both(SUCCEEDED, only(key, Names(known, listed=True))), UNKNOWN.false)
+    return Truth(SUCCEEDED, UNKNOWN.false)
 
 
 def _leaf(text: str, op: Op) -> bytes | None:
@@ -99,6 +102,25 @@ def _leaf(text: str, op: Op) -> bytes | None:
     if op not in (Op.EQ, Op.IN, Op.ENDSWITH) and (op is not Op.GLOB or _WILD.search(leaf) or "]" in leaf):
         return None
     return _bytes(leaf)
+
+
+def _top(text: str, op: Op) -> bytes | None:
+    """
+    The first name of all paths that a test with this literal holds for; None where they have several.
+
+    The root directory has none, and is never told apart.
+    """
+    if op not in (Op.EQ, Op.IN, Op.STARTSWITH, Op.GLOB, Op.PMATCH) or text.endswith(DELETED):
+        return None
+    stem = _WILD.split(text, maxsplit=1)[0] if op in (Op.GLOB, Op.PMATCH) else text
+    if op is Op.PMATCH:
+        stem = _SLASHES.sub("/", stem)
+    root, *names = stem.split("/")
+    # The last of several may go on, but for whole paths, and what is below one.
+    whole = op in (Op.EQ, Op.IN) or (op is Op.PMATCH and stem == text)
+    if root or not names or not names[0] or (len(names) == 1 and not whole):
+        return None
+    return _bytes(names[0])
 
 
 def _exactly(marks: Iterable[bytes]) -> Truth:

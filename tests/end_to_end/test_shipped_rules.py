@@ -302,6 +302,15 @@ class TestMemoryOfAnotherProcessWritten:
 
         assert f"/proc/{pid}/mem" == only(self.RULE, watched.alerts_of("exec 3<> /proc/$$/mem"))["fd.name"]
 
+    def test_names_the_file_that_a_link_leads_to(self, watched, place):
+        pid = watched.shell.scope.removeprefix("pid:")
+        alerts = watched.alerts_of(f"ln -s /proc/$$/mem {place}/x && exec 3<> {place}/x")
+
+        assert f"/proc/{pid}/mem" == only(self.RULE, alerts)["fd.realpath"]
+
+    def test_its_own_is_nobody_elses(self, watched):
+        assert [] == watched.alerts_of("exec 3<> /proc/self/mem; exec 3<> /proc/thread-self/mem")
+
     def test_reading_it_is_fine(self, watched):
         assert [] == watched.alerts_of("exec 3< /proc/$$/mem")
 
@@ -492,6 +501,13 @@ class TestPrivilegeConfigurationChanged:
 
         assert "/etc/passwd" == only(self.RULE, alerts)["fd.realpath"]
 
+    def test_names_the_file_in_a_directory_that_a_link_leads_to(self, watched, place):
+        alerts = watched.alerts_of(
+            f"ln -s {self.FILE.parent} {place}/x && : > {place}/x/{self.FILE.name}; rm {self.FILE}"
+        )
+
+        assert str(self.FILE) == only(self.RULE, alerts)["fd.realpath"]
+
     def test_names_the_file_that_is_replaced(self, watched, place):
         alerts = watched.alerts_of(
             f"touch {ELSEWHERE} && cd /etc/pam.d && mv {ELSEWHERE} {self.FILE.name}; rm {self.FILE}"
@@ -545,6 +561,13 @@ class TestCronJobChanged:
         alerts = watched.alerts_of(f"ln -s {crontab} {place}/x && : >> {place}/x")
 
         assert str(crontab) == only(self.RULE, alerts)["fd.realpath"]
+
+    def test_names_the_file_in_a_directory_that_a_link_leads_to(self, watched, place):
+        alerts = watched.alerts_of(
+            f"ln -s {self.FILE.parent} {place}/x && : > {place}/x/{self.FILE.name}; rm {self.FILE}"
+        )
+
+        assert str(self.FILE) == only(self.RULE, alerts)["fd.realpath"]
 
     def test_names_the_file_that_is_moved_there(self, watched, place):
         alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {self.FILE}; rm {self.FILE}")
@@ -607,6 +630,22 @@ class TestWriteBelowEtc:
     def test_names_the_file_that_is_written(self, watched, in_etc, command):
         assert str(in_etc) == only(self.RULE, watched.alerts_of(command.format(in_etc)))["fd.name"]
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "ln -s /etc {1}/x && echo x > {1}/x/{0.name}",
+            "ln -s /etc/default/../. {1}/x && cd {1}/x && echo x > {0.name}",
+            "echo x > /proc/self/root/etc/{0.name}",
+            python("import os; os.chroot('/etc'); open('/{0.name}', 'w')"),
+        ],
+        ids=["link", "working directory", "proc root", "chroot"],
+    )
+    def test_names_the_file_that_another_path_leads_to(self, watched, in_etc, place, command):
+        assert str(in_etc) == only(self.RULE, watched.alerts_of(command.format(in_etc, place)))["fd.realpath"]
+
+    def test_a_directory_of_that_name_elsewhere_is_another(self, watched, place):
+        assert [] == watched.alerts_of(f"mkdir {place}/etc && echo x > {place}/etc/hosts")
+
     def test_names_the_file_that_is_moved_there(self, watched, in_etc, place):
         alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {in_etc}")
 
@@ -627,6 +666,11 @@ class TestWriteBelowAProgramDirectory:
 
     def test_names_the_file_that_is_written(self, watched, in_bin):
         assert str(in_bin) == only(self.RULE, watched.alerts_of(f"cp /bin/true {in_bin}"))["fd.name"]
+
+    def test_names_the_file_that_a_link_to_the_directory_leads_to(self, watched, in_bin, place):
+        alerts = watched.alerts_of(f"ln -s /usr {place}/x && cp /bin/true {place}/x/bin/{in_bin.name}")
+
+        assert str(in_bin) == only(self.RULE, alerts)["fd.realpath"]
 
     def test_names_the_file_that_is_moved_there(self, watched, in_bin, place):
         alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {in_bin}")
@@ -655,6 +699,11 @@ class TestSystemLogCleared:
         log = logs / "auth.log"
 
         assert str(log) == only(self.RULE, watched.alerts_of(command.format(log)))["fd.name"]
+
+    def test_names_the_log_that_a_link_to_its_directory_leads_to(self, watched, logs, place):
+        alerts = watched.alerts_of(f"ln -s {logs} {place}/x && : > {place}/x/auth.log")
+
+        assert f"{logs}/auth.log" == only(self.RULE, alerts)["fd.realpath"]
 
     def test_appending_is_what_logs_are_for(self, watched, logs):
         assert [] == watched.alerts_of(f"echo x >> {logs}/auth.log; cat {logs}/auth.log")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from monitord.abi.arch import Abi
 from monitord.abi.event import FILE, NO_ARGUMENT, Capture
 from monitord.model.clause import simplified
-from monitord.model.facts import LEAF, PATH
+from monitord.model.facts import LEAF, PATH, TOP
 from monitord.rules.evaluate import evaluate
 from monitord.rules.interest import InterestFinder
 from monitord.rules.parser import parse_condition
@@ -94,6 +94,16 @@ def made(call, *args, **changes):
         ("evt.type=openat and fd.realpath endswith /.ssh/x", leading_to(b"x", b".ssh"), leading_to(b"y", b".ssh")),
         ("evt.type=openat and fd.realpath glob /proc/*/mem", leading_to(b"mem", b"7"), leading_to(b"maps", b"7")),
         ("evt.type=openat and fd.realpath startswith /etc", leading_to(b"x", b"etc"), opened(ret=-2)),
+        ("evt.type=openat and fd.realpath startswith /etc/", leading_to(b"x", b"etc"), leading_to(b"etc", b"usr")),
+        ("evt.type=openat and fd.realpath startswith /etc/a", leading_to(b"x", b"etc"), leading_to(b"x", b"usr")),
+        ("evt.type=openat and fd.realpath glob /etc/*.d/*", leading_to(b"x", b"etc"), leading_to(b"x")),
+        ("evt.type=openat and fd.realpath pmatch (/a, /b*, /c/d)", leading_to(b"x", b"c"), opened(ret=-2)),
+        ("evt.type=openat and fd.realpath pmatch (/a, /b//d, /c)", leading_to(b"x", b"b"), leading_to(b"x", b"d")),
+        (
+            f"evt.type=openat and fd.realpath startswith /{'n' * 31}x/",
+            leading_to(b"x", b"n" * 31 + b"y"),
+            leading_to(b"x", b"n" * 30),
+        ),
         ("evt.type=openat and not fd.realpath=/etc/shadow", leading_to(b"shadow", b"etc"), made("openat2")),
         (
             f"evt.type=openat and fd.realpath=/{'n' * 31}x",
@@ -139,6 +149,14 @@ def test_the_kernel_can_tell_apart(condition, admitted, rejected):
     assert (True, False) == (interest.admits(admitted), interest.admits(rejected))
 
 
+def test_a_directory_by_either_name_is_a_clause_by_the_path_and_one_by_the_first_name_of_the_file():
+    condition = "evt.type=openat and (fd.name startswith /etc/ or fd.realpath startswith /etc/)"
+    openat = TABLE.named(Abi.X86_64, "openat")
+    clauses = FINDER.interest_of(parse_condition(condition)).wanted((openat.abi, openat.nr))
+
+    assert [{PATH}, {TOP}] == [{PATH, TOP} & {key for key, _ in clause.limits} for clause in clauses]
+
+
 def test_a_file_by_either_name_is_a_clause_by_its_path_and_one_by_its_last_name():
     condition = "evt.type=openat and (fd.name in (/etc/shadow, /a) or fd.realpath in (/etc/shadow, /a))"
     openat = TABLE.named(Abi.X86_64, "openat")
@@ -152,15 +170,16 @@ def test_a_file_by_either_name_is_a_clause_by_its_path_and_one_by_its_last_name(
     [
         "endswith w",
         "contains shadow",
-        "glob /etc/*",
+        "glob /etc*",
         "glob /etc[/]shadow",
         "endswith allof (/shadow, w)",
         "!= /x",
-        "pmatch (/etc)",
+        "pmatch (/etc, /e*)",
+        "startswith /etc",
         "in (/etc/shadow, x)",
     ],
 )
-def test_what_does_not_end_with_a_last_name_gets_all_that_succeed(test):
+def test_what_has_neither_a_last_nor_a_first_name_gets_all_that_succeed(test):
     tree = parse_condition(f"evt.type=openat and fd.realpath {test}")
     event, interest = leading_to(b"shadow", b"etc"), FINDER.interest_of(tree)
 

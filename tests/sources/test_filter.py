@@ -121,7 +121,7 @@ def live():
 def delivered(live, wanted):
     """The events of one round under an interest."""
     source, server, decoder = live
-    source.install(wanted)
+    source.install(wanted.carrying(dict.fromkeys(wanted.calls, Along.DESCRIPTOR)))  # as rules on opened files do
     server.run()
     return [event for event in events_of(source, decoder) if event.comm != "python3"]
 
@@ -178,6 +178,9 @@ def counted(events):
         "evt.type=openat and (fd.name in (/etc/passwd, /no) or fd.realpath in (/etc/passwd, /no))",
         "evt.type=openat and fd.realpath glob /proc/*/mem",
         "evt.type in (openat, chmod, creat) and fd.realpath startswith /etc",
+        "evt.type=openat and fd.realpath startswith /etc/",
+        "evt.type=openat and (fd.name startswith /proc/ or fd.realpath pmatch (/etc, /proc/*/mem)) and proc.name=cat",
+        "evt.type=openat and (fd.realpath glob /tmp/* or fd.realpath=/etc/passwd)",
         "evt.type in (creat, chmod, unlinkat) and fd.name startswith /no/such",
         "evt.type=chmod and evt.arg.mode contains S_ISUID and proc.name=nginx",
         "evt.type=rename and fd.directory=/no",

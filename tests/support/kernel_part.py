@@ -34,11 +34,22 @@ PATHS = (
 _PLAIN = tuple(path for path in PATHS if "\udcc3" not in path or path == "/caf\udcc3")
 LONG = "n" * 31
 OPENED = (
-    *(b"shadow\0etc\0", b"shadow\0root\0", b"shadow-\0etc\0", b"", b"etc\0", b"x\0tmp\0", b"\0", b"memfd:a/shadow\0"),
+    *(
+        b"shadow\0etc\0",
+        b"shadow\0root\0",
+        b"shadow-\0etc\0",
+        b"",
+        b"etc\0",
+        b"x\0tmp\0",
+        b"\0",
+        b"x\0a\0tmp\0",
+        b"memfd:a/shadow\0",
+    ),
     *(
         name.encode(errors="surrogateescape") + b"\0"
         for name in (LONG, LONG + "x", LONG[1:], "caf\udcc3", "café", "a]b")
     ),
+    *(b"x\0" + name.encode() + b"\0" for name in (LONG, LONG + "x")),
 )
 """Names of opened files, from the inside out."""
 
@@ -50,11 +61,26 @@ _REAL_PATHS = (
         f"/{LONG}",
         f"/{LONG}x",
         f"/{LONG}y",
+        f"/{LONG}y/x",
         "/café",
         "*/shadow",
         "*w",
     ),
-    *("/etc/*", "/[a/e]tc/shadow", "/a]b", "/[/]b", "*[/a]b", "*/shado?", "//shadow", "/etc\\/shadow"),
+    *(
+        "/etc/*",
+        "/etc/s*w",
+        "/tmp/x",
+        "/tmp/",
+        "//tmp",
+        "/etc*/shadow",
+        "/[a/e]tc/shadow",
+        "/a]b",
+        "/[/]b",
+        "*[/a]b",
+        "*/shado?",
+        "//shadow",
+        "/etc\\/shadow",
+    ),
 )
 ERRORS = (0, 3, 1 << 40, -1, -2, -13, -17, -115, -512, -4095, -4096)
 WORDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 0x40, 0x41, 0xC0, 0xC2, 0x206, 0x241, 0x4206, 0x200, 0x10000000, 0x12000000)

@@ -6,7 +6,7 @@ import platform
 import struct
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from monitord.model.clause import Clause, Clauses
 from monitord.model.facts import LEAF_BYTES, RESULT
@@ -15,10 +15,8 @@ from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.filters import PLACE_BYTES, Filter, filter_of
 
 SLOTS = 256
-NAMES = 16384
-PLACES = 16384
-LEAVES = 16384
-"""Entries of the maps in bpf/filter.h, bpf/places.h and bpf/leaf.h."""
+ROOM: Mapping[str, int] = {"names": 16384, "places": 16384, "leaves": 16384, "tops": 1024}
+"""Entries of the maps in bpf/filter.h, bpf/places.h, bpf/leaf.h and bpf/top.h."""
 
 IGNORED_NAMES = 1
 IGNORED_PLACES = 2
@@ -37,7 +35,7 @@ class FilterTable:
     Filters are never changed: a new one is written to a free slot, plans are pointed to it by one byte each, and only
     when no program can be using the old one any more is its slot given away. So a program sees either of them whole.
 
-    :param maps: name -> descriptor of `filters`, `names`, `places` and `leaves`.
+    :param maps: name -> descriptor of `filters`, and of those in `ROOM`.
     """
 
     def __init__(self, maps: Mapping[str, int]) -> None:
@@ -46,7 +44,7 @@ class FilterTable:
         self._free = deque(range(1, SLOTS))  # the first one lets nothing through, and is never written
         self._slots: dict[_Content, int] = {}
         self._filters: dict[int, tuple[int, Filter]] = {}  # slot -> generation and filter
-        self._names = self._places = self._leaves = 0
+        self._entries = dict.fromkeys(ROOM, 0)
         self._ignored: tuple[frozenset[bytes], frozenset[bytes]] = frozenset(), frozenset()
 
     def slot_of(self, clauses: Clauses, ignored: int) -> int:
@@ -71,15 +69,10 @@ class FilterTable:
         _wait_for_programs()
         for slot in unused:
             generation, filter_ = self._filters.pop(slot)
-            for name in filter_.names:
-                self._delete("names", _name_key(generation, name))
-            for place in filter_.places:
-                self._delete("places", _place_key(generation, place))
-            for leaf in filter_.leaves:
-                self._delete("leaves", _leaf_key(generation, leaf))
-            self._names -= len(filter_.names)
-            self._places -= len(filter_.places)
-            self._leaves -= len(filter_.leaves)
+            for name, entries in filter_.entries.items():
+                for mark in entries:
+                    self._delete(name, _KEYS[name](generation, mark))
+                self._entries[name] -= len(entries)
             self._free.append(slot)
         self._slots = {content: slot for content, slot in self._slots.items() if slot in self._filters}
 
@@ -94,32 +87,23 @@ class FilterTable:
             self._update("names", _name_key(0, name), 1)
         for place in places - old_places:
             self._update("places", _place_key(0, place), 1)
-        self._names += len(names) - len(old_names)
-        self._places += len(places) - len(old_places)
+        self._entries["names"] += len(names) - len(old_names)
+        self._entries["places"] += len(places) - len(old_places)
         self._ignored = names, places
 
     def _write(self, content: _Content) -> int | None:
         filter_ = filter_of(*content)
-        fits = (
-            self._names + len(filter_.names) <= NAMES
-            and self._places + len(filter_.places) <= PLACES
-            and self._leaves + len(filter_.leaves) <= LEAVES
-        )
+        fits = all(self._entries[name] + len(entries) <= ROOM[name] for name, entries in filter_.entries.items())
         if not self._free or not fits:
             return None
         slot = self._free.popleft()
         self._generation += 1
-        for name, mask in filter_.names.items():
-            self._update("names", _name_key(self._generation, name), mask)
-        for place, mask in filter_.places.items():
-            self._update("places", _place_key(self._generation, place), mask)
-        for leaf, mask in filter_.leaves.items():
-            self._update("leaves", _leaf_key(self._generation, leaf), mask)
+        for name, entries in filter_.entries.items():
+            for mark, mask in entries.items():
+                self._update(name, _KEYS[name](self._generation, mark), mask)
+            self._entries[name] += len(entries)
         record = struct.pack("<I", self._generation) + filter_.record[4:]
         self._update("filters", struct.pack("<I", slot), record)
-        self._names += len(filter_.names)
-        self._places += len(filter_.places)
-        self._leaves += len(filter_.leaves)
         self._filters[slot] = self._generation, filter_
         self._slots[content] = slot
         return slot
@@ -158,6 +142,15 @@ def _leaf_key(generation: int, leaf: bytes) -> bytes:
 def _place_key(generation: int, place: bytes) -> bytes:
     """struct place_key."""
     return struct.pack(f"<II{PLACE_BYTES}s", 32 + 8 * len(place), generation, place)
+
+
+_KEYS: Mapping[str, Callable[[int, bytes], bytes]] = {
+    "names": _name_key,
+    "places": _place_key,
+    "leaves": _leaf_key,
+    "tops": _leaf_key,
+}
+"""By map."""
 
 
 def _wait_for_programs() -> None:

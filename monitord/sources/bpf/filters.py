@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitord.model.clause import MOST, Clause, Clauses
-from monitord.model.facts import COMM, FOREIGN, LEAF, PATH, RESULT, Key, Source
+from monitord.model.facts import COMM, FOREIGN, LEAF, PATH, RESULT, TOP, Key, Source
 from monitord.model.limit import Names, Numbers, Paths, Span
 
 TESTS = 16
@@ -34,7 +34,7 @@ FILTER = np.dtype(
     [
         *((name, "<u4") for name in ("generation", "clauses", "success", "failure", "foreign", "native")),
         *((name, "<u4") for name in ("named", "names_others", "placed", "places_others")),
-        *((name, "<u4") for name in ("leafed", "leaves_others", "leaf_sizes")),
+        *((name, "<u4") for name in ("leafed", "leaves_others", "topped", "tops_others", "leaf_sizes")),
         *((name, "u1") for name in ("tests", "result_tests", "ignored", "pad")),
         ("test", _TEST, TESTS),
         ("result_test", _TEST, RESULT_TESTS),
@@ -47,15 +47,13 @@ FILTER = np.dtype(
 class Filter:
     """
     :ivar record: one `FILTER` as bytes, its generation 0.
-    :ivar names: names that fit other clauses than `names_others` says, with those that they fit.
-    :ivar places: beginnings of paths likewise; what a longer one says counts.
-    :ivar leaves: last names of opened files likewise.
+    :ivar entries: by map: `names` of processes that fit other clauses than `names_others` says, with those that they
+        fit; `places` likewise, beginnings of paths, of which the longest counts; `leaves` and `tops`, names of opened
+        files.
     """
 
     record: bytes
-    names: Mapping[bytes, int]
-    places: Mapping[bytes, int]
-    leaves: Mapping[bytes, int]
+    entries: Mapping[str, Mapping[bytes, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +96,14 @@ def filter_of(clauses: Clauses, ignored: int) -> Filter:
     record["result_tests"] = _put_tests(record["result_test"], [tests for _, _, tests in lowered])
     names, named, names_others = _by_name([clause for clause, _, _ in lowered], COMM)
     leaves, leafed, leaves_others = _by_name([clause for clause, _, _ in lowered], LEAF)
+    tops, topped, tops_others = _by_name([clause for clause, _, _ in lowered], TOP)
     places, placed, places_others = _by_place([clause for clause, _, _ in lowered])
     record["named"], record["names_others"] = named, names_others
     record["placed"], record["places_others"] = placed, places_others
     record["leafed"], record["leaves_others"] = leafed, leaves_others
+    record["topped"], record["tops_others"] = topped, tops_others
     record["leaf_sizes"] = sum(1 << size for size in {len(leaf) for leaf in leaves})
-    return Filter(record.tobytes(), names, places, leaves)
+    return Filter(record.tobytes(), {"names": names, "places": places, "leaves": leaves, "tops": tops})
 
 
 def _lowered(clause: Clause, room: int) -> list[tuple[Clause, frozenset[_Test], frozenset[_Test]]]:

@@ -132,7 +132,7 @@ def _load(compiled: Compiled, origin: str, settings: Settings) -> Loaded:
 
 def _read_or_written(settings: Settings) -> Iterator[str]:
     """The maps that the daemon reads or writes; the programs hold the others."""
-    yield from ("calls", "errors", "stats", "plans", "gates", "filters", "names", "places", "leaves")
+    yield from ("calls", "errors", "stats", "plans", "gates", "filters", "names", "places", "leaves", "tops")
     yield from ("lifecycle", "events", "spare")
     if settings.latency:
         yield "latencies"

@@ -298,12 +298,15 @@ def measure_filter(rules: Path, rounds: int) -> dict[str, str]:
     """What the kernel's filter costs, and what it spares, with a set of rules; nothing that is called here matches."""
     turns, path = 200_000, "/usr/share/common-licenses/GPL-2"
     wanted = load_rules((rules,), TABLE)[0].interest
+    ours = load_rules((shipped("config") / "rules",), TABLE)[0].interest
     writes = InterestFinder(TABLE).interest_of(parse_condition(WRITES))
     candidates = {
         "counted": ("open", Interest()),
         "delivered": ("open", Interest(wanted.calls)),
         "path": ("open", wanted),
         "register": ("open", writes),
+        "write, counted": ("write", Interest()),
+        "write": ("write", ours),
         "quiet, counted": ("quiet", Interest()),
         "quiet, rules": ("quiet", wanted),
     }
@@ -314,7 +317,7 @@ def measure_filter(rules: Path, rounds: int) -> dict[str, str]:
             for name, (load, interest_) in candidates.items():
                 source.install(interest_)
                 before = source.seen()
-                times[name].append(flood(load, str(turns), path))
+                times[name].append(flood(load, str(turns), "/dev/null" if load == "write" else path))
                 seen[name] = source.seen() - before
     ns = {name: statistics.median(values) for name, values in times.items()}
     return {
@@ -323,6 +326,8 @@ def measure_filter(rules: Path, rounds: int) -> dict[str, str]:
         "... an open that its path rejects": f"{ns['path'] - ns['counted']:,.0f} ns more than counting",
         "... the same delivered, and lost for want of a reader": f"{ns['delivered'] - ns['counted']:,.0f} ns more",
         "... one that its flags reject, rules on opens for writing": f"{ns['register'] - ns['counted']:,.0f} ns more",
+        "... one for writing, of a file in another directory than those of the shipped rules": ""
+        f"{ns['write'] - ns['write, counted']:,.0f} ns more; {seen['write']:,} delivered",
         "getppid, read and write, counted": f"{ns['quiet, counted'] / 3:,.0f} ns per call",
         f"... with the rules of {rules.name}": f"{ns['quiet, rules'] / 3:,.0f} ns per call, "
         f"{seen['quiet, rules']:,} events",

@@ -53,6 +53,9 @@ class ProcessTable:
 
     def get(self, pid: int, start_ns: int) -> Entry | None:
         """A process."""
+        entry = self._current.get(pid)
+        if entry is not None and entry.start_ns == start_ns:  # most are, and this takes half the time
+            return entry
         return self._entries.get((pid, start_ns // self.tick_ns))
 
     def key(self, pid: int, start_ns: int) -> Key:
@@ -88,14 +91,15 @@ class ProcessTable:
         :param copied: pid and start of the process that it is a copy of: with CLONE_PARENT that is not its parent.
         :param flags: `Flag`, whether they share a working directory.
         """
-        tick_ns, entries = self.tick_ns, self._entries
+        entries = self._entries
         ppid, parent_start_ns, parent_comm = parent
-        mother = entries.get((ppid, parent_start_ns // tick_ns))
+        original = mother = self.get(ppid, parent_start_ns)
         if mother is not None:
             mother.start_ns = parent_start_ns
             if mother.phases[-1].comm != parent_comm:
                 self.rename(mother, ts_ns, parent_comm)
-        original = mother if copied == (ppid, parent_start_ns) else self.get(*copied)
+        if copied[0] != ppid:
+            original = self.get(*copied)
         directory = None
         if original is None:
             phase = Phase(0, comm, None)
@@ -105,7 +109,7 @@ class ProcessTable:
                 phase = Phase(0, comm, phase.program)
             if not flags & _THREAD_FS:
                 directory = original.directory if flags & _SHARED_FS else original.directory.inherited()
-        key = (pid, start_ns // tick_ns)
+        key = (pid, start_ns // self.tick_ns)
         if mother is None or key in entries:
             if key in entries:
                 self._renew(entries[key], ts_ns, phase, directory)
@@ -162,9 +166,12 @@ class ProcessTable:
             self._enter(entry, Phase(ts_ns, comm, entry.phases[-1].program))
 
     def _enter(self, entry: Entry, phase: Phase) -> None:
-        was_one = len(entry.phases) == 1
+        phases = entry.phases
+        if len(phases) > 1:
+            entry.enter(phase)
+            return
         entry.enter(phase)
-        if was_one and len(entry.phases) > 1:  # each is there once: a program can take a new name as often as it likes
+        if len(phases) > 1:  # each is there once: a program can take a new name as often as it likes
             self._changed.append((phase.since_ns, entry))
 
     def _renew(self, entry: Entry, ts_ns: int, phase: Phase, directory: Directory | None) -> None:
@@ -192,7 +199,7 @@ class ProcessTable:
 
         :param comm: what it was called.
         """
-        entry = self._entries.get((pid, start_ns // self.tick_ns))
+        entry = self.get(pid, start_ns)
         if entry is not None:
             if entry.phases[-1].comm != comm:
                 self.rename(entry, ts_ns, comm)

@@ -1,6 +1,7 @@
 """The correlations of a detector: events are collected call by call, and counted in the order of time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import repeat
 from time import perf_counter
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from monitord.detect.plan import PlannedBase
 from monitord.detect.tracker import Finding, Tracker
 from monitord.model.event import Event
 from monitord.model.interest import Outcome
-from monitord.model.value import Value
+from monitord.model.loss import Stage
+from monitord.model.value import Missing, Value
+from monitord.rules.ast import Operand
 from monitord.rules.rule import Rule, RuleSet
 from monitord.telemetry import Telemetry
 
@@ -39,15 +42,23 @@ class Correlated(NamedTuple):
     finding: Finding
 
 
+Show = Callable[[Operand, Value, Event], Value]
+"""What an alert shows of the value that a field has for an event."""
+
+
 class Correlator:
     """
     All correlations of a set of rules; used by one thread.
 
     An event is counted whether or not some other rule alerted of it.
+
+    :param report: told of a rule that raises, while that is being handled.
     """
 
-    def __init__(self, rules: RuleSet, telemetry: Telemetry) -> None:
+    def __init__(self, rules: RuleSet, telemetry: Telemetry, show: Show, report: Callable[[Rule], None]) -> None:
         self._telemetry = telemetry
+        self._show = show
+        self._report = report
         enabled = [rule for rule in rules.rules if rule.enabled and rule.correlation]
         telemetry.register_correlations(rule.name for rule in enabled)
         self._rules: dict[Tracker, Rule] = {}
@@ -120,8 +131,19 @@ class Correlator:
         hits, self._hits = self._hits, []
         hits.sort(key=lambda hit: hit.row)
         for hit in hits:
-            finding = hit.tracker.add(hit.position, hit.ts_ns, hit.key, hit.value)
+            rule = self._rules[hit.tracker]
+            try:
+                finding = hit.tracker.add(hit.position, hit.ts_ns, hit.key, hit.value, partial(self._shown, hit))
+            except Exception:  # noqa: BLE001 - whatever is wrong with one rule, the others go on
+                self._report(rule)
+                self._telemetry.lost[Stage.RULES] += 1
+                continue
             if finding is not None:
-                rule = self._rules[hit.tracker]
                 self._telemetry.matched(rule.name)
                 yield Correlated(hit.row, rule, hit.group.event(hit.row_in_group), finding)
+
+    def _shown(self, hit: _Hit) -> Value:
+        field = hit.tracker.correlation.bases[hit.position].field
+        if field is None:
+            return Missing.NOT_APPLICABLE
+        return self._show(field, hit.value, hit.group.event(hit.row_in_group))

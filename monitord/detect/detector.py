@@ -67,7 +67,6 @@ class RuleDetector:
         masks: Masks | None = None,
     ) -> None:
         self._rules = rules.alerting
-        self._correlator = Correlator(rules, telemetry)
         self._throttles = Throttles(rules, telemetry)
         self._trees = Trees()
         self._interest = rules.interest
@@ -78,6 +77,7 @@ class RuleDetector:
         self._catalogue = rules.catalogue if catalogue is None else catalogue
         self._memory_bytes = memory_bytes
         self._maker = AlertMaker(context, self._catalogue, hostname, masks or Masks(USUAL))
+        self._correlator = Correlator(rules, telemetry, self._maker.shown, self._report)
         self._ledger = Ledger(memory_bytes)
         self._plans: dict[tuple[Abi, int], Plan] = {}
         self._logged: set[str] = set()

@@ -6,14 +6,20 @@ from monitord.detect.tracker import Finding
 from monitord.model.alert import Alert, Tally
 from monitord.model.event import Event
 from monitord.model.process import Context
+from monitord.model.value import Value
 from monitord.privacy.masks import Masks
 from monitord.privacy.view import masked_event, masked_snapshot, masked_value
 from monitord.recording.snapshot import snapshot_of
 from monitord.rules.along import fields_in
+from monitord.rules.ast import FieldRef, Operand
 from monitord.rules.field import Field
 from monitord.rules.fields.correlation import with_finding
+from monitord.rules.operand import fields_of, value_of
 from monitord.rules.output import render
 from monitord.rules.rule import Rule
+
+_TELLING = frozenset(("fd.name", "fd.nameraw", "fd.realpath", "proc.name", "proc.pname", "proc.exepath", "proc.cwd"))
+"""Fields whose own text says what is secret in it. Of an argument or a variable, what stands in front of it does."""
 
 
 class AlertMaker:
@@ -34,6 +40,16 @@ class AlertMaker:
         if rule.name not in self._fields:
             self._fields[rule.name] = frozenset(field.name for field in fields_in(rule))
         return self._fields[rule.name]
+
+    def shown(self, operand: Operand, value: Value, event: Event) -> Value:
+        """What an alert shows of the value of a field, or of a transformed one: as of the event, without secrets."""
+        if not isinstance(value, (str, tuple)):
+            return value
+        if not (isinstance(operand, FieldRef) and operand.name in _TELLING):
+            asked = frozenset(field.name for field in fields_of(operand))
+            context = masked_snapshot(snapshot_of(event, self._context, asked), self._masks)
+            value = value_of(operand, masked_event(event, self._masks), context, self._catalogue)
+        return masked_value(value, self._masks)
 
     def alert(self, rule: Rule, event: Event, lost: int, finding: Finding | None = None) -> Alert:
         """

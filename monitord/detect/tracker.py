@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from sys import getsizeof
 
-from monitord.detect.window import CountWindow, StepsWindow, ValueWindow, Window
+from monitord.detect.window import CountWindow, Shown, StepsWindow, ValueWindow, Window
 from monitord.model.value import Missing, Value
 from monitord.rules.correlation import Correlation, Kind
 from monitord.rules.output import text_of_value
@@ -68,13 +68,14 @@ class Tracker:
         self._windows, self._bytes = other._windows, other._bytes
         self._now_ns, self._sweep_ns = other._now_ns, other._sweep_ns
 
-    def add(self, base: int, ts_ns: int, key: tuple[Value, ...], value: Value) -> Finding | None:
+    def add(self, base: int, ts_ns: int, key: tuple[Value, ...], value: Value, shown: Shown) -> Finding | None:
         """
         Count an event.
 
         :param base: whose condition it matched: a place in `Correlation.bases`.
         :param ts_ns: CLOCK_BOOTTIME.
         :param value: what is counted; anything when events are.
+        :param shown: what an alert shows of the value.
         :return: what makes an alert.
         """
         counts = self._counts
@@ -88,7 +89,7 @@ class Tracker:
             self._bytes += _GROUP_BYTES + getsizeof(key) + sum(map(getsizeof, key))
         else:
             self._windows.move_to_end(key)
-        self._bytes += window.add(ts_ns, value if self._counts_values else base)
+        self._bytes += window.add(ts_ns, value if self._counts_values else base, shown)
         if ts_ns > self._now_ns:
             self._now_ns = ts_ns
         finding = None

@@ -8,12 +8,16 @@ wherever it belongs, and its edge goes by the newest one seen.
 
 from bisect import insort
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Protocol
 
 from monitord.model.value import Value
 
 VALUES = 10
 """Distinct values that an alert shows."""
+
+Shown = Callable[[], Value]
+"""What an alert shows of a value, which need not be all of it. Asked once, while its event is at hand."""
 
 STEPS = 16
 """Events kept for each rule of a temporal correlation: the newest, so that one that comes late finds its place."""
@@ -33,11 +37,12 @@ class Window(Protocol):
     newest_ns: int
     quiet_ns: int
 
-    def add(self, ts_ns: int, what: Value, /) -> int:
+    def add(self, ts_ns: int, what: Value, shown: Shown, /) -> int:
         """
         Take an event in, let those go that are too old.
 
         :param what: the value, where values are counted; the number of the base, where steps are waited for.
+        :param shown: what is shown of the value.
         :return: how many more bytes are held.
         """
 
@@ -85,7 +90,7 @@ class CountWindow(_Base):
         self._pushed = 0
         self._pushed_ns = 0
 
-    def add(self, ts_ns: int, _what: Value, /) -> int:
+    def add(self, ts_ns: int, _what: Value, _shown: Shown, /) -> int:
         edge = self._edge(ts_ns)
         if ts_ns <= edge:
             return 0
@@ -123,34 +128,33 @@ class CountWindow(_Base):
 class ValueWindow(_Base):
     """Counts distinct values, each by its last event. While it is quiet, the newest `threshold` are kept."""
 
-    __slots__ = ("_first_ns", "_last", "_pushed", "_threshold")
+    __slots__ = ("_first_ns", "_last", "_pushed", "_shown", "_threshold")
 
     def __init__(self, span_ns: int, threshold: int) -> None:
         super().__init__(span_ns)
         self._threshold = threshold
         self._last: OrderedDict[Value, int] = OrderedDict()
+        self._shown: dict[Value, Value] = {}  # of those that are not shown as they are
         self._pushed = 0
         self._first_ns = 0
 
-    def add(self, ts_ns: int, value: Value, /) -> int:
+    def add(self, ts_ns: int, value: Value, shown: Shown, /) -> int:
         edge = self._edge(ts_ns)
         if ts_ns <= edge:
             return 0
         last = self._last
         grown = 0
         if last.pop(value, None) is None:
-            grown = _size(value)
+            grown = self._learn(value, shown())
         last[value] = ts_ns  # at the end: in the order of their last events
         while True:
             oldest = next(iter(last))
             if last[oldest] > edge:
                 break
-            del last[oldest]
-            grown -= _size(oldest)
+            grown -= self._forget(oldest)
         if len(last) > self._threshold:
             self._pushed += 1
-            del last[oldest]
-            grown -= _size(oldest)
+            grown -= self._forget(oldest)
         elif len(last) == 1:
             self._pushed = 0
         if len(last) == 1:
@@ -167,13 +171,27 @@ class ValueWindow(_Base):
         return self._first_ns if self._pushed else min(self._last.values())
 
     def values(self) -> tuple[Value, ...]:
-        return tuple(self._last)[-VALUES:]
+        return tuple(self._shown.get(value, value) for value in tuple(self._last)[-VALUES:])
 
     def clear(self) -> int:
-        held = sum(map(_size, self._last))
+        held = sum(map(_size, (*self._last, *self._shown.values())))
         self._last.clear()
+        self._shown.clear()
         self._pushed = 0
         return -held
+
+    def _learn(self, value: Value, shown: Value) -> int:
+        """A new value; how many more bytes are held."""
+        if shown == value:
+            return _size(value)
+        self._shown[value] = shown
+        return _size(value) + _size(shown)
+
+    def _forget(self, value: Value) -> int:
+        """How many bytes less are held."""
+        del self._last[value]
+        shown = self._shown.pop(value, None)
+        return _size(value) + (0 if shown is None else _size(shown))
 
 
 class StepsWindow(_Base):
@@ -186,7 +204,7 @@ class StepsWindow(_Base):
         self._ordered = ordered
         self._steps: tuple[list[int], ...] = tuple([] for _ in range(steps))
 
-    def add(self, ts_ns: int, base: Value, /) -> int:
+    def add(self, ts_ns: int, base: Value, _shown: Shown, /) -> int:
         edge = self._edge(ts_ns)
         if ts_ns <= edge:
             return 0

@@ -25,10 +25,10 @@ class Stand:
         correlation = Correlation(kind, named, ("proc.pid",), SPAN, threshold)
         self.tracker = Tracker(correlation, self.counts, **limits)
 
-    def add(self, second, what=0, key=7):
-        """An event, in seconds since the start."""
+    def add(self, second, what=0, key=7, shown=None):
+        """An event, in seconds since the start; what is shown of its value is the value, unless it is said."""
         base = what if not self.tracker.correlation.kind.counts else 0
-        return self.tracker.add(base, START + int(second * SECOND), (key,), what)
+        return self.tracker.add(base, START + int(second * SECOND), (key,), what, lambda: shown or what)
 
     def fired(self, *seconds):
         return [second for second in seconds if self.add(second)]
@@ -113,6 +113,13 @@ class TestValueCount:
         [finding] = [found for port in range(12) if (found := stand.add(port, port))]
 
         assert tuple(map(str, range(2, 12))) == finding.values
+
+    def test_values_that_are_shown_alike_are_still_two(self):
+        stand = Stand(Kind.VALUE_COUNT, 2)
+        stand.add(0, "s3cret1", shown="***")
+        finding = stand.add(0, "s3cret2", shown="***")
+
+        assert (2, ("***", "***")) == (finding.count, finding.values)
 
     def test_while_it_is_quiet_it_goes_on_to_count(self):
         stand = Stand(Kind.VALUE_COUNT, 3)
@@ -227,7 +234,8 @@ class TestBounds:
         tracemalloc.start()
         try:
             for number in range(20_000):
-                stand.add(number / 1000, f"{number}{'x' * 500}", key=f"{number // 3}{'y' * 500}")
+                text = f"{number}{'x' * 250}"
+                stand.add(number / 1000, text, key=f"{number // 3}{'y' * 500}", shown=f"shown {text}")
             held, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -240,7 +248,7 @@ class TestBounds:
         stand = Stand(kind, 3, bases=2)
         randomly = random.Random(3)
         for number in range(2000):
-            stand.add(number, randomly.randrange(2), key=randomly.randrange(50))
+            stand.add(number, randomly.randrange(2), key=randomly.randrange(50), shown=randomly.choice(("a", None)))
         while stand.tracker._windows:
             stand.tracker._forget()
 

@@ -120,3 +120,34 @@ def test_names_of_secrets_are_the_operators(tmp_path):
         daemon.settle()
 
         assert "/bin/true --card-pin=*** --password=s3cret2" in daemon.alerts()[-1]["output"]
+
+
+COUNTING_RULES = """
+- rule: Runs
+  desc: A shell started many programs.
+  output: "%corr.values"
+  priority: NOTICE
+  correlation:
+    type: value_count
+    rules: [Run]
+    timespan: 1m
+    condition: {gte: 2, field: "FIELD"}
+- rule: Run
+  desc: Any program that lasts.
+  condition: evt.type=execve and evt.failed=false and proc.args contains password and not proc.args contains exec
+  output: "%proc.name"
+  priority: NOTICE
+"""
+
+
+@pytest.mark.parametrize("field", ["proc.cmdline", "proc.args[4]", "proc.env[DB_PASSWORD]", "basename(proc.args[4])"])
+def test_no_secret_is_among_the_values_that_a_correlation_counted(tmp_path, field):
+    """What is secret was looked for in each value by itself, without the option or the name in front of it."""
+    config = configured(tmp_path, COUNTING_RULES.replace("FIELD", field))
+    with shell() as opened, running(tmp_path, opened.scope, config) as daemon:
+        for secret in ("so s3cret1", "so s3cret2"):
+            opened.run(f"DB_PASSWORD='{secret}' sh -c 'exec sh -c \"sleep 0.3; :\" sh --password \"$DB_PASSWORD\"'")
+        daemon.settle()
+
+        assert 2 == daemon.alerts()[0]["tally"]["count"]
+        assert b"s3cret" not in written(daemon.alert_log)

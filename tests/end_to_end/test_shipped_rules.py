@@ -1,5 +1,7 @@
 """Each shipped rule against what it is about, done by real programs under the real kernel."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -67,6 +69,20 @@ assert ctypes.CDLL(None).syscall(437, root, b"/shadow", how, len(how)) >= 0
 """
 """openat2 that takes a directory for the root."""
 
+BY_HANDLE = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+handle = ctypes.create_string_buffer((128).to_bytes(4, sys.byteorder), 136)
+mount = ctypes.c_int()
+if libc.name_to_handle_at(-100, sys.argv[1].encode(), handle, ctypes.byref(mount), 0):
+    sys.exit(ctypes.get_errno())
+assert libc.open_by_handle_at(os.open(os.path.dirname(sys.argv[1]), os.O_RDONLY), handle, int(sys.argv[2])) >= 0
+"""
+"""Opens a file, the first argument, by its handle with the flags that are the second."""
+
+NO_HANDLES = errno.EOPNOTSUPP
+"""Its exit code on a filesystem that has none."""
+
 
 def called(place, program, name):
     """A copy of a program, under another name."""
@@ -129,6 +145,13 @@ class TestPasswordFileRead:
         fields = only(self.RULE, watched.alerts_of(command.format(place)))
 
         assert fields["fd.name"] != "/etc/shadow" == fields["fd.realpath"]
+
+    def test_names_the_file_that_is_opened_by_its_handle(self, watched):
+        if watched.shell.run(f"{python(BY_HANDLE)} /etc/passwd {os.O_RDONLY}") == NO_HANDLES:
+            pytest.skip("the filesystem of /etc has no handles")
+        fields = only(self.RULE, watched.alerts_of(f"{python(BY_HANDLE)} /etc/shadow {os.O_RDONLY}"))
+
+        assert ("/etc/shadow", "/etc/shadow") == (fields["fd.name"], fields["fd.realpath"])
 
     def test_a_file_of_that_name_elsewhere_is_another(self, watched, place):
         assert [] == watched.alerts_of(f"echo x > {place}/shadow; cat {place}/shadow")
@@ -600,6 +623,18 @@ class TestSshKeysChanged:
         alerts = watched.alerts_of(f"mkdir {keys.parent} && cd {keys.parent} && echo key >> authorized_keys")
 
         assert str(keys) == only(self.RULE, alerts)["fd.name"]
+
+    def test_sees_one_that_is_opened_by_its_handle(self, watched, in_shm):
+        keys = in_shm / ".ssh/authorized_keys"
+        in_shm.mkdir()
+        keys.parent.mkdir()
+        keys.touch()
+        try:
+            alerts = watched.alerts_of(f"{python(BY_HANDLE)} {keys} {os.O_WRONLY}")
+        finally:
+            shutil.rmtree(in_shm)
+
+        assert str(keys) == only(self.RULE, alerts)["fd.realpath"]
 
     def test_sees_a_list_that_is_moved_there(self, watched, place):
         keys = place / ".ssh/authorized_keys"

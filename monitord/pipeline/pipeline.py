@@ -126,15 +126,20 @@ class Pipeline:
         """
         Write to these outputs from the next alert on; those that go write what they have, within 5 s.
 
-        :param sinks: started; those among them that write already go on.
+        :param sinks: started; those among them that write already go on. One that comes in the place of another of its
+            name gets what that one did not write.
         """
-        old, self._sinks = self._sinks, sinks
-        gone = [sink for sink in old if sink not in sinks]
+        gone = {sink.name: sink for sink in self._sinks if sink not in sinks}
+        heirs = {sink.name: sink for sink in sinks if sink not in self._sinks and sink.name in gone}
+        for sink in heirs.values():
+            sink.hold()
+        self._sinks = sinks
         end_s = time.monotonic() + 5
-        for sink in gone:
-            sink.finish(end_s)
-        for sink in gone:
-            sink.join()
+        for sink in gone.values():
+            sink.finish(end_s, heirs.get(sink.name))
+        for sink in gone.values():
+            if lost := sink.join():
+                _log.error("%s: closed with %s that did not arrive", sink.name, amount(lost, "alert"))
 
     def reopen(self) -> None:
         """Open the outputs again that were opened by name."""

@@ -102,6 +102,15 @@ class Backlog(Generic[Item]):
         """How many of those that wait are in memory; any thread may ask."""
         return len(self._alerts)
 
+    @property
+    def unsure(self) -> bool:
+        """Whether the oldest in memory may have been written."""
+        return self._sending
+
+    def left(self) -> list[Alert]:
+        """Those that wait in memory, oldest first; when nothing is taken any more."""
+        return list(self._alerts)
+
     def close(self) -> int:
         """Nothing is put or taken any more. Say how many are lost."""
         return len(self._alerts)
@@ -124,7 +133,7 @@ class SpoolBacklog(Backlog[bytes]):
         self._directory, self._limit, self._name = directory, limit_bytes, name
         self._log = logging.getLogger(__name__)
         self._spool: Spool | None = None
-        self._next: bytes | None = None  # older than `_alerts`, younger than the spool
+        self._next: Alert | None = None  # older than `_alerts`, younger than the spool
         self._moving = self._direct = False  # on its way to the disk; being sent without having been there
         self._trouble: str | None = None
         self._closing = False
@@ -198,8 +207,15 @@ class SpoolBacklog(Backlog[bytes]):
         """The head was not sent: if it is not on disk, it may go there now."""
         with self.changed:
             direct, self._direct = self._direct, False
-        if self._spool is not None and not direct:
+            if direct:
+                self._sending = unsure
+                return
+        if self._spool is not None:
             self._spool.mark(unsure)
+
+    def left(self) -> list[Alert]:
+        """Those that wait in memory alone, oldest first; when nothing is taken any more."""
+        return [*([] if self._next is None else [self._next]), *self._alerts]
 
     def close(self) -> int:
         """Move what is left to the disk, and let go of it. Say how many are lost."""
@@ -221,10 +237,10 @@ class SpoolBacklog(Backlog[bytes]):
         return 0 if self._spool is None else len(self._spool)
 
     def _taken(self) -> bytes:
-        """The oldest alert in memory, as a line that stays in `_next`."""
+        """The oldest alert in memory, which stays in `_next`, as a line."""
         if self._next is None:
-            self._next = self._make(self._alerts.popleft())
-        return self._next
+            self._next = self._alerts.popleft()
+        return self._make(self._next)
 
     def _run(self) -> None:
         while True:
@@ -270,6 +286,6 @@ class SpoolBacklog(Backlog[bytes]):
             self._moving = True
         spool.append(line)  # without the lock: a slow disk delays nobody who puts
         with self.changed:
-            self._next, self._moving = None, False
+            self._next, self._moving, self._sending = None, False, False
             self.changed.notify_all()
         return True

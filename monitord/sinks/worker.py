@@ -4,8 +4,9 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from monitord.model.alert import Alert
 from monitord.sinks.backlog import Backlog
@@ -62,9 +63,16 @@ class SinkWorker(Generic[Item]):
         self._failing = False  # it was said that the sink fails, and nothing was written since
         self._deadline_s: float | None = None
         self._lost: int | None = None  # at the end, when all are counted
+        self._heir: SinkWorker[Any] | None = None
+        self._held: deque[Alert] | None = None  # put while what comes first is still another worker's
         self._unread = 0  # handed to a `PipedSink`, and neither written nor dropped yet
         # A daemon thread: one that hangs in a write must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
+
+    @property
+    def name(self) -> str:
+        """Of the output."""
+        return self._sink.name
 
     def start(self) -> None:
         """
@@ -96,7 +104,11 @@ class SinkWorker(Generic[Item]):
     def put(self, alert: Alert) -> None:
         """Hand over an alert; never waits for the sink."""
         with self._changed:
-            if self._deadline_s is not None or not self._backlog.put(alert):
+            if self._deadline_s is not None and self._heir is not None:
+                self._heir.put(alert)
+            elif self._held is not None and len(self._held) < self._backlog.capacity:
+                self._held.append(alert)
+            elif self._held is not None or self._deadline_s is not None or not self._backlog.put(alert):
                 self._counts.dropped += 1
 
     def reopen(self) -> None:
@@ -105,22 +117,40 @@ class SinkWorker(Generic[Item]):
             self._reopen = True
             self._changed.notify_all()
 
-    def finish(self, deadline_s: float) -> None:
+    def finish(self, deadline_s: float, heir: "SinkWorker[Any] | None" = None) -> None:
         """
         Take no more, write what is queued, and close the sink; returns at once.
 
         :param deadline_s: `time.monotonic()` after which what is left is dropped.
+        :param heir: gets what is left instead, and waits for that (`hold`).
         """
         with self._changed:
-            self._deadline_s = deadline_s
+            self._deadline_s, self._heir = deadline_s, heir
             self._changed.notify_all()
+
+    def hold(self) -> None:
+        """Write nothing until `inherit`; only before the first `put`."""
+        with self._changed:
+            self._held = deque()
+
+    def inherit(self, alerts: Sequence[Alert]) -> None:
+        """
+        Write these, and then what was put since `hold`.
+
+        :param alerts: oldest first.
+        """
+        with self._changed:
+            held, self._held = self._held or (), None
+            for alert in (*alerts, *held):
+                if not self._backlog.put(alert):
+                    self._counts.dropped += 1
 
     def join(self) -> int:
         """
         Wait for the end that `finish` asked for, but hardly longer than its deadline.
 
-        :return: alerts that were neither written nor kept for the next start, the one included that the sink may hang
-            in, and those that nobody has read.
+        :return: alerts that were neither written, nor kept for the next start, nor left to an heir, the one included
+            that the sink may hang in, and those that nobody has read.
         """
         assert self._deadline_s is not None, "finish() comes first"
         self._thread.join(max(0.0, self._deadline_s - time.monotonic()) + _CLOSING_S)
@@ -170,9 +200,13 @@ class SinkWorker(Generic[Item]):
         """Count the last alerts, which either the thread does or who waits for it no longer. How many are lost."""
         with self._changed:
             if self._lost is None:
-                self._lost = lost
-                self._counts.dropped += lost
+                left = self._backlog.left() if self._heir else []
+                self._lost = lost - len(left)
+                self._counts.dropped += self._lost
                 self._counts.written += read
+                if self._heir:
+                    self._counts.resent += bool(left) and self._backlog.unsure
+                    self._heir.inherit(left)
             return self._lost
 
     def _wait(self, retry_s: float) -> bool:
@@ -180,7 +214,7 @@ class SinkWorker(Generic[Item]):
         with self._changed:
             deadline_s = self._deadline_s
             if retry_s:
-                if deadline_s is not None and self._backlog.keeps:
+                if deadline_s is not None and (self._backlog.keeps or self._heir):
                     return False
                 wait_s = retry_s * random.uniform(0.5, 1)
                 # A new alert is no reason to try a broken sink earlier; the end, or a reopen, is.

@@ -168,6 +168,34 @@ class TestReload:
         )
         assert 3 == len((tmp_path / "program").read_text().splitlines())
 
+    def test_what_a_wrong_address_has_kept_waiting_goes_to_the_right_one(self, tmp_path, opened):
+        def config(port: int) -> Path:
+            return configured(tmp_path, RULES, outputs={"webhook": {"url": f"http://127.0.0.1:{port}/"}})
+
+        with receiving() as receiver, running(tmp_path, opened.scope, config(9)) as daemon:
+            opens(opened, 1, 2)
+            until(lambda: daemon.scrape().value("monitord_alert_errors_total", sink="webhook"))
+            config(receiver.port)
+            daemon.reload()
+            opens(opened, 3)
+            receiver.wait_for(3)
+            daemon.stop()
+
+        assert ["opened /nowhere/1", "opened /nowhere/2", "opened /nowhere/3"] == outputs_in(
+            request.body for request in receiver.requests
+        )
+        assert "dropped: none" in daemon.log
+
+    def test_what_waits_for_one_that_is_switched_off_is_said_to_be_lost(self, tmp_path, opened):
+        config = configured(tmp_path, RULES, outputs={"webhook": {"url": "http://127.0.0.1:9/"}})
+        with running(tmp_path, opened.scope, config) as daemon:
+            opens(opened, 1, 2)
+            until(lambda: daemon.scrape().value("monitord_queue_depth", queue="webhook") == 2)
+            configured(tmp_path, RULES)
+            daemon.reload()
+
+        assert "webhook: closed with 2 alerts that did not arrive" in daemon.log
+
     def test_one_that_cannot_be_opened_changes_nothing(self, tmp_path, opened):
         config = configured(tmp_path, RULES)
         with running(tmp_path, opened.scope, config) as daemon:

@@ -25,6 +25,7 @@ from tests.support.daemon import PATIENCE_S, until
 from tests.support.receiver import Receiver, receiving, status
 
 MIB = 1 << 20
+ONE_LINE = len(json_line(make_alert(rule="0")))
 
 
 @pytest.fixture
@@ -182,6 +183,13 @@ class TestTrouble:
 
         assert 10 < sent - counts.dropped < 20
 
+    def test_what_surely_did_not_arrive_from_memory_is_not_counted_as_sent_again(self, start, counts):
+        worker = start(dead_port(), limit=ONE_LINE // 2)
+        put(worker, "a")
+        until(lambda: counts.failed >= 3)
+
+        assert 0 == counts.resent
+
     def test_a_spool_that_cannot_be_made_is_named(self, start, tmp_path):
         (tmp_path / "spool").write_text("a file")
         with pytest.raises(Exception, match=r"cannot use .*/spool as spool: file exists; let uid 0 write there, or"):
@@ -223,6 +231,22 @@ class TestRestart:
 
         assert {str(number) for number in range(7)} == set(rules_of(receiver))
         assert 7 == len(receiver.requests)
+
+    def test_it_gets_what_the_disk_did_not_take(self, start, counts):
+        old = start(dead_port(), limit=ONE_LINE // 2)
+        put(old, *range(5))
+        until(lambda: counts.failed)
+        with receiving() as receiver:
+            new = start(receiver.port)
+            new.hold()
+            put(new, 5)
+            old.finish(time.monotonic() + PATIENCE_S, new)
+            old.join()
+            receiver.wait_for(6)
+            end(new)
+
+        assert [str(number) for number in range(6)] == rules_of(receiver)
+        assert (6, 0, 0) == (counts.written, counts.dropped, counts.resent)
 
     def test_without_a_spool_they_are_dropped_and_counted(self, start, counts):
         worker = start(dead_port(), spool=False)

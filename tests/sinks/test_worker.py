@@ -457,6 +457,92 @@ class TestEnd:
         assert ["a"] == rules(path)
 
 
+class TestHeir:
+    """What a reload does with an output whose configuration has changed."""
+
+    @staticmethod
+    def replace(old: SinkWorker, new: SinkWorker, *meanwhile: str, after_s: float = PATIENCE_S) -> int:
+        new.hold()
+        for rule in meanwhile:
+            new.put(make_alert(rule=rule))
+        old.finish(time.monotonic() + after_s, new)
+        return old.join()
+
+    @pytest.fixture
+    def full(self, tmp_path):
+        """A log that takes nothing."""
+        (tmp_path / "full").symlink_to("/dev/full")
+        return AlertLog(tmp_path / "full")
+
+    def test_it_writes_what_was_left_first(self, start, telemetry, full, tmp_path):
+        old = start(full)
+        for rule in "abc":
+            old.put(make_alert(rule=rule))
+        until(lambda: telemetry.sinks["alert_log"].failed)
+        new = start(AlertLog(tmp_path / "log"))
+
+        assert 0 == self.replace(old, new, "d", "e")
+        new.put(make_alert(rule="f"))
+        end(new)
+        assert list("abcdef") == rules(tmp_path / "log")
+        counts = telemetry.sinks["alert_log"]
+        assert (6, 0, 0) == (counts.written, counts.dropped, counts.resent)
+
+    def test_a_broken_output_is_not_tried_any_longer_for_it(self, telemetry, start, full, tmp_path):
+        old = SinkWorker(
+            full, Backlog(10, lambda alert: alert), telemetry, first_retry_s=PATIENCE_S, longest_retry_s=PATIENCE_S
+        )
+        old.start()
+        old.put(make_alert(rule="a"))
+        until(lambda: telemetry.sinks["alert_log"].failed)
+        self.replace(old, start(AlertLog(tmp_path / "log")))
+
+        assert telemetry.sinks["alert_log"].failed <= 2, "it has tried more than once at the end"
+
+    def test_a_working_one_writes_what_it_has_before(self, start, tmp_path):
+        old, new = start(AlertLog(tmp_path / "old")), start(AlertLog(tmp_path / "new"))
+        old.put(make_alert(rule="a"))
+        self.replace(old, new, "b")
+        end(new)
+
+        assert ["a"] == rules(tmp_path / "old")
+        assert ["b"] == rules(tmp_path / "new")
+
+    def test_what_comes_to_the_old_one_too_late_is_the_heirs(self, start, tmp_path):
+        old, new = start(AlertLog(tmp_path / "old")), start(AlertLog(tmp_path / "new"))
+        self.replace(old, new)
+        old.put(make_alert(rule="a"))
+        end(new)
+
+        assert ["a"] == rules(tmp_path / "new")
+
+    def test_what_the_old_one_hangs_in_is_written_again_and_counted(self, start, telemetry, stuck):
+        _, writer = stuck
+        old = start(Console(writer))
+        old.put(make_alert(rule="a"))
+        until(lambda: old._backlog.unsure)
+        old.put(make_alert(rule="b"))
+        reader, free = os.pipe()
+        new = start(Console(free))
+        self.replace(old, new, after_s=0.05)
+        end(new)
+
+        lines = os.read(reader, 65536).decode().splitlines()
+        counts = telemetry.sinks["console"]
+        assert 2 == len(lines)
+        assert (2, 0, 1) == (counts.written, counts.dropped, counts.resent)
+
+    def test_what_it_has_no_room_for_is_dropped_and_counted(self, start, telemetry, full, tmp_path):
+        old = start(full)
+        for rule in "abc":
+            old.put(make_alert(rule=rule))
+        until(lambda: telemetry.sinks["alert_log"].failed)
+        (tmp_path / "also_full").symlink_to("/dev/full")
+        self.replace(old, start(AlertLog(tmp_path / "also_full"), queue_alerts=2), "d", "e", "f")
+
+        assert 4 == telemetry.sinks["alert_log"].dropped
+
+
 class TestPauses:
     def test_they_grow_and_are_never_the_same(self, telemetry):
         attempts = []

@@ -184,3 +184,35 @@ static __always_inline void capture_new_program(struct call *call, void *task) {
     call->event.data_len = at + len;
     FORGET();
 }
+
+/* The environment that the new program was given, whole or not at all: of a longer one /proc can tell. In the slot of a
+ * descriptor, and leaves room for what comes behind. */
+#define ENVIRONMENT_CAP (TEXT_CAP - 512)
+#define ENVIRONMENT_STEP 4096
+
+static __always_inline void capture_environment(struct call *call, void *task) {
+    struct text *text = &call->event.text[DESCRIPTOR_TEXT];
+    void *mm = TASK_LOAD(void *, task, task_struct__mm);
+    u64 from = TASK_LOAD(u64, mm, mm_struct__env_start);
+    u64 left = TASK_LOAD(u64, mm, mm_struct__env_end) - from;
+    u32 at = call->event.data_len;
+    text->source = CAPTURE_ENVIRONMENT << 4 | NO_ARGUMENT;
+    text->flags = TEXT_TRUNCATED;
+    text->len = 0;
+    if (left > ENVIRONMENT_CAP || at + left > ENVIRONMENT_CAP)
+        return;
+    for (u32 i = 0; i < 2; i++) {
+        u32 size = left > ENVIRONMENT_STEP ? ENVIRONMENT_STEP : left;
+        if (read_user(&call->data[BOUND(at, TEXT_CAP)], BOUND(size, ENVIRONMENT_STEP), (void *)from)) {
+            text->flags = TEXT_FAULT;
+            return;
+        }
+        at += size;
+        from += size;
+        left -= size;
+    }
+    text->len = at - call->event.data_len;
+    text->flags = 0;
+    call->event.data_len = at;
+    FORGET();
+}

@@ -6,7 +6,7 @@
 #define MORE_DATA 228    /* bytes of string data in a continuation cell */
 #define TEXTS 6
 #define ARG_TEXTS 4       /* the first ones: strings of the caller, the directories they start from, the executable */
-#define DESCRIPTOR_TEXT 4 /* CAPTURE_FILE or CAPTURE_SOCKET */
+#define DESCRIPTOR_TEXT 4 /* CAPTURE_FILE or CAPTURE_SOCKET; CAPTURE_ENVIRONMENT of execs, which have no descriptor */
 #define TASK_TEXT 5       /* CAPTURE_TASK */
 #define TEXT_CAP 8192     /* bytes of string data in one event */
 
@@ -26,6 +26,7 @@ enum {
     CAPTURE_SOCKET,
     CAPTURE_TASK,
     CAPTURE_MSGHDR, /* in plans alone: the address that a struct msghdr names, sent as CAPTURE_SOCKADDR */
+    CAPTURE_ENVIRONMENT,
 };
 #define NO_ARGUMENT 15 /* the index of what is of no argument: a descriptor that the call returned, the executable */
 enum { TEXT_TRUNCATED = 1, TEXT_FAULT = 2, TEXT_LATE = 4, TEXT_NULL = 8 };

@@ -248,6 +248,9 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
     if (call->start.new_program | call->start.moved)
         directory_capture_result(call, task);
     FORGET();
+    if (call->start.new_program && plan->extras & EXTRA_ENVIRONMENT)
+        capture_environment(call, task);
+    FORGET();
     descriptor_exit(call, plan, task, call->event.ret, call->start.late && !plan->at_exit);
     FORGET();
     if (!top_fits(filter, call->start.want, call))

@@ -6,13 +6,14 @@ enum { SPECIAL_TRACK = 1, SPECIAL_FORK = 2, SPECIAL_NO_RETURN = 4, SPECIAL_EXEC 
 
 /* What is sent along that the caller did not pass. */
 enum {
-    EXTRA_TASK = 1,      /* struct task_facts */
-    EXTRA_FD = 2,        /* the file or socket behind the descriptor, when the call returns */
-    EXTRA_FD_ENTER = 4,  /* it is gone then, or another: read at enter */
-    EXTRA_FD_CHANGE = 8, /* a socket whose addresses the call may change: compared with those at enter */
-    EXTRA_PROGRAM = 16,  /* with EXTRA_TASK: struct program_facts */
-    EXTRA_MOVED = 32,    /* the working directory that a successful call has made */
-    EXTRA_FD_DEEP = 64,  /* as EXTRA_FD, where a path starts from a directory too deep to be told */
+    EXTRA_TASK = 1,          /* struct task_facts */
+    EXTRA_FD = 2,            /* the file or socket behind the descriptor, when the call returns */
+    EXTRA_FD_ENTER = 4,      /* it is gone then, or another: read at enter */
+    EXTRA_FD_CHANGE = 8,     /* a socket whose addresses the call may change: compared with those at enter */
+    EXTRA_PROGRAM = 16,      /* with EXTRA_TASK: struct program_facts */
+    EXTRA_MOVED = 32,        /* the working directory that a successful call has made */
+    EXTRA_FD_DEEP = 64,      /* as EXTRA_FD, where a path starts from a directory too deep to be told */
+    EXTRA_ENVIRONMENT = 128, /* of the program that an exec has started */
 };
 
 /* At most the first two texts of a plan are paths. */

@@ -24,7 +24,7 @@ ARG_TEXTS = 4
 """The first of them: strings of the caller, the directories that paths start from, the executable."""
 
 DESCRIPTOR_TEXT = 4
-"""The slot of `Capture.FILE` or `SOCKET`."""
+"""The slot of `Capture.FILE` or `SOCKET`, and of execs, which are about no descriptor, of `ENVIRONMENT`."""
 
 TASK_TEXT = 5
 """The slot of `Capture.TASK`."""
@@ -98,6 +98,7 @@ class Capture(enum.IntEnum):
     SOCKET = 8  # the socket behind a descriptor: `SOCKET`, for unix sockets two names
     TASK = 9  # the thread: `TASK`, and behind it the inode that the process executes: `PROGRAM`
     MSGHDR = 10  # in plans alone: the address that a struct msghdr names, sent as SOCKADDR
+    ENVIRONMENT = 11  # what a successful exec gave the program: NAME=value, each with its NUL. Whole, or not at all
 
 
 class SocketBit(enum.IntFlag):

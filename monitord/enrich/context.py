@@ -15,6 +15,7 @@ from monitord.enrich.observer import Observer
 from monitord.enrich.origins import Origins
 from monitord.enrich.processes import PROCESSES, ProcessTable
 from monitord.enrich.procfs import Procfs
+from monitord.enrich.program import Program
 from monitord.enrich.runtimes.asking import Runtimes
 from monitord.model.batch import EventBatch
 from monitord.model.event import Event, ProcessKey
@@ -78,7 +79,7 @@ class ProcContext:
         self._own: dict[int, tuple[Event, Process]] = {}
         self._ancestors: dict[int, tuple[Event, list[Process | Missing]]] = {}  # the parent, grandparent, ...
         self._paths: dict[tuple[int, int, str], tuple[Event, Value]] = {}
-        self._environments: dict[ProcessKey, Mapping[str, str] | Missing] = {}
+        self._environments: dict[tuple[ProcessKey, Program | None], Mapping[str, str] | Missing] = {}
         self._doubtful = False
         self._doubt_due_s = 0.0
 
@@ -205,15 +206,24 @@ class ProcContext:
         return self._lineage.holder(event, pid)
 
     def environment(self, event: Event, generation: int) -> Mapping[str, str] | Missing:
-        """The environment of the caller (0) or an ancestor, as it is now; kept for this batch alone."""
+        """
+        What the program of the caller (0) or an ancestor was given when it was executed; kept for this batch alone.
+
+        Where the exec did not say, /proc tells what the process has now.
+        """
         process = self.ancestor(event, generation)
         if isinstance(process, Missing):
             return process
-        found = self._environments.get(process.key)
+        program, latest = self._lineage.program(event, process.key)
+        key = (process.key, program)
+        found = self._environments.get(key)
         if found is None:
             if len(self._environments) >= ENVIRONMENTS:
                 self._environments.clear()
-            found = self._environments[process.key] = self._procfs.environment(*process.key)
+            found = None if program is None else program.environment()
+            if found is None:
+                found = self._procfs.environment(*process.key) if latest else Missing.LATE
+            self._environments[key] = found
         return found
 
     def cgroups(self, event: Event) -> Mapping[str, str] | Missing:

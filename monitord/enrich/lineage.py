@@ -100,6 +100,19 @@ class Lineage:
         comm: Value = Missing.LATE if phase is None else text_of(phase.comm)
         return self._describe(mother, comm if told is None else told, mother.ppid, event.ts_ns)
 
+    def program(self, event: Event, key: ProcessKey) -> tuple[Program | None, bool]:
+        """
+        What a process executed at the time of an event.
+
+        :param key: the caller, or an ancestor.
+        :return: None when it is not known; and whether no later program is known, so that /proc may show it.
+        """
+        entry = self._processes.get(*key)
+        if entry is None:
+            return None, True
+        phase, _ = entry.at(event.ts_ns)
+        return (None, False) if phase is None else (phase.program, phase.program is entry.phases[-1].program)
+
     def holder(self, event: Event, pid: int) -> Process | Missing:
         """The process that had a pid when a call returned."""
         if not pid:

@@ -15,7 +15,7 @@ from monitord.enrich.program import Program
 PROCESSES = 32768
 """
 Processes that are remembered, the ended ancestors of living ones included: 1 KiB each, and 8 KiB more at the longest
-arguments.
+arguments, and with environments, if rules ask for those.
 """
 
 ENDED_NS = 1_000_000_000

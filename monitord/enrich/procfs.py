@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.abi.event import TEXT_CAP_BYTES
-from monitord.model.text import argv_of, executable_of_link, text_of
+from monitord.model.text import argv_of, executable_of_link, text_of, variables_of
 from monitord.model.value import Missing
 
 STAT_BYTES = 4096
@@ -138,8 +138,7 @@ class Procfs:
             return data if isinstance(data, Missing) else Missing.LATE
         if (stat.zombie and not data) or self.tick(start_ns) != self.tick(stat.start_ns):
             return Missing.LATE
-        variables = [one.partition("=") for one in argv_of(data)]
-        return {name: value for name, equals, value in reversed(variables) if equals}
+        return variables_of(data)
 
     def cgroup_v2(self, pid: int, start_ns: int) -> str | Missing:
         """The path of a process's cgroup v2, as /proc has it."""

@@ -1,11 +1,11 @@
 """What a process executes, kept as the record of its exec until somebody asks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from monitord.abi.event import EVENT, Capture
-from monitord.model.event import Captured, Event, executable_in, texts_of
-from monitord.model.text import argv_of
+from monitord.model.event import Captured, Event, environment_in, executable_in, texts_of
+from monitord.model.text import argv_of, variables_of
 from monitord.model.value import Missing, Value
 
 
@@ -56,8 +56,14 @@ class Program:
         if self._facts is None:
             first = int.from_bytes(self._cell[_ARGS_AT : _ARGS_AT + 8], "little")
             self._facts = _facts_in(texts_of(self._cell, self._more), first)
-            self._cell = self._more = b""
+            if environment_in(self._cell, self._more) is None:  # else it stays, for who asks for that
+                self._cell = self._more = b""
         return self._facts
+
+    def environment(self) -> Mapping[str, str] | None:
+        """What it was given; None where only /proc may tell."""
+        data = environment_in(self._cell, self._more) if self._cell else None
+        return None if data is None else variables_of(data)
 
 
 def facts_of(event: Event) -> Facts:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from monitord.abi.arch import Abi
-from monitord.abi.event import EVENT, NO_ARGUMENT, TASK, TEXT, TEXTS, Capture, Flag, TextFlag
+from monitord.abi.event import DESCRIPTOR_TEXT, EVENT, NO_ARGUMENT, TASK, TEXT, TEXTS, Capture, Flag, TextFlag
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
 from monitord.model.text import executable_of_link, path_of_names, text_of
@@ -22,6 +22,8 @@ _TEXT = struct.Struct("<HBB")  # a row of `TEXT`
 _TEXT_AT, _DATA_AT = ((EVENT.fields or {})[name][1] for name in ("text", "data"))
 _TEXT_END = _TEXT_AT + TEXT.itemsize * TEXTS
 _NOT_RETURNED, _NO_START = int(Flag.UNFINISHED | Flag.NO_RETURN), int(Flag.NO_START)
+_ENVIRONMENT = int(Capture.ENVIRONMENT)
+_ENVIRONMENT_AT = _TEXT_AT + TEXT.itemsize * DESCRIPTOR_TEXT
 _NULL, _FAULT = int(TextFlag.NULL), int(TextFlag.FAULT)
 
 
@@ -65,17 +67,36 @@ def texts_of(cell: bytes, more: bytes = b"") -> tuple[Captured, ...]:
 
     :param cell: the head cell.
     :param more: the string data behind it, of all cells that arrived.
+    :return: without the environment, which is for who asks alone: what is in an event is written with it.
     """
     data = cell[_DATA_AT:] + more
     texts = []
     at = 0
     for size, source, flags in _TEXT.iter_unpack(cell[_TEXT_AT:_TEXT_END]):
-        if source:
+        if source >> 4 == _ENVIRONMENT:
+            at += size
+        elif source:
             whole = data[at : at + size]
             lost = len(whole) < size
             texts.append(Captured(source & 15, _capture(source >> 4), _text_flag(flags), b"" if lost else whole, lost))
             at += size
     return tuple(texts)
+
+
+def environment_in(cell: bytes, more: bytes = b"") -> bytes | None:
+    """
+    What the program of a successful exec was given: NAME=value, each with its NUL.
+
+    :param cell: the head cell.
+    :param more: the string data behind it, of all cells that arrived.
+    :return: None where it did not come along: nobody asked for it, it was too long, or a cell was lost.
+    """
+    size, source, flags = _TEXT.unpack_from(cell, _ENVIRONMENT_AT)
+    if source >> 4 != _ENVIRONMENT or flags:
+        return None
+    at = sum(before for before, _, _ in _TEXT.iter_unpack(cell[_TEXT_AT:_ENVIRONMENT_AT]))
+    data = (cell[_DATA_AT:] + more)[at : at + size]
+    return data if len(data) == size else None
 
 
 def directory_in(texts: Sequence[Captured], arg: int = NO_ARGUMENT) -> Value:

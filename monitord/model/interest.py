@@ -30,6 +30,7 @@ class Along(enum.IntFlag):
     TASK = 1  # `Event.task`
     DESCRIPTOR = 2  # `Event.file`, `Event.socket`
     PROGRAM = 4  # `Event.program`
+    ENVIRONMENT = 8  # of execs alone, `monitord.model.event.environment_in`
     ALL = TASK | DESCRIPTOR | PROGRAM
 
 
@@ -49,7 +50,7 @@ class Interest:
     A sound interest may hold more than needed, never less: the kernel drops what is not in it.
 
     :ivar calls: each with its outcomes.
-    :ivar along: what events of a call carry along; nothing for calls that are not in it.
+    :ivar along: what events of a call carry along, if somebody wants them; nothing for calls that are not in it.
     :ivar lifecycle: whether processes that begin and end, and new cgroups, are wanted, too: `monitord.abi.event.Kind`.
     :ivar clauses: of those of whose events not all with these outcomes are wanted.
     """

@@ -61,7 +61,7 @@ class Context(Protocol):
         """The process that had a pid, in the initial pid namespace; LATE when it had ended."""
 
     def environment(self, event: Event, generation: int) -> Mapping[str, str] | Missing:
-        """The environment of the caller (0) or an ancestor, as it is now; only alerts that ask for it keep it."""
+        """What the program of the caller (0) or an ancestor was given; only alerts that ask for it keep it."""
 
     def cgroups(self, event: Event) -> Mapping[str, str] | Missing:
         """The paths of the caller's cgroups by controller, as they are now; an empty name is cgroup v2's."""

@@ -39,3 +39,9 @@ def executable_of_link(link: str) -> str:
 def argv_of(data: bytes) -> tuple[str, ...]:
     """The strings of an argv as the kernel keeps it: each ends with a NUL, but the last one if it was cut."""
     return tuple(text_of(data.removesuffix(b"\0")).split("\0")) if data else ()
+
+
+def variables_of(data: bytes) -> dict[str, str]:
+    """An environment as the kernel keeps it, by name; of a name given twice the first one counts, as for getenv(3)."""
+    variables = [one.partition("=") for one in argv_of(data)]
+    return {name: value for name, equals, value in reversed(variables) if equals}

@@ -31,6 +31,10 @@ def carrying(rule: Rule, catalogue: Mapping[str, Field], table: SyscallTable) ->
             wanted |= Along.PROGRAM
         if wanted:
             along[call] = wanted
+    if always & Along.ENVIRONMENT:  # whatever the rule is about, the process was given it when it executed its program
+        for syscall in (one for name in EXECS for one in table.calls_named(name)):
+            call = syscall.abi, syscall.nr
+            along[call] = along.get(call, Along.NONE) | Along.ENVIRONMENT
     return rule.interest.carrying(along)
 
 

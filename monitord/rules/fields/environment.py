@@ -1,15 +1,16 @@
-"""``proc.env`` and ``proc.aenv``: environments, read when a rule asks, and kept in its alerts alone."""
+"""``proc.env`` and ``proc.aenv``: environments, sent along when a rule asks, and kept in its alerts alone."""
 
 from collections.abc import Mapping
 
 from monitord.model.event import Event
+from monitord.model.interest import Along
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value
 from monitord.rules.field import Argument, Field, FieldType
 from monitord.rules.fields import sources
 from monitord.rules.fields.family import MAX_GENERATIONS
 
-_MISSING = "no such variable, or the process was gone before it was asked"
+_MISSING = "no such variable; started before the daemon or with more than 7 KiB, and gone before it was asked"
 
 
 def _one(variables: Mapping[str, str] | Missing, name: str | None) -> Value:
@@ -42,19 +43,21 @@ ENVIRONMENT_FIELDS = (
         "proc.env",
         FieldType.TEXT,
         "environment as NAME=value, joined by blanks; [NAME] for one value",
-        sources.PROC,
+        sources.EXEC_OR_PROC,
         _MISSING,
         _own,
         Argument.OPTIONAL,
+        along=Along.ENVIRONMENT,
     ),
     Field(
         "proc.aenv",
         FieldType.TEXT,
         "environment of any ancestor; [n] of the n-th one, [NAME] for one variable of any ancestor",
-        sources.PROC,
+        sources.EXEC_OR_PROC,
         _MISSING,
         _of_ancestors,
         Argument.OPTIONAL,
+        along=Along.ENVIRONMENT,
         any_of=True,
         left_only=True,
     ),

@@ -25,6 +25,8 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("task_struct__mm", "task_struct", ("mm",)),
     ("mm_struct__arg_start", "mm_struct", ("arg_start",)),
     ("mm_struct__arg_end", "mm_struct", ("arg_end",)),
+    ("mm_struct__env_start", "mm_struct", ("env_start",)),
+    ("mm_struct__env_end", "mm_struct", ("env_end",)),
     ("mm_struct__exe_file", "mm_struct", ("exe_file",)),
     ("signal_struct__live", "signal_struct", ("live",)),
     ("signal_struct__nr_threads", "signal_struct", ("nr_threads",)),

@@ -58,6 +58,7 @@ class Extra(enum.IntFlag):
     PROGRAM = 16
     MOVED = 32
     FD_DEEP = 64
+    ENVIRONMENT = 128
 
 
 _MOVE = frozenset(("chdir", "fchdir", "setns"))
@@ -132,6 +133,8 @@ def _extras_of(syscall: Syscall, along: Along) -> tuple[Extra, int]:
     extras = Extra.TASK if along & (Along.TASK | Along.PROGRAM) else Extra.NONE
     if along & Along.PROGRAM:
         extras |= Extra.PROGRAM
+    if along & Along.ENVIRONMENT and _SPECIAL.get(syscall.name, Special.NONE) & Special.EXEC:
+        extras |= Extra.ENVIRONMENT
     descriptor = descriptor_of(syscall)
     if descriptor is None or not along & Along.DESCRIPTOR:
         return extras, NO_ARGUMENT

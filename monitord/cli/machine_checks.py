@@ -15,7 +15,7 @@ from pathlib import Path
 from monitord.abi.arch import UnknownMachineError, machine_abis
 from monitord.config.schema import BpfConfig
 from monitord.service.privileges import Capability
-from monitord.sources.bpf.machine import LOCKED_DOWN, OLDEST, is_locked_down, is_old
+from monitord.sources.bpf.machine import LOCKED_DOWN, OLDEST, OTHER_CLOCK, has_other_clock, is_locked_down, is_old
 from monitord.tables.tracefs import CALLS, TRACEFS, refusal
 
 BTF_MAGIC = (b"\x9f\xeb", b"\xeb\x9f")
@@ -237,6 +237,13 @@ def check_pid_namespace(host: Host) -> Check:
     return Check("pid namespace", Verdict.WARN, "a container's", advice)
 
 
+def check_time_namespace(host: Host) -> Check:
+    """Events have the kernel's CLOCK_BOOTTIME, which is compared with that of this process."""
+    if has_other_clock(host.root):
+        return Check("time namespace", Verdict.FAIL, "a shifted one", OTHER_CLOCK)
+    return Check("time namespace", Verdict.OK, "the kernel's clock")
+
+
 def check_journald(host: Host) -> Check:
     """outputs.journald writes there."""
     path = host.root / "run/systemd/journal/socket"
@@ -268,6 +275,7 @@ CHECKS: tuple[Callable[[Host], Check], ...] = (
     check_tracefs,
     check_cgroup2,
     check_pid_namespace,
+    check_time_namespace,
     check_journald,
     check_systemd_python,
 )

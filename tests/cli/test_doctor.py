@@ -297,6 +297,19 @@ class TestPidNamespace:
         assert Verdict.WARN is machine_checks.check_pid_namespace(machine.host).verdict
 
 
+class TestTimeNamespace:
+    @pytest.mark.parametrize(
+        ("verdict", "boottime"), [(Verdict.OK, "0  0"), (Verdict.FAIL, "86400  0"), (Verdict.FAIL, "-1  500000000")]
+    )
+    def test_another_boot_time_than_that_of_events_cannot_be_used(self, machine, verdict, boottime):
+        machine.write("proc/self/timens_offsets", f"monotonic  0  0\nboottime  {boottime}\n".encode())
+
+        assert verdict is machine_checks.check_time_namespace(machine.host).verdict
+
+    def test_kernel_without_time_namespaces_has_one_clock(self, machine):
+        assert Verdict.OK is machine_checks.check_time_namespace(machine.host).verdict
+
+
 class TestJournald:
     def test_socket_is_found(self, machine):
         machine.write("run/systemd/journal/socket")

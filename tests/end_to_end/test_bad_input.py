@@ -225,6 +225,11 @@ class TestMachine:
     def test_says_which_capabilities_replace_root(self, place, capability):
         assert "loading BPF needs root, or CAP_BPF and CAP_PERFMON" == refused_without(place, "sys_admin", capability)
 
+    def test_a_time_namespace_with_another_boot_time_is_no_place_for_it(self, place):
+        before = ("unshare", "--time", "--boottime", "86400", "--fork", *COMMAND)
+
+        assert refused(place, before=before).startswith("this is a time namespace with another CLOCK_BOOTTIME")
+
     def test_what_libraries_print_is_part_of_the_line(self, place):
         """libbcc writes to standard error by itself."""
         said = refused_at_first(place, "ulimit -n 12")

@@ -23,7 +23,7 @@ from monitord.sources.bpf.build import Build
 from monitord.sources.bpf.compiled import Compiled, MapDefinition
 from monitord.sources.bpf.compiler import TRACEPOINTS
 from monitord.sources.bpf.errors import LoadError, PassingError
-from monitord.sources.bpf.machine import LOCKED_DOWN, advice, is_locked_down
+from monitord.sources.bpf.machine import LOCKED_DOWN, OTHER_CLOCK, advice, has_other_clock, is_locked_down
 from monitord.sources.bpf.offsets import is_supported
 from monitord.sources.bpf.settings import Settings
 
@@ -64,6 +64,8 @@ def load(settings: Settings) -> Loaded:
         raise LoadError("loading BPF needs root, or CAP_BPF and CAP_PERFMON")
     if is_locked_down():  # compiling would not help
         raise LoadError(LOCKED_DOWN)
+    if has_other_clock():
+        raise LoadError(OTHER_CLOCK)
     try:
         libbpf.library()
     except OSError as error:

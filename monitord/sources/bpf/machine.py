@@ -12,6 +12,11 @@ LOCKED_DOWN = (
     "boot with lockdown=integrity, or without it"
 )
 
+OTHER_CLOCK = (
+    "this is a time namespace with another CLOCK_BOOTTIME than the kernel's, so every event would have a wrong time: "
+    "run monitord outside of it"
+)
+
 
 def is_old(release: str) -> bool:
     """Whether a kernel is older than `OLDEST`, or has a name that tells nothing."""
@@ -25,6 +30,15 @@ def is_locked_down(root: Path = Path("/")) -> bool:
         return "[confidentiality]" in (root / "sys/kernel/security/lockdown").read_text("ascii")
     except OSError:
         return False
+
+
+def has_other_clock(root: Path = Path("/")) -> bool:
+    """Whether CLOCK_BOOTTIME is not that of events; time_namespaces(7). False where /proc does not tell."""
+    try:
+        lines = (root / "proc/self/timens_offsets").read_text("ascii").splitlines()
+    except OSError:
+        return False
+    return any(words[0] == "boottime" and words[1:] != ["0", "0"] for words in map(str.split, lines))
 
 
 def too_old(release: str | None = None) -> str | None:

@@ -22,7 +22,7 @@ static __always_inline u16 descriptor_layer(u64 inode, u32 magic) {
 
 static __always_inline void descriptor_file(struct call *call, struct text *text, u64 file, u64 inode, u16 mode) {
     u32 at = call->event.data_len;
-    struct file_facts *facts = (struct file_facts *)&call->data[BOUND(at, TEXT_CAP)];
+    struct file_facts *facts = (struct file_facts *)&call->data[BOUND(at, FACTS_CAP)];
     u64 super = directory_read(inode + OFF_inode__i_sb);
     facts->ino = directory_read(inode + OFF_inode__i_ino);
     facts->magic = directory_read(super + OFF_super_block__s_magic);
@@ -48,7 +48,7 @@ static __always_inline u16 descriptor_unix_name(struct call *call, u64 sock) {
     u32 size = directory_read(address + OFF_unix_address__len);
     size = size > 2 ? size - 2 : 0; /* behind sun_family */
     size = BOUND(size, UNIX_NAME);
-    if (read_kernel(&call->data[BOUND(at, TEXT_CAP + 512)], size, (void *)(address + OFF_unix_address__name + 2)))
+    if (read_kernel(&call->data[BOUND(at, FACTS_CAP + 256)], size, (void *)(address + OFF_unix_address__name + 2)))
         return 0;
     call->event.data_len = at + size;
     return size;
@@ -59,7 +59,7 @@ static __always_inline u16 descriptor_unix_name(struct call *call, u64 sock) {
 
 static __always_inline void descriptor_socket(struct call *call, struct text *text, u64 file, u64 inode) {
     u32 at = call->event.data_len;
-    struct socket_facts *facts = (struct socket_facts *)&call->data[BOUND(at, TEXT_CAP)];
+    struct socket_facts *facts = (struct socket_facts *)&call->data[BOUND(at, FACTS_CAP)];
     u64 socket = directory_read(file + OFF_file__private_data);
     u64 sock = directory_read(socket + OFF_socket__sk);
     u16 family = directory_read(sock + OFF_sock_common__skc_family);
@@ -108,10 +108,6 @@ static __always_inline void descriptor_capture(struct call *call, void *task, u8
     text->source = CAPTURE_FILE << 4 | arg;
     text->flags = late;
     text->len = 0;
-    if (call->event.data_len >= TEXT_CAP) {
-        text->flags |= TEXT_TRUNCATED;
-        return;
-    }
     u64 file = directory_file(task, fd);
     if (!file) {
         text->flags |= TEXT_FAULT;
@@ -161,14 +157,14 @@ static __always_inline void descriptor_exit(struct call *call, struct plan *plan
     u32 at = descriptor_place(call);
     bool compare = !late && text->source >> 4 == CAPTURE_SOCKET;
     if (compare) {
-        struct socket_facts *facts = (struct socket_facts *)&call->data[BOUND(at, TEXT_CAP)];
+        struct socket_facts *facts = (struct socket_facts *)&call->data[BOUND(at, FACTS_CAP)];
         __builtin_memcpy(before.address, facts->local, 32);
         before.ports = (u32)facts->local_port << 16 | facts->remote_port;
         call->event.data_len = at;
     }
     descriptor_capture(call, task, plan->fd, returned ? ret : (s64)capture_arg(call, plan->fd), 0);
     if (compare && text->source >> 4 == CAPTURE_SOCKET) {
-        struct socket_facts *facts = (struct socket_facts *)&call->data[BOUND(at, TEXT_CAP)];
+        struct socket_facts *facts = (struct socket_facts *)&call->data[BOUND(at, FACTS_CAP)];
         u64 now[4];
         __builtin_memcpy(now, facts->local, 32);
         bool changed = before.ports != ((u32)facts->local_port << 16 | facts->remote_port);

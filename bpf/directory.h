@@ -58,10 +58,10 @@ static __always_inline void directory_capture(struct call *call, struct text *te
             continue;
         }
         u32 at = call->event.data_len;
-        if (at >= TEXT_CAP)
+        if (at >= PATH_CAP)
             return;
         u64 name = directory_read(dentry + OFF_dentry__d_name);
-        long n = read_kernel_str(&call->data[BOUND(at, TEXT_CAP)], NAME_ROOM, (void *)name);
+        long n = read_kernel_str(&call->data[BOUND(at, PATH_CAP)], NAME_ROOM, (void *)name);
         if (n < 0)
             return;
         text->len += n;
@@ -78,7 +78,8 @@ static __always_inline void directory_capture(struct call *call, struct text *te
 /* What a successful exec has made the program, or another call the working directory: the file itself, whatever names
  * and links led to it. A memfd has only a name, and TEXT_FAULT for its directory. */
 static __always_inline void directory_capture_result(struct call *call, void *task) {
-    struct text *text = &call->event.text[3];
+    /* In front of the directory that the program's name starts from: that is the one to be cut. */
+    struct text *text = &call->event.text[call->start.new_program ? PATHS : PATHS + 1];
     u64 path = directory_of(task, AT_FDCWD);
     text->source = CAPTURE_DIRECTORY << 4 | NO_ARGUMENT;
     if (call->start.new_program) {

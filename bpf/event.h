@@ -8,7 +8,12 @@
 #define ARG_TEXTS 4       /* the first ones: strings of the caller, the directories they start from, the executable */
 #define DESCRIPTOR_TEXT 4 /* CAPTURE_FILE or CAPTURE_SOCKET; CAPTURE_ENVIRONMENT of execs, which have no descriptor */
 #define TASK_TEXT 5       /* CAPTURE_TASK */
-#define TEXT_CAP 8192     /* bytes of string data in one event */
+/* Of the string data of one event: no string of the caller's begins behind the first, no name of a path that the kernel
+ * side reads behind the second, and nothing else behind the third. What the caller writes, however long, hides none of
+ * what is read of files and threads. */
+#define TEXT_CAP 8192
+#define PATH_CAP 12288
+#define FACTS_CAP (PATH_CAP + 256)
 
 enum { KIND_EVENT = 1, KIND_MORE = 2, KIND_FORK = 3, KIND_EXIT = 4, KIND_CGROUP = 5, KIND_JOIN = 6 };
 enum { ABI_X86_64, ABI_I386, ABI_X32, ABI_ARM64, ABI_ARM };

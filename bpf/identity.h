@@ -36,11 +36,7 @@ static __always_inline void identity_capture(struct call *call, void *task) {
     text->source = CAPTURE_TASK << 4 | NO_ARGUMENT;
     text->flags = 0;
     text->len = 0;
-    if (at >= TEXT_CAP) {
-        text->flags = TEXT_TRUNCATED;
-        return;
-    }
-    struct task_facts *facts = (struct task_facts *)&call->data[BOUND(at, TEXT_CAP)];
+    struct task_facts *facts = (struct task_facts *)&call->data[BOUND(at, FACTS_CAP + 512)];
     void *cred = TASK_LOAD(void *, task, task_struct__cred);
     facts->cap_effective = IDENTITY_LOAD_CAPS(cred, cap_effective);
     facts->cap_permitted = IDENTITY_LOAD_CAPS(cred, cap_permitted);

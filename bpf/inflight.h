@@ -2,8 +2,7 @@
  * switched out inside the call is it spilled to a hash, keyed by the task's address: unlike the tid, that does not
  * change when a thread other than the leader executes a program. */
 
-#define DATA_ROOM                                                                                                      \
-    (TEXT_CAP + 4352) /* the last string may start just below the cap, and the last cell runs past the end */
+#define DATA_ROOM (FACTS_CAP + 1088) /* facts of descriptor, thread and program; the last cell runs past the end */
 
 struct start {
     u64 ts_ns;
@@ -30,7 +29,7 @@ struct call {
     struct event event;
     char data[DATA_ROOM];
 };
-BPF_PERCPU_ARRAY(slots, struct call, 1); /* 12.5 KiB x CPUs */
+BPF_PERCPU_ARRAY(slots, struct call, 1); /* 13.6 KiB x CPUs */
 
 /* Most calls that block have no strings, or short ones. */
 #define SHORT_DATA 800
@@ -42,7 +41,7 @@ struct short_call {
 };
 BPF_HASH(starts, u64, struct start, 32768);          /* 3 MiB: every thread blocked in a call, latency on */
 BPF_HASH(short_calls, u64, struct short_call, 4096); /* 4 MiB: threads blocked in a call with a plan */
-BPF_HASH(long_calls, u64, struct call, 256);         /* 3.2 MiB: those with more than SHORT_DATA bytes of strings */
+BPF_HASH(long_calls, u64, struct call, 256);         /* 3.5 MiB: those with more than SHORT_DATA bytes of strings */
 
 static __always_inline struct call *inflight_slot(void) {
     int zero = 0;

@@ -239,13 +239,16 @@ static __always_inline void deliver(void *ctx, struct call *call, void *task) {
     if (!call->start.want)
         return;
     FORGET();
-    if (call->start.new_program)
+    if (call->start.new_program) {
         capture_new_program(call, task);
+        FORGET();
+        directory_capture_result(call, task);
+    }
     FORGET();
     if (call->start.new_program || call->start.late)
         directory_captures(call, plan, task);
     FORGET();
-    if (call->start.new_program | call->start.moved)
+    if (call->start.moved)
         directory_capture_result(call, task);
     FORGET();
     if (call->start.new_program && plan->extras & EXTRA_ENVIRONMENT)

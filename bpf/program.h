@@ -62,9 +62,9 @@ static __always_inline void program_capture(struct call *call, void *task, void 
     struct text *text = &call->event.text[TASK_TEXT];
     u32 at = call->event.data_len;
     u64 file = mm ? (u64)TASK_LOAD(void *, mm, mm_struct__exe_file) : 0;
-    if (at >= TEXT_CAP || !file || !text->len)
+    if (!file || !text->len)
         return;
-    struct program_facts *facts = (struct program_facts *)&call->data[BOUND(at, TEXT_CAP)];
+    struct program_facts *facts = (struct program_facts *)&call->data[BOUND(at, FACTS_CAP + 768)];
     u64 inode = directory_read(file + OFF_file__f_inode);
     u64 super = directory_read(inode + OFF_inode__i_sb);
     facts->ino = directory_read(inode + OFF_inode__i_ino);

@@ -13,7 +13,7 @@ static __always_inline u32 top_fits(struct filter *f, u32 alive, struct call *ca
     if (!(alive & f->topped) || !whole)
         return alive;
     struct leaf_key key = {.generation = f->generation};
-    if (read_kernel_str(key.name, sizeof(key.name), &call->data[BOUND(at, TEXT_CAP)]) < 0)
+    if (read_kernel_str(key.name, sizeof(key.name), &call->data[BOUND(at, PATH_CAP)]) < 0)
         return alive;
     u32 *found = tops.lookup(&key);
     return alive & (found ? *found : f->tops_others);

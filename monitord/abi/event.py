@@ -36,7 +36,7 @@ DATA_BYTES = 60
 """Bytes of string data in the head cell."""
 
 TEXT_CAP_BYTES = 8192
-"""Bytes of string data one event can carry in all."""
+"""Bytes of string data one event carries of its caller; what the kernel side finds out comes on top."""
 
 
 class Kind(enum.IntEnum):

@@ -300,3 +300,56 @@ class TestRealPath:
         event = watched([compiled("flood"), "open", "1", "/no/such"], interest("openat", along=Along.DESCRIPTOR))[-1]
 
         assert ["/no/such", Missing.NOT_APPLICABLE, "f"] == values(event, "fd.name", "fd.realpath", "fd.typechar")
+
+
+LONG = {
+    "an exec": """
+os.execv("/" + "./" * 2043 + "bin/true", ["true", "x" * 5000])
+""",
+    "an exec from a deep directory": """
+os.symlink("/usr/bin", "link")
+os.execv("./" * 2042 + "link/true", ["true", "x" * 5000])
+""",
+    "an open from a deep directory": """
+os.symlink("/etc", "link")
+directory = sum(len(name) + 1 for name in os.getcwd().split("/")[1:])
+for together in range(8192 - 80, 8192):
+    pad = together - directory - len("link/hostname")
+    os.open("./" * (pad // 2) + "link/" + "/" * (pad % 2) + "hostname", os.O_RDONLY)
+""",
+}
+"""Calls with strings as long as they can be."""
+
+
+class TestBesideLongStrings:
+    """Strings took all the room: a rule on the terminal, capabilities, upper layer or real path did not match."""
+
+    @staticmethod
+    def events(name, call):
+        # Names of the greatest length: more than 4 KiB of a directory that is read whole.
+        program = f"""
+import os, sys
+os.chdir(sys.argv[1])
+for _ in range(17):
+    os.mkdir("d" * 255)
+    os.chdir("d" * 255)
+{LONG[name]}"""
+        wanted = interest(call, along=Along.TASK | Along.PROGRAM | Along.DESCRIPTOR)
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+            return watched(["/usr/bin/python3", "-S", "-E", "-c", program, directory], wanted)
+
+    @pytest.mark.parametrize("name", ["an exec", "an exec from a deep directory"])
+    def test_of_an_exec(self, name):
+        event = self.events(name, "execve")[-1]
+
+        assert len(event.captured(0).data) + len(event.captured(1).data) > 8180
+        assert os.path.realpath("/bin/true") == event.executable
+        assert os.getsid(0) == event.task.sid
+        assert os.stat("/bin/true").st_ino == event.program.ino
+
+    def test_of_an_open(self):
+        events = self.events("an open from a deep directory", "openat")
+        opened = [event for event in events if "./link/" in str(event.captured(1).text)]
+
+        assert 80 == len(opened)
+        assert {os.path.realpath("/etc/hostname")} == {event.file().path for event in opened}

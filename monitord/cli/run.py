@@ -151,7 +151,7 @@ def _run(args: argparse.Namespace, signals: SignalQueue) -> int:
     def reload() -> Sequence[Problem]:
         watch.begin()
         try:
-            return assembly.reload()
+            return assembly.reload(lambda: signals.stop is not None)
         finally:
             watch.end()
             # Rules that are in force no more are full of cycles: each reload would leave 2 MB behind. 3 ms.

@@ -95,10 +95,11 @@ class Assembly:
         enabled = sum(rule.enabled for rule in rules.rules)
         self.summary = f"watching {config.scope} with {amount(enabled, 'rule')}{where}"
 
-    def reload(self) -> Sequence[Problem]:
+    def reload(self, hurried: Callable[[], bool]) -> Sequence[Problem]:
         """
         Read configuration and rules again and put them in place while events flow.
 
+        :param hurried: as of `Pipeline.replace_sinks`.
         :return: what is to be said of them; when errors are among it, nothing has changed.
         """
         config, rules, problems = load(self._path, self._overrides, self._table)
@@ -120,7 +121,7 @@ class Assembly:
         _log.info("rules: %s", changes(self._rules, rules))
         self._rules = rules
         if workers is not None:
-            self.pipeline.replace_sinks(workers)
+            self.pipeline.replace_sinks(workers, hurried)
         self._config = config
         self.status.rules = rules
         return problems

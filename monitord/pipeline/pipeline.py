@@ -35,6 +35,9 @@ QUEUE_BYTES = 64 << 20
 ELECT_EVERY_S = 60.0
 """How often containers and units that got busy take the places of quiet ones in the metrics."""
 
+LOOK_S = 0.1
+"""How soon a stop is seen while outputs are replaced."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -122,12 +125,13 @@ class Pipeline:
         self._detector = detector
         self._source.install(self._enricher.interest() | new)
 
-    def replace_sinks(self, sinks: Sequence[SinkWorker[Any]]) -> None:
+    def replace_sinks(self, sinks: Sequence[SinkWorker[Any]], hurried: Callable[[], bool]) -> None:
         """
         Write to these outputs from the next alert on; those that go write what they have, within 5 s.
 
         :param sinks: started; those among them that write already go on. One that comes in the place of another of its
             name gets what that one did not write.
+        :param hurried: whether the 5 s are over before their time: a stop cannot wait for one that hangs.
         """
         gone = {sink.name: sink for sink in self._sinks if sink not in sinks}
         heirs = {sink.name: sink for sink in sinks if sink not in self._sinks and sink.name in gone}
@@ -138,6 +142,9 @@ class Pipeline:
         for sink in gone.values():
             sink.finish(end_s, heirs.get(sink.name))
         for sink in gone.values():
+            while not sink.ended(LOOK_S) and not hurried() and time.monotonic() < end_s:
+                pass
+            sink.finish(time.monotonic(), heirs.get(sink.name))
             if lost := sink.join():
                 _log.error("%s: closed with %s that did not arrive", sink.name, amount(lost, "alert"))
 

@@ -128,6 +128,11 @@ class SinkWorker(Generic[Item]):
             self._deadline_s, self._heir = deadline_s, heir
             self._changed.notify_all()
 
+    def ended(self, timeout_s: float) -> bool:
+        """Whether it has come to its end within this time."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
     def hold(self) -> None:
         """Write nothing until `inherit`; only before the first `put`."""
         with self._changed:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -89,6 +90,29 @@ class TestSigtermUnderLoad:
 
         assert admitted == judged + lost
         assert len(daemon.alerts()) == written
+
+
+class TestWhileReloading:
+    def test_is_obeyed_within_5_s_though_the_reload_waits_for_an_output_that_hangs(self, tmp_path):
+        def config(path: str) -> Path:
+            webhook = {"url": f"http://127.0.0.1:{server.getsockname()[1]}/{path}", "timeout_s": 300}
+            return configured(tmp_path, RULES, outputs={"webhook": webhook})
+
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            shell() as opened,
+            running(tmp_path, opened.scope, config("old")) as daemon,
+        ):
+            opened.run("cat /nowhere/hangs 2>/dev/null")
+            server.accept()[0].recv(1)  # and no answer
+            config("new")
+            daemon.send(signal.SIGHUP)
+            daemon.wait_for("RELOADING=1", 1)
+            until(lambda: "rules: no change" in daemon.log)
+            begin_s = time.monotonic()
+
+            assert 0 == daemon.stop()
+            assert time.monotonic() - begin_s < 6.5
 
 
 class TestBeforeItIsReady:

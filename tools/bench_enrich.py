@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from monitord.cli.run import _relieve_collector
 from monitord.config.schema import BpfConfig, Scope, ScopeKind
@@ -34,7 +34,7 @@ from monitord.model.batch import EventBatch
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.pipeline.handover import Drain, Handover
-from monitord.pipeline.pipeline import TURN_S
+from monitord.pipeline.pipeline import QUEUE_BYTES, TURN_S
 from monitord.rules.ruleset import RuleSet, load
 from monitord.shipped import shipped
 from monitord.sources.bpf.source import BpfSource
@@ -233,6 +233,15 @@ def waiting(drains: Iterable[tuple[Drain, int]], size: int) -> Iterator[Drain]:
     yield queue.get(0) or ()
 
 
+def read(source: BpfSource, queue: Handover, done: IO[bytes]) -> None:
+    """As the reader of `Pipeline` does, until there is something to read of `done`."""
+    while not select.select([done], [], [], 0)[0]:
+        if drain := source.drain(TURN_S):
+            queue.put(drain)
+    queue.put(source.drain(0))
+    queue.close()
+
+
 def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[Cost, Cost]:
     """What the events of the script cost while it runs, and what they cost as fast as they can."""
     with TemporaryDirectory(prefix="monitord-bench-") as work, echo() as port, apart() as move, relieved():
@@ -250,13 +259,14 @@ def measure(rules: RuleSet, turns: int = TURNS, rounds: int = ROUNDS) -> tuple[C
             stage.context.seed()
             script.stdin.write(b"go\n")
             script.stdin.flush()
-            done = False
-            while not done:
-                done = bool(select.select([script.stdout], [], [], 0)[0])
-                drain = source.drain(TURN_S)
+            queue = Handover(QUEUE_BYTES)
+            reader = threading.Thread(target=read, args=(source, queue, script.stdout))
+            reader.start()
+            while (drain := queue.get(TURN_S)) is not None:
                 batch = decoder.decode(drain)
                 drains.append((drain, len(batch)))
                 stage.judge(batch)
+            reader.join()
             if decoder.missed:
                 raise SystemExit(f"{decoder.missed} events were lost")
             source.close()

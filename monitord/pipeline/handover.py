@@ -1,6 +1,7 @@
 """The bounded queue between reader and worker."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import chain
@@ -11,6 +12,15 @@ Drain = Sequence[RawBatch]
 
 TOGETHER_BYTES = 1 << 20
 """Drains that wait are given out together, up to 4,096 events: to judge many at a time takes less time for each."""
+
+MUCH_BYTES = 16 << 10
+"""64 events. Where so much waits, more will come soon."""
+
+MORE_S = 0.15
+"""
+How long a drain waits for more where much comes. A shell script's events take a third less of the processor when they
+are judged 200 ms at a time, not 50: each time the worker wakes up it finds the caches cold.
+"""
 
 
 class Handover:
@@ -24,8 +34,9 @@ class Handover:
 
     def __init__(self, capacity_bytes: int) -> None:
         self.capacity_bytes = capacity_bytes
-        self._waiting: deque[tuple[Drain, int]] = deque()
+        self._waiting: deque[tuple[Drain, int, float]] = deque()
         self._bytes = 0
+        self._enough = 0  # bytes that the worker waits for
         self._changed = threading.Condition()
         self._closed = False
 
@@ -39,9 +50,10 @@ class Handover:
         with self._changed:
             if self._bytes and self._bytes + size > self.capacity_bytes:
                 return False
-            self._waiting.append((drain, size))
+            self._waiting.append((drain, size, time.monotonic()))
             self._bytes += size
-            self._changed.notify()
+            if self._bytes >= self._enough:
+                self._changed.notify()
         return True
 
     def close(self) -> None:
@@ -52,7 +64,8 @@ class Handover:
 
     def get(self, timeout_s: float) -> Drain | None:
         """
-        The oldest drains, as one; empty when the time is over and nothing came.
+        The oldest drains, as one; empty when the time is over and nothing came. Where much comes, the oldest waits for
+        more, `MORE_S` at most.
 
         :return: None after `close`, when all is given out.
         """
@@ -60,14 +73,22 @@ class Handover:
             self._changed.wait_for(lambda: self._waiting or self._closed, timeout_s)
             if not self._waiting:
                 return None if self._closed else ()
+            if self._bytes >= MUCH_BYTES:
+                self._wait_for_more()
             drains: list[Drain] = []
             bytes_out = 0
             while self._waiting and (not drains or bytes_out + self._waiting[0][1] <= TOGETHER_BYTES):
-                drain, size = self._waiting.popleft()
+                drain, size, _ = self._waiting.popleft()
                 drains.append(drain)
                 bytes_out += size
             self._bytes -= bytes_out
         return drains[0] if len(drains) == 1 else _together(drains)
+
+    def _wait_for_more(self) -> None:
+        left_s = self._waiting[0][2] + MORE_S - time.monotonic()
+        self._enough = TOGETHER_BYTES  # not to be woken by each drain
+        self._changed.wait_for(lambda: self._bytes >= TOGETHER_BYTES or self._closed, max(0.0, left_s))
+        self._enough = 0
 
 
 def _together(drains: Sequence[Drain]) -> Drain:

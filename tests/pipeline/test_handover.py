@@ -6,7 +6,8 @@ import pytest
 from monitord.abi.event import CELL_BYTES
 from monitord.decode.decoder import Decoder
 from monitord.model.batch import COMPLETE, RawBatch
-from monitord.pipeline.handover import TOGETHER_BYTES, Handover
+from monitord.pipeline import handover as module
+from monitord.pipeline.handover import MUCH_BYTES, TOGETHER_BYTES, Handover
 from tests.support.cells import event_cells
 
 
@@ -101,3 +102,48 @@ class TestGet:
         threading.Timer(0.05, handover.close).start()
 
         assert handover.get(10) is None
+
+
+class TestWhereMuchComes:
+    """A limit of an hour is one that no test sees the end of."""
+
+    @pytest.fixture(autouse=True)
+    def an_hour(self, monkeypatch):
+        monkeypatch.setattr(module, "MORE_S", 3600.0)
+
+    @pytest.fixture
+    def handover(self):
+        return Handover(capacity_bytes=4 * TOGETHER_BYTES)
+
+    def test_little_is_given_out_at_once(self, handover):
+        handover.put(drain(MUCH_BYTES - 1))
+
+        assert drain(MUCH_BYTES - 1) == handover.get(0)
+
+    def test_much_waits_until_there_is_enough(self, handover):
+        handover.put(drain(MUCH_BYTES, cpu=1))
+        threading.Timer(0.05, handover.put, [drain(7, cpu=2)]).start()
+        threading.Timer(0.1, handover.put, [drain(TOGETHER_BYTES, cpu=3)]).start()
+
+        assert [1, 2] == [batch.cpu for batch in handover.get(0)]
+        assert [3] == [batch.cpu for batch in handover.get(0)]
+
+    def test_a_close_ends_the_wait(self, handover):
+        handover.put(drain(MUCH_BYTES))
+        threading.Timer(0.05, handover.close).start()
+
+        assert drain(MUCH_BYTES) == handover.get(0)
+
+    def test_nothing_waits_longer_than_the_limit(self, handover, monkeypatch):
+        monkeypatch.setattr(module, "MORE_S", 0.01)
+        handover.put(drain(MUCH_BYTES))
+
+        assert drain(MUCH_BYTES) == handover.get(0)
+
+    def test_what_comes_after_a_wait_is_waited_for_again(self, handover, monkeypatch):
+        monkeypatch.setattr(module, "MORE_S", 0.01)
+        handover.put(drain(MUCH_BYTES))
+        handover.get(0)
+        threading.Timer(0.05, handover.put, [drain(7)]).start()
+
+        assert drain(7) == handover.get(10)

@@ -173,6 +173,26 @@ static __always_inline bool capture_faulted(struct call *call) {
            TEXT_FAULT;
 }
 
+/* The name of a program as the kernel has it, read as capture_str would have: where it is relative to a descriptor, the
+ * kernel has put /dev/fd/N in front of it, and a slash unless it is empty. */
+static __always_inline void capture_kernels_name(struct call *call, void *binprm) {
+    struct text *text = &call->event.text[0];
+    void *name = LOAD(void *, binprm, linux_binprm__filename);
+    if (LOAD(void *, binprm, linux_binprm__fdpath)) {
+        char next = 0;
+        name += sizeof("/dev/fd/N") - 1;
+        for (u32 i = 0, fd = call->event.args[0]; i < 9 && fd >= 10; i++, fd /= 10)
+            name++;
+        read_kernel(&next, 1, name);
+        name += next == '/';
+    }
+    long n = read_kernel_str(call->data, PATH_ROOM, name);
+    if (n > 0) {
+        text->len = n - 1;
+        text->flags = TEXT_LATE;
+    }
+}
+
 /* A successful exec: argv from the new program's memory. */
 static __always_inline void capture_new_program(struct call *call, void *task) {
     u8 flags = TEXT_LATE;

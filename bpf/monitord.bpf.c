@@ -365,14 +365,8 @@ int on_process_exec(u64 *ctx) {
     struct call *call = inflight_take((u64)task);
     if (!call)
         return 0;
-    if (call->start.want && call->event.text[0].flags & TEXT_FAULT) {
-        void *filename = LOAD(void *, ctx[2], linux_binprm__filename);
-        long n = read_kernel_str(call->data, PATH_ROOM, filename);
-        if (n > 0) {
-            call->event.text[0].len = n - 1;
-            call->event.text[0].flags = TEXT_LATE;
-        }
-    }
+    if (call->start.want && call->event.text[0].flags & TEXT_FAULT)
+        capture_kernels_name(call, (void *)ctx[2]);
     call->task = (u64)task;
     return 0;
 }

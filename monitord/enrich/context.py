@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from monitord.abi.event import Capture
+from monitord.abi.event import Capture, TextFlag
 from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.clock import WallClock
@@ -185,8 +185,9 @@ class ProcContext:
                 start = event.directory(captured.arg) if text else event.behind(captured.arg)
                 if isinstance(start, str):
                     return below(start, text) if text else start
-        if not text and isinstance(event.executable, str):
-            return event.executable  # AT_EMPTY_PATH: the exec itself has closed the descriptor
+        closed = any(one.capture is Capture.DIRECTORY and one.flags & TextFlag.FAULT for one in event.texts)
+        if isinstance(event.executable, str) and (closed or not text):
+            return event.executable  # the exec itself has closed the descriptor, and so it is no script
         opened = event.file()
         if not isinstance(opened, Missing) and isinstance(opened.path, str):
             return opened.path  # deeper than the kernel side reads; what was opened, it has

@@ -228,6 +228,16 @@ class TestExecutionFromSharedMemory:
 
         assert str(in_shm) == only(self.RULE, watched.alerts_of(command.format(in_shm)))["fd.name"]
 
+    @pytest.mark.parametrize("closes", [False, True])
+    def test_sees_it_by_a_name_below_a_descriptor(self, watched, place, in_shm, closes):
+        """The name lies on a page that is not resident, and the exec may close the descriptor."""
+        (place / "page").write_bytes(os.fsencode(in_shm.name) + b"\0")
+        shutil.copy("/bin/true", in_shm) if closes else in_shm.write_text("#!/bin/sh\n")
+        in_shm.chmod(0o755)
+        alerts = watched.alerts_of(f"{compiled('absent')} {place}/page exec {in_shm.parent} {'closes' * closes}")
+
+        assert str(in_shm) == only(self.RULE, alerts)["fd.name"]
+
     def test_a_file_there_that_is_not_executed_is_fine(self, watched, in_shm):
         assert [] == watched.alerts_of(f"cp /bin/true {in_shm} && cat {in_shm}")
 

@@ -146,6 +146,15 @@ class TestStrings:
         assert "/bin/true" == event.captured(0).text
         assert b"absent\0from a page that was not there\0" == event.captured(1).data
 
+    @pytest.mark.parametrize(("written", "file"), [("true", "/usr/bin"), ("", "/usr/bin/true")])
+    def test_so_is_one_that_is_relative_to_a_descriptor(self, tmp_path, written, file):
+        """The kernel makes /dev/fd/400/true of it, and /dev/fd/400."""
+        (tmp_path / "page").write_bytes(written.encode() + b"\0")
+        event = watch([compiled("absent"), str(tmp_path / "page"), "exec", file], interest("execveat"))[-1]
+
+        assert (0, written) == (event.ret, event.captured(1).text)
+        assert file == (event.directory(1) if written else event.behind(1))
+
 
 class TestDirectories:
     """A relative path comes with the directory it is relative to, as it was when the call was made."""

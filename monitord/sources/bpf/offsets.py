@@ -49,6 +49,7 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("pid_namespace__inum", "pid_namespace", ("ns", "inum")),
     ("pid_namespace__child_reaper", "pid_namespace", ("child_reaper",)),
     ("linux_binprm__filename", "linux_binprm", ("filename",)),
+    ("linux_binprm__fdpath", "linux_binprm", ("fdpath",)),
     ("task_struct__fs", "task_struct", ("fs",)),
     ("task_struct__files", "task_struct", ("files",)),
     ("fs_struct__pwd", "fs_struct", ("pwd",)),

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         except CaptureError as error:
             _log.error("%s", error)
             return FAILED
-        except LoadError as error:  # the programs were loaded, and cannot be attached
+        except LoadError as error:  # the programs were loaded, and cannot be attached; or there is no thread
             return cannot_start(error)
         finally:
             assembly.close()

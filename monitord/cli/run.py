@@ -160,7 +160,7 @@ def _run(args: argparse.Namespace, signals: SignalQueue) -> int:
     _relieve_collector()
     try:
         return serve(assembly.pipeline, reload, watch.changed, ready, signals, notify, telemetry)
-    except LoadError as error:  # the programs were loaded, and cannot be attached
+    except LoadError as error:  # the programs were loaded, and cannot be attached; or there is no thread
         return cannot_start(error)
     finally:
         if control:

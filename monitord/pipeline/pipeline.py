@@ -17,7 +17,8 @@ from monitord.model.placement import origin_of
 from monitord.model.top import Origin
 from monitord.pipeline.handover import Drain, Handover
 from monitord.sinks.worker import SinkWorker
-from monitord.stages import Detector, Source
+from monitord.sources.bpf.errors import PassingError
+from monitord.stages import Detector, SinkError, Source
 from monitord.telemetry import Telemetry
 
 TURN_S = 0.05
@@ -106,12 +107,23 @@ class Pipeline:
         return (self._reader_heart, self._worker_heart)
 
     def start(self) -> None:
-        """Begin to watch."""
-        for sink in self._sinks:
-            sink.start()
+        """
+        Begin to watch.
+
+        :raises LoadError: this machine cannot.
+        :raises PassingError: there is no thread for it now.
+        """
+        try:
+            for sink in self._sinks:
+                sink.start()
+        except SinkError as err:
+            raise PassingError(str(err)) from err
         self._source.start()
-        self._reader.start()
-        self._worker.start()
+        for thread in (self._reader, self._worker):
+            try:
+                thread.start()
+            except RuntimeError as err:  # pthread_create(3): EAGAIN
+                raise PassingError(f"cannot start the {thread.name}: no thread is free; raise TasksMax") from err
 
     def replace(self, detector: Detector) -> None:
         """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import CHECKOUT, COMMAND, PATIENCE_S, environment, running
+from tests.support.cgroups import few_tasks
+from tests.support.daemon import CHECKOUT, COMMAND, PATIENCE_S, configured, environment, running
 
 pytestmark = pytest.mark.bpf
 
@@ -252,6 +253,18 @@ class TestMachine:
             pass
 
         assert what in refused_after(place, f"ulimit {limit}", code=1)
+
+    @pytest.mark.parametrize(("tasks", "what"), [(16, "alertmanager_16"), (21, "the reader"), (22, "the worker")])
+    def test_want_of_threads_may_pass(self, place, tasks, what):
+        """The main thread, one for each of 20 outputs, the reader and the worker would be 23."""
+        outputs = {"alert_log": None, "alertmanager": {"urls": [f"http://127.0.0.1:{port}" for port in range(1, 21)]}}
+        configured(place, RULE + "  condition: evt.type=swapoff\n", outputs=outputs, metrics={"enabled": False})
+        with few_tasks() as few:
+            (few / "pids.max").write_text(str(tasks))
+            before = ("sh", "-c", f'echo $$ > {few}/cgroup.procs && exec "$@"', "sh", *COMMAND)
+            said = refused(place, before=before, code=1, OPENBLAS_NUM_THREADS="1")
+
+        assert f"cannot start {what}: no thread is free; raise TasksMax" == said
 
     def test_a_limit_of_locked_memory_that_is_too_low_is_said(self, place):
         said = refused_after(place, 'ulimit -l 64 && exec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "$@"')

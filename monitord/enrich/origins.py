@@ -17,7 +17,7 @@ from monitord.model.placement import HOST, Placement, origin_of
 from monitord.model.top import Origin
 from monitord.model.value import Missing
 
-FEW = 256
+FEW = 100
 """Events up to which counting them one by one takes less time than sorting."""
 
 

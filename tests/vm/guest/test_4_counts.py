@@ -75,9 +75,9 @@ def test_alerts_come_from_each_cpu_when_it_is_back(cpu_back, cpu):
 
 
 def test_every_event_of_the_cpu_is_judged_or_counted_as_lost(cpu_back):
-    """More than the spare ring holds at once, which is 1024."""
+    """More than the spare ring holds at once, which is 1024. Relative paths are delivered wherever they lead."""
     before = settled()
-    burst = f'import os\nfor _ in range({BURST}): os.close(os.open("/etc/shadow", 0))'
+    burst = f'import os\nos.chdir("/etc")\nfor _ in range({BURST}): os.close(os.open("hostname", 0))'
     run(f"taskset -c 1 {sys.executable} -c '{burst}'")
     after = settled()
 

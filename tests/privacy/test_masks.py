@@ -41,6 +41,13 @@ MASKS = Masks(USUAL)
         ("mysqladmin -u root password s3cret", "mysqladmin -u root password ***"),
         ("redis-cli AUTH s3cret", "redis-cli AUTH ***"),
         ("app ENCRYPTION_KEY=s3cret AccountKey=s3cret", "app ENCRYPTION_KEY=*** AccountKey=***"),
+        ("tailscale up --authkey s3cret --auth-key=s3cret", "tailscale up --authkey *** --auth-key=***"),
+        ("env TS_AUTHKEY=s3cret DB_PW=s3cret BINDPW=s3cret x", "env TS_AUTHKEY=*** DB_PW=*** BINDPW=*** x"),
+        ("env SIGNING_KEY=s3cret WIFI_PSK=s3cret HMAC_KEY=s3cret x", "env SIGNING_KEY=*** WIFI_PSK=*** HMAC_KEY=*** x"),
+        ("env AIRFLOW__CORE__FERNET_KEY=s3cret x", "env AIRFLOW__CORE__FERNET_KEY=*** x"),
+        ("lftp -u ann,s3cret web", "lftp -u *** web"),
+        ("snmpget -v3 -u ann -A s3cret -X s3cret web", "snmpget -v3 -u ann -A *** -X *** web"),
+        ("rdesktop -u ann -p s3cret web", "rdesktop -u ann -p *** web"),
         ("git clone https://s3cret@web/x.git", "git clone https://***@web/x.git"),
         ("git clone ssh://git@web/x.git", "git clone ssh://git@web/x.git"),
         ("git clone https://ann:s3cret@web/x.git", "git clone https://ann:***@web/x.git"),
@@ -117,6 +124,7 @@ def test_argv(argv, masked):
         "useradd -g ann -m ann",
         "zip -r x.zip x",
         "docker run --name=mysql -p3306:3306 -e X-Y=1 web",
+        "app --author-key=x --authkeys-file=x -A x -X PUT",
     ],
 )
 def test_what_is_no_secret_is_left(argv):

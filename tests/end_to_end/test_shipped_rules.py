@@ -343,6 +343,13 @@ class TestMemoryOfAnotherProcessWritten:
 
     def test_its_own_is_nobody_elses(self, watched):
         assert [] == watched.alerts_of("exec 3<> /proc/self/mem; exec 3<> /proc/thread-self/mem")
+        code = "import os; [open(f'/proc/{pid}/mem', 'r+b', 0) for pid in (os.getpid(), f'self/task/{os.getpid()}')]"
+        assert [] == watched.alerts_of(python(code))
+
+    def test_in_another_pid_namespace_either(self, watched):
+        code = "import os; open(f'/proc/{os.getpid()}/mem', 'r+b', 0)"
+
+        assert [] == watched.alerts_of(f"unshare -pf --mount-proc {python(code)}")
 
     def test_reading_it_is_fine(self, watched):
         assert [] == watched.alerts_of("exec 3< /proc/$$/mem")

@@ -206,9 +206,9 @@ static __always_inline void capture_new_program(struct call *call, void *task) {
 }
 
 /* The environment that the new program was given, whole or not at all: of a longer one /proc can tell. In the slot of a
- * descriptor, and leaves room for what comes behind. */
-#define ENVIRONMENT_CAP (TEXT_CAP - 512)
-#define ENVIRONMENT_STEP 4096
+ * descriptor. The greatest name and arguments leave half of the room for it. */
+#define ENVIRONMENT_STEP 1024
+#define ENVIRONMENT_STEPS 8
 
 static __always_inline void capture_environment(struct call *call, void *task) {
     struct text *text = &call->event.text[DESCRIPTOR_TEXT];
@@ -219,11 +219,11 @@ static __always_inline void capture_environment(struct call *call, void *task) {
     text->source = CAPTURE_ENVIRONMENT << 4 | NO_ARGUMENT;
     text->flags = TEXT_TRUNCATED;
     text->len = 0;
-    if (left > ENVIRONMENT_CAP || at + left > ENVIRONMENT_CAP)
+    if (left > ENVIRONMENT_STEP * ENVIRONMENT_STEPS || at + left > PATH_CAP)
         return;
-    for (u32 i = 0; i < 2; i++) {
+    for (u32 i = 0; i < ENVIRONMENT_STEPS && left; i++) {
         u32 size = left > ENVIRONMENT_STEP ? ENVIRONMENT_STEP : left;
-        if (read_user(&call->data[BOUND(at, TEXT_CAP)], BOUND(size, ENVIRONMENT_STEP), (void *)from)) {
+        if (read_user(&call->data[BOUND(at, PATH_CAP)], BOUND(size, ENVIRONMENT_STEP), (void *)from)) {
             text->flags = TEXT_FAULT;
             return;
         }

@@ -69,6 +69,12 @@ def test_of_an_ancestor_that_has_ended(watched):
     assert ["opened /nowhere/orphan <NA> (3)"] == outputs(watched, command)
 
 
+def test_long_arguments_leave_room_for_it(watched):
+    command = "env -i LONG=$(printf %06000d 0) LD_PRELOAD=/nowhere/2.so /bin/true $(printf %05000d 0) 2>&-"
+
+    assert ["preloaded true /nowhere/2.so <NA>"] == outputs(watched, command)
+
+
 def test_a_long_one_is_asked_of_proc(watched):
     command = "LONG=$(printf %08000d 0) MARK=4 sh -c 'true </nowhere/long; sleep 1'"
 

@@ -103,10 +103,10 @@ class Assembly:
         :return: what is to be said of them; when errors are among it, nothing has changed.
         """
         config, rules, problems = load(self._path, self._overrides, self._table)
-        workers = None
+        changed = None
         if not errors(problems) and config.outputs != self._config.outputs:
             try:
-                workers = self._outputs.change(config.outputs)
+                changed = self._outputs.change(config.outputs)
             except SinkError as error:
                 problems.append(Problem(str(self._path), 0, 0, "C020", str(error)))
         if errors(problems):
@@ -120,8 +120,8 @@ class Assembly:
         self.pipeline.replace(self._detector(rules, config))
         _log.info("rules: %s", changes(self._rules, rules))
         self._rules = rules
-        if workers is not None:
-            self.pipeline.replace_sinks(workers, hurried)
+        if changed is not None:
+            self.pipeline.replace_sinks(*changed, hurried)
         self._config = config
         self.status.rules = rules
         return problems

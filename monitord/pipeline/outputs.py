@@ -1,6 +1,6 @@
 """From the section ``outputs:`` to the workers that write."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -47,14 +47,16 @@ class Outputs:
         """
         return self._take(config, lambda _worker: None)
 
-    def change(self, config: OutputsConfig) -> Sequence[Worker]:
+    def change(self, config: OutputsConfig) -> tuple[Sequence[Worker], Mapping[Worker, Worker]]:
         """
         The outputs that are switched on. Those of the call before whose configuration is the same are the same workers.
 
-        :return: all are started.
+        :return: all are started; and which of them are in the place of which of the call before.
         :raises SinkError: one cannot be opened or started; then the call before still holds.
         """
-        return self._take(config, Worker.start)
+        before = self._open
+        workers = self._take(config, Worker.start)
+        return workers, _heirs(before, self._open)
 
     def _take(self, config: OutputsConfig, start: Callable[[Worker], None]) -> Sequence[Worker]:
         workers: dict[Key, Worker] = {}
@@ -114,6 +116,33 @@ class Outputs:
         if config.spool:
             backlog = SpoolBacklog(queue, encode, config.spool, config.spool_mib << 20, sink.name)
         return SinkWorker(sink, backlog, self._telemetry, longest_retry_s=NETWORK_RETRY_S)
+
+
+def _heirs(before: Mapping[Key, Worker], now: Mapping[Key, Worker]) -> Mapping[Worker, Worker]:
+    """
+    Who gets what is left by whom: one that writes to the same place, or else the one that has its name.
+
+    An Alertmanager that moves up in the list, because another goes, must not get what that one has not taken: it has
+    taken that itself.
+    """
+    gone = {key: worker for key, worker in before.items() if key not in now}
+    new = {key: worker for key, worker in now.items() if key not in before}
+    heirs = {}
+    for same in (_place, _name):
+        for key, worker in tuple(new.items()):
+            if found := next((old for old in gone if same(old) == same(key)), None):
+                heirs[gone.pop(found)] = worker
+                del new[key]
+    return heirs
+
+
+def _place(key: Key) -> Hashable:
+    name, config, _ = key
+    return config.urls if isinstance(config, AlertmanagerConfig) else (name, config)
+
+
+def _name(key: Key) -> Hashable:
+    return key[0]
 
 
 def _unchanged(alert: Alert) -> Alert:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from monitord.decode.decoder import Decoder, events_in
@@ -137,26 +137,30 @@ class Pipeline:
         self._detector = detector
         self._source.install(self._enricher.interest() | new)
 
-    def replace_sinks(self, sinks: Sequence[SinkWorker[Any]], hurried: Callable[[], bool]) -> None:
+    def replace_sinks(
+        self,
+        sinks: Sequence[SinkWorker[Any]],
+        heirs: Mapping[SinkWorker[Any], SinkWorker[Any]],
+        hurried: Callable[[], bool],
+    ) -> None:
         """
         Write to these outputs from the next alert on; those that go write what they have, within 5 s.
 
-        :param sinks: started; those among them that write already go on. One that comes in the place of another of its
-            name gets what that one did not write.
+        :param sinks: started; those among them that write already go on.
+        :param heirs: from one that goes to a new one, which gets what it did not write.
         :param hurried: whether the 5 s are over before their time: a stop cannot wait for one that hangs.
         """
-        gone = {sink.name: sink for sink in self._sinks if sink not in sinks}
-        heirs = {sink.name: sink for sink in sinks if sink not in self._sinks and sink.name in gone}
+        gone = [sink for sink in self._sinks if sink not in sinks]
         for sink in heirs.values():
             sink.hold()
         self._sinks = sinks
         end_s = time.monotonic() + 5
-        for sink in gone.values():
-            sink.finish(end_s, heirs.get(sink.name))
-        for sink in gone.values():
+        for sink in gone:
+            sink.finish(end_s, heirs.get(sink))
+        for sink in gone:
             while not sink.ended(LOOK_S) and not hurried() and time.monotonic() < end_s:
                 pass
-            sink.finish(time.monotonic(), heirs.get(sink.name))
+            sink.finish(time.monotonic(), heirs.get(sink))
             if lost := sink.join():
                 _log.error("%s: closed with %s that did not arrive", sink.name, amount(lost, "alert"))
 

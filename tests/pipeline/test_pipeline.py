@@ -256,7 +256,7 @@ class TestReplace:
         until(lambda: telemetry.judged == 1)
         new = sink_to(tmp_path / "new", telemetry)
         new.start()
-        pipeline.replace_sinks([new], lambda: False)
+        pipeline.replace_sinks([new], {}, lambda: False)
         source.ring.append(event_cells(2))
         pipeline.stop(PATIENCE_S)
 

@@ -211,13 +211,17 @@ class ProcessTable:
 
         :param now_ns: CLOCK_BOOTTIME; the time of the latest event will do.
         """
-        while self._changed and self._changed[0][0] <= now_ns - ENDED_NS:
-            _, entry = self._changed.popleft()
-            entry.forget_before(now_ns - ENDED_NS)
+        past_ns = now_ns - ENDED_NS
+        changed, ended = self._changed, self._ended
+        while changed and changed[0][0] <= past_ns:
+            _, entry = changed.popleft()
+            if entry.ended_ns:
+                continue  # it is forgotten itself, or changes no more
+            entry.forget_before(past_ns)
             if len(entry.phases) > 1:
-                self._changed.append((entry.phases[1].since_ns, entry))
-        while self._ended and self._ended[0].ended_ns <= now_ns - ENDED_NS:
-            entry = self._ended.popleft()
+                changed.append((entry.phases[1].since_ns, entry))
+        while ended and ended[0].ended_ns <= past_ns:
+            entry = ended.popleft()
             if entry.children:
                 entry.lingers = True
                 self._shorten(entry)

@@ -37,6 +37,11 @@ class Directory:
         """That of a process which moves by itself from now on."""
         return Directory(self.moves)
 
+    def followed(self, ts_ns: int, other: "Directory") -> "Directory":
+        """This one until a time, and another from then on; what shares that one does not share this."""
+        path = other.moves[-1][1] if other.moves else None
+        return Directory((*self.moves[1 - MOVES :], (ts_ns, path)))
+
     def move(self, ts_ns: int, path: Value | None) -> None:
         """It is another from a time on; None where only /proc can tell."""
         self.moves = (*self.moves[1 - MOVES :], (ts_ns, path))

@@ -112,7 +112,7 @@ class ProcessTable:
         key = (pid, start_ns // self.tick_ns)
         if mother is None or key in entries:
             if key in entries:
-                self._renew(entries[key], ts_ns, phase, directory)
+                directory = self._renew(entries[key], ts_ns, phase, directory)
             entry = self.add(pid, start_ns, ppid, phase, mother, directory)
         else:  # the same, for the usual case
             entry = entries[key] = self._current[pid] = Entry(key, start_ns, ppid, phase, directory)
@@ -174,18 +174,22 @@ class ProcessTable:
         if len(phases) > 1:  # each is there once: a program can take a new name as often as it likes
             self._changed.append((phase.since_ns, entry))
 
-    def _renew(self, entry: Entry, ts_ns: int, phase: Phase, directory: Directory | None) -> None:
+    def _renew(self, entry: Entry, ts_ns: int, phase: Phase, directory: Directory | None) -> Directory | None:
         """
         A process that has ended is another one from now on: its pid was given again within the same tick.
 
         Orphans of the first one are taken for children of the second.
+
+        :return: its directory, before that of the first one, whose last events may still be to be judged.
         """
-        if entry.ended_ns and entry.ended_ns < ts_ns:
-            self._ended.remove(entry)
-            entry.ended_ns = 0
-            entry.lingers = entry.gone = False
-            self._enter(entry, Phase(ts_ns, phase.comm, phase.program))
-            entry.directory = directory or Directory()
+        if not entry.ended_ns or entry.ended_ns >= ts_ns:
+            return directory
+        self._ended.remove(entry)
+        entry.ended_ns = 0
+        entry.lingers = entry.gone = False
+        self._enter(entry, Phase(ts_ns, phase.comm, phase.program))
+        directory = directory or Directory()
+        return directory if directory.moves == entry.directory.moves else entry.directory.followed(ts_ns, directory)
 
     def end(self, entry: Entry, ts_ns: int) -> None:
         """A process ends; telling it twice does no harm."""

@@ -73,6 +73,19 @@ class TestFork:
         assert [b"x", b"y"] == [table.get(2, start * SECOND).phases[-1].comm for start in (2, 4)]
         assert b"y" == table.current(2).phases[-1].comm
 
+    def test_within_a_tick_of_the_clock_each_has_its_directory(self):
+        """Those who judge the events of both are told of both before."""
+        table = ProcessTable(TICK_NS)
+        begin(table, 1).directory.move(SECOND, "/")
+        first = begin(table, 2, 1)
+        first.directory.move(2 * SECOND + 1, "/srv")
+        table.end(first, 2 * SECOND + 2)
+        table.fork(2 * SECOND + 3, 2, 2 * SECOND + 3, b"y", (1, SECOND, b"x"), (1, SECOND))
+        second = table.get(2, 2 * SECOND + 3)
+        second.directory.move(2 * SECOND + 4, "/usr")
+
+        assert ["/", "/srv", "/srv", "/", "/usr"] == [second.directory.at(2 * SECOND + at)[0] for at in range(5)]
+
     def test_also_within_a_tick_of_the_clock(self):
         """Both have the same key; what was said of the first stays true of its time."""
         table = ProcessTable(TICK_NS)

@@ -21,6 +21,7 @@ from monitord.sources.bpf.recipe import recipe
 from monitord.sources.bpf.scope import cgroup2_mount
 from monitord.sources.bpf.settings import MAGIC, SCOPE_NUMBER, SELF_TGID, Settings
 from monitord.sources.bpf.source import BpfSource
+from tests.support.descriptors import no_descriptors
 from tests.support.live import TABLE, Gated, compiled, events_of, interest, scope_of, watching
 
 pytestmark = pytest.mark.bpf
@@ -218,6 +219,14 @@ class TestRefused:
 
         with pytest.raises(LoadError, match=r"the kernel refused the map plans \(Invalid argument\)"):
             loader.load(settings)
+
+    def test_want_of_descriptors_to_attach_them_may_pass(self):
+        loaded = loader.load(settings_of(ScopeKind.PID))
+        try:
+            with no_descriptors(), pytest.raises(PassingError, match=r"attaching .*: Too many open files"):
+                loader.attach(loaded.programs)
+        finally:
+            loaded.close()
 
 
 class TestTheHelper:

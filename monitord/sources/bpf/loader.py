@@ -88,6 +88,7 @@ def attach(programs: Mapping[str, int]) -> list[int]:
 
     :return: link descriptors; closing one detaches its program.
     :raises LoadError: the kernel refused.
+    :raises PassingError: it did not have what it takes.
     """
     lib = libbpf.library()
     links: list[int] = []
@@ -97,7 +98,7 @@ def attach(programs: Mapping[str, int]) -> list[int]:
     except OSError as error:
         for link in links:
             os.close(link)
-        raise LoadError(f"{error.strerror}: run `monitord doctor`") from error
+        raise _kind(error.errno)(f"{error.strerror}: run `monitord doctor`") from error
     return links
 
 
@@ -180,8 +181,11 @@ def _load_program(name: str, code: bytes, type_id: int) -> int:
 
 
 def _refused(what: str, error: int, said: str = "") -> LoadError:
-    kind = PassingError if error in _SHORT else LoadError
-    return kind(f"the kernel refused {what} ({os.strerror(error)}){said}: {advice()}")
+    return _kind(error)(f"the kernel refused {what} ({os.strerror(error)}){said}: {advice()}")
+
+
+def _kind(error: int | None) -> type[LoadError]:
+    return PassingError if error in _SHORT else LoadError
 
 
 def _close(descriptors: Mapping[str, int]) -> None:

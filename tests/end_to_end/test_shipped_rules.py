@@ -548,9 +548,10 @@ class TestPrivilegeConfigurationChanged:
 
         assert str(self.FILE) == only(self.RULE, alerts)["fd.realpath"]
 
-    def test_names_the_file_that_is_replaced(self, watched, place):
+    @pytest.mark.parametrize("puts", ["mv", "ln"])
+    def test_names_the_file_that_is_put_there(self, watched, puts):
         alerts = watched.alerts_of(
-            f"touch {ELSEWHERE} && cd /etc/pam.d && mv {ELSEWHERE} {self.FILE.name}; rm {self.FILE}"
+            f"touch {ELSEWHERE} && cd /etc/pam.d && {puts} {ELSEWHERE} {self.FILE.name}; rm -f {self.FILE} {ELSEWHERE}"
         )
 
         assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
@@ -609,8 +610,11 @@ class TestCronJobChanged:
 
         assert str(self.FILE) == only(self.RULE, alerts)["fd.realpath"]
 
-    def test_names_the_file_that_is_moved_there(self, watched, place):
-        alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {self.FILE}; rm {self.FILE}")
+    @pytest.mark.parametrize("puts", ["mv", "ln"])
+    def test_names_the_file_that_is_put_there(self, watched, puts):
+        alerts = watched.alerts_of(
+            f"touch {ELSEWHERE} && {puts} {ELSEWHERE} {self.FILE}; rm -f {self.FILE} {ELSEWHERE}"
+        )
 
         assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
 
@@ -653,9 +657,10 @@ class TestSshKeysChanged:
 
         assert str(keys) == only(self.RULE, alerts)["fd.realpath"]
 
-    def test_sees_a_list_that_is_moved_there(self, watched, place):
+    @pytest.mark.parametrize("puts", ["mv", "ln"])
+    def test_sees_a_list_that_is_put_there(self, watched, place, puts):
         keys = place / ".ssh/authorized_keys"
-        alerts = watched.alerts_of(f"mkdir {keys.parent} && touch {place}/x && mv {place}/x {keys}")
+        alerts = watched.alerts_of(f"mkdir {keys.parent} && touch {place}/x && {puts} {place}/x {keys}")
 
         assert str(keys) == only(self.RULE, alerts)["evt.arg.newpath"]
 
@@ -698,8 +703,9 @@ class TestWriteBelowEtc:
     def test_a_directory_of_that_name_elsewhere_is_another(self, watched, place):
         assert [] == watched.alerts_of(f"mkdir {place}/etc && echo x > {place}/etc/hosts")
 
-    def test_names_the_file_that_is_moved_there(self, watched, in_etc, place):
-        alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {in_etc}")
+    @pytest.mark.parametrize("puts", ["mv", "ln"])
+    def test_names_the_file_that_is_put_there(self, watched, in_etc, puts):
+        alerts = watched.alerts_of(f"touch {ELSEWHERE} && {puts} {ELSEWHERE} {in_etc}; rm -f {ELSEWHERE}")
 
         assert str(in_etc) == only(self.RULE, alerts)["evt.arg.newpath"]
 
@@ -724,8 +730,9 @@ class TestWriteBelowAProgramDirectory:
 
         assert str(in_bin) == only(self.RULE, alerts)["fd.realpath"]
 
-    def test_names_the_file_that_is_moved_there(self, watched, in_bin, place):
-        alerts = watched.alerts_of(f"touch {ELSEWHERE} && mv {ELSEWHERE} {in_bin}")
+    @pytest.mark.parametrize("puts", ["mv", "ln"])
+    def test_names_the_file_that_is_put_there(self, watched, in_bin, puts):
+        alerts = watched.alerts_of(f"touch {ELSEWHERE} && {puts} {ELSEWHERE} {in_bin}; rm -f {ELSEWHERE}")
 
         assert str(in_bin) == only(self.RULE, alerts)["evt.arg.newpath"]
 

@@ -10,7 +10,7 @@ from monitord.rules.field import Argument, Field, FieldType
 from monitord.rules.fields import sources
 from monitord.rules.fields.family import MAX_GENERATIONS
 
-_MISSING = "no such variable; started before the daemon or with more than 7 KiB, and gone before it was asked"
+_MISSING = "no such variable; started before the daemon or with more than 8 KiB, and gone before it was asked"
 
 
 def _one(variables: Mapping[str, str] | Missing, name: str | None) -> Value:

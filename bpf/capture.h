@@ -214,16 +214,17 @@ static __always_inline void capture_environment(struct call *call, void *task) {
     struct text *text = &call->event.text[DESCRIPTOR_TEXT];
     void *mm = TASK_LOAD(void *, task, task_struct__mm);
     u64 from = TASK_LOAD(u64, mm, mm_struct__env_start);
-    u64 left = TASK_LOAD(u64, mm, mm_struct__env_end) - from;
-    u32 at = call->event.data_len;
+    u64 whole = TASK_LOAD(u64, mm, mm_struct__env_end) - from;
+    u32 at = call->event.data_len, left = whole;
     text->source = CAPTURE_ENVIRONMENT << 4 | NO_ARGUMENT;
     text->flags = TEXT_TRUNCATED;
     text->len = 0;
-    if (left > ENVIRONMENT_STEP * ENVIRONMENT_STEPS || at + left > PATH_CAP)
+    if (whole > ENVIRONMENT_STEP * ENVIRONMENT_STEPS || at + left > PATH_CAP)
         return;
     for (u32 i = 0; i < ENVIRONMENT_STEPS && left; i++) {
-        u32 size = left > ENVIRONMENT_STEP ? ENVIRONMENT_STEP : left;
-        if (read_user(&call->data[BOUND(at, PATH_CAP)], BOUND(size, ENVIRONMENT_STEP), (void *)from)) {
+        /* What the compiler knows of `left`, older verifiers forget. */
+        u32 size = BOUND(OPAQUE(left), ENVIRONMENT_STEP);
+        if (read_user(&call->data[BOUND(at, PATH_CAP)], size, (void *)from)) {
             text->flags = TEXT_FAULT;
             return;
         }

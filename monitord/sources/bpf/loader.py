@@ -30,6 +30,9 @@ from monitord.sources.bpf.settings import Settings
 _SHORT = frozenset((errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 """What another start may have."""
 
+_LOG_BYTES = (1 << 24) - 1
+"""For what the verifier says, as much as Linux 5.10 takes: what comes last says why, and older kernels cut that."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -168,7 +171,7 @@ def _load_program(name: str, code: bytes, type_id: int) -> int:
         return fd
     error = ctypes.get_errno()
     # Once more for the verifier's words: asking for them always would slow every start.
-    log = ctypes.create_string_buffer(1 << 20)
+    log = ctypes.create_string_buffer(_LOG_BYTES)
     options.log_level, options.log_size = 1, len(log)
     options.log_buf = ctypes.cast(log, ctypes.c_void_p)
     fd = int(lib.bpf_prog_load(*arguments, ctypes.byref(options)))

@@ -140,6 +140,7 @@ class TestMistakes:
             ("alertmanager: {urls: []}", Code.URL),
             ("alertmanager: {urls: ['http://h/', 'ftp://h/']}", Code.URL),
             ("alertmanager: {urls: ['http://h/', 'http://h/']}", Code.URL),
+            ("alertmanager: {urls: ['http://h/am/api/v2/alerts']}", Code.URL),
             ("alertmanager: {urls: http://h/}", Code.WRONG_TYPE),
             ("webhook: {url: http://h/, headers: [a]}", Code.WRONG_TYPE),
             ("webhook: {url: http://h/, headers: {a: 5}}", Code.WRONG_TYPE),

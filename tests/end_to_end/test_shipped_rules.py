@@ -559,6 +559,11 @@ class TestPrivilegeConfigurationChanged:
     def test_reading_is_fine(self, watched):
         assert [] == watched.alerts_of("cat /etc/pam.d/* /etc/passwd")
 
+    def test_names_the_link_that_is_put_there(self, watched):
+        alerts = watched.alerts_of(f"ln -s /nowhere/x {self.FILE}; rm -f {self.FILE}")
+
+        assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
+
 
 @pytest.fixture
 def crontab():
@@ -624,6 +629,11 @@ class TestCronJobChanged:
     def test_reading_is_fine(self, watched):
         assert [] == watched.alerts_of("ls /etc/cron.d && find /etc/cron.d -type f -exec cat {} +")
 
+    def test_names_the_link_that_is_put_there(self, watched):
+        alerts = watched.alerts_of(f"cd {self.FILE.parent} && ln -s /nowhere/x {self.FILE.name}; rm -f {self.FILE}")
+
+        assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
+
 
 class TestSshKeysChanged:
     RULE = "SSH keys changed"
@@ -670,6 +680,12 @@ class TestSshKeysChanged:
         keys.touch()
 
         assert [] == watched.alerts_of(f"cat {keys}; echo host > {keys.parent}/known_hosts")
+
+    def test_names_the_link_that_is_put_there(self, watched, place):
+        keys = place / ".ssh/authorized_keys"
+        alerts = watched.alerts_of(f"mkdir {keys.parent} && ln -s /nowhere/x {keys}")
+
+        assert str(keys) == only(self.RULE, alerts)["fd.name"]
 
 
 class TestWriteBelowEtc:
@@ -738,6 +754,9 @@ class TestWriteBelowAProgramDirectory:
 
     def test_the_administrators_own_directories_are_fine(self, watched):
         assert [] == watched.alerts_of("touch /usr/local/bin/zz-monitord-test && rm /usr/local/bin/zz-monitord-test")
+
+    def test_names_the_link_that_is_put_there(self, watched, in_bin):
+        assert str(in_bin) == only(self.RULE, watched.alerts_of(f"ln -s /nowhere/x {in_bin}"))["fd.name"]
 
 
 class TestSystemLogCleared:

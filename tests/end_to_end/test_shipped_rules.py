@@ -527,7 +527,36 @@ class TestMountOverASystemDirectory:
         assert [] == watched.alerts_of(self.mounted("/usr", place))
 
 
-class TestPrivilegeConfigurationChanged:
+class OfADirectory:
+    """Of a rule about a directory: `RULE`, and `FILE`, which is none there."""
+
+    def test_names_the_file_in_a_directory_that_a_link_leads_to(self, watched, place):
+        alerts = watched.alerts_of(
+            f"ln -s {self.FILE.parent} {place}/x && : > {place}/x/{self.FILE.name}; rm {self.FILE}"
+        )
+
+        assert str(self.FILE) == only(self.RULE, alerts)["fd.realpath"]
+
+    @pytest.mark.parametrize("to", ["{0}", "{0.name}"], ids=["absolute", "relative"])
+    @pytest.mark.parametrize("puts", ["mv", "ln"])
+    def test_names_the_file_that_is_put_there(self, watched, puts, to):
+        alerts = watched.alerts_of(
+            f"touch {ELSEWHERE} && cd {self.FILE.parent} && {puts} {ELSEWHERE} {to.format(self.FILE)}; "
+            f"rm -f {self.FILE} {ELSEWHERE}"
+        )
+
+        assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
+
+    @pytest.mark.parametrize("to", ["{0}", "{0.name}"], ids=["absolute", "relative"])
+    def test_names_the_link_that_is_put_there(self, watched, to):
+        alerts = watched.alerts_of(
+            f"cd {self.FILE.parent} && ln -s /nowhere/x {to.format(self.FILE)}; rm -f {self.FILE}"
+        )
+
+        assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
+
+
+class TestPrivilegeConfigurationChanged(OfADirectory):
     RULE = "Privilege configuration changed"
     FILE = Path("/etc/pam.d/zz-monitord-test")
 
@@ -541,28 +570,8 @@ class TestPrivilegeConfigurationChanged:
 
         assert "/etc/passwd" == only(self.RULE, alerts)["fd.realpath"]
 
-    def test_names_the_file_in_a_directory_that_a_link_leads_to(self, watched, place):
-        alerts = watched.alerts_of(
-            f"ln -s {self.FILE.parent} {place}/x && : > {place}/x/{self.FILE.name}; rm {self.FILE}"
-        )
-
-        assert str(self.FILE) == only(self.RULE, alerts)["fd.realpath"]
-
-    @pytest.mark.parametrize("puts", ["mv", "ln"])
-    def test_names_the_file_that_is_put_there(self, watched, puts):
-        alerts = watched.alerts_of(
-            f"touch {ELSEWHERE} && cd /etc/pam.d && {puts} {ELSEWHERE} {self.FILE.name}; rm -f {self.FILE} {ELSEWHERE}"
-        )
-
-        assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
-
     def test_reading_is_fine(self, watched):
         assert [] == watched.alerts_of("cat /etc/pam.d/* /etc/passwd")
-
-    def test_names_the_link_that_is_put_there(self, watched):
-        alerts = watched.alerts_of(f"ln -s /nowhere/x {self.FILE}; rm -f {self.FILE}")
-
-        assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
 
 
 @pytest.fixture
@@ -589,7 +598,7 @@ def cron_directory():
 
 
 @pytest.mark.usefixtures("cron_directory")
-class TestCronJobChanged:
+class TestCronJobChanged(OfADirectory):
     RULE = "Cron job changed"
     FILE = Path("/etc/cron.d/zz-monitord-test")
 
@@ -608,31 +617,11 @@ class TestCronJobChanged:
 
         assert str(crontab) == only(self.RULE, alerts)["fd.realpath"]
 
-    def test_names_the_file_in_a_directory_that_a_link_leads_to(self, watched, place):
-        alerts = watched.alerts_of(
-            f"ln -s {self.FILE.parent} {place}/x && : > {place}/x/{self.FILE.name}; rm {self.FILE}"
-        )
-
-        assert str(self.FILE) == only(self.RULE, alerts)["fd.realpath"]
-
-    @pytest.mark.parametrize("puts", ["mv", "ln"])
-    def test_names_the_file_that_is_put_there(self, watched, puts):
-        alerts = watched.alerts_of(
-            f"touch {ELSEWHERE} && {puts} {ELSEWHERE} {self.FILE}; rm -f {self.FILE} {ELSEWHERE}"
-        )
-
-        assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
-
     def test_crontab_may(self, watched, place):
         assert [] == watched.alerts_of(f"{called(place, 'touch', 'crontab')} {self.FILE}; rm {self.FILE}")
 
     def test_reading_is_fine(self, watched):
         assert [] == watched.alerts_of("ls /etc/cron.d && find /etc/cron.d -type f -exec cat {} +")
-
-    def test_names_the_link_that_is_put_there(self, watched):
-        alerts = watched.alerts_of(f"cd {self.FILE.parent} && ln -s /nowhere/x {self.FILE.name}; rm -f {self.FILE}")
-
-        assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
 
 
 class TestSshKeysChanged:

@@ -116,7 +116,7 @@ def read_url(node: yaml.Node) -> str:
 def read_urls(node: yaml.Node) -> tuple[str, ...]:
     """One URL of an Alertmanager or more, to which the path of its API is added."""
     urls = tuple(read_url(item) for item in items_of(node))
-    if any("/api/v2" in urlsplit(url).path for url in urls):
+    if any(urlsplit(url).path.rstrip("/").endswith(("/api/v2", "/api/v2/alerts")) for url in urls):
         raise WrongValueError(Code.URL, "/api/v2 is added; leave it out")
     if not urls:
         raise WrongValueError(Code.URL, "no URL; write [http://HOST:9093]")

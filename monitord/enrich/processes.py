@@ -166,12 +166,9 @@ class ProcessTable:
             self._enter(entry, Phase(ts_ns, comm, entry.phases[-1].program))
 
     def _enter(self, entry: Entry, phase: Phase) -> None:
-        phases = entry.phases
-        if len(phases) > 1:
-            entry.enter(phase)
-            return
+        was_one = len(entry.phases) == 1
         entry.enter(phase)
-        if len(phases) > 1:  # each is there once: a program can take a new name as often as it likes
+        if was_one and len(entry.phases) > 1:  # each is there once: a program can take a new name as often as it likes
             self._changed.append((phase.since_ns, entry))
 
     def _renew(self, entry: Entry, ts_ns: int, phase: Phase, directory: Directory | None) -> Directory | None:

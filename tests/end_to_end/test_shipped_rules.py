@@ -759,8 +759,9 @@ class TestSystemLogCleared:
             "rm {}",
             "mv {0} {0}.old",
             python("import os; os.truncate('{}', 0)"),
+            "truncate -s 0 {}",
         ],
-        ids=["emptied", "relative", "removed", "moved", "truncated"],
+        ids=["emptied", "relative", "removed", "moved", "truncated", "truncated by descriptor"],
     )
     def test_names_the_log(self, watched, logs, command):
         log = logs / "auth.log"
@@ -771,6 +772,12 @@ class TestSystemLogCleared:
         alerts = watched.alerts_of(f"ln -s {logs} {place}/x && : > {place}/x/auth.log")
 
         assert f"{logs}/auth.log" == only(self.RULE, alerts)["fd.realpath"]
+
+    @pytest.mark.parametrize("command", ["sed -i /Accepted/d {}", "echo x > {}.1 && mv {}.1 {}"], ids=["lines", "all"])
+    def test_names_the_log_that_another_file_takes_the_place_of(self, watched, logs, command):
+        alerts = watched.alerts_of(command.replace("{}", f"{logs}/auth.log"))
+
+        assert f"{logs}/auth.log" == only(self.RULE, alerts)["evt.arg.newpath"]
 
     def test_appending_is_what_logs_are_for(self, watched, logs):
         assert [] == watched.alerts_of(f"echo x >> {logs}/auth.log; cat {logs}/auth.log")

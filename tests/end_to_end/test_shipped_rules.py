@@ -61,6 +61,12 @@ def logs():
     shutil.rmtree(directory)
 
 
+EXCHANGE = python(
+    "import ctypes, sys\n"
+    "assert 0 == ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)"
+)
+"""A command: two files change places."""
+
 IN_ROOT = """
 import ctypes, os, struct
 how = struct.pack("QQQ", 0, 0, 0x10)  # RESOLVE_IN_ROOT
@@ -555,6 +561,14 @@ class OfADirectory:
 
         assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
 
+    def test_names_the_file_that_changes_places_with_another(self, watched):
+        self.FILE.touch()
+        alerts = watched.alerts_of(
+            f"touch {ELSEWHERE} && {EXCHANGE} {self.FILE} {ELSEWHERE}; rm {self.FILE} {ELSEWHERE}"
+        )
+
+        assert str(self.FILE) == only(self.RULE, alerts)["fd.name"]
+
 
 class TestPrivilegeConfigurationChanged(OfADirectory):
     RULE = "Privilege configuration changed"
@@ -663,6 +677,14 @@ class TestSshKeysChanged:
 
         assert str(keys) == only(self.RULE, alerts)["evt.arg.newpath"]
 
+    @pytest.mark.parametrize("puts", ["mv", "ln -s"])
+    def test_sees_a_directory_that_is_put_there(self, watched, place, puts):
+        (place / "x").mkdir()
+        (place / "x/authorized_keys").touch()
+        fields = only(self.RULE, watched.alerts_of(f"{puts} {place}/x {place}/.ssh"))
+
+        assert f"{place}/.ssh" == (fields["evt.arg.newpath"] or fields["fd.name"])
+
     def test_sshd_reads_it(self, watched, place):
         keys = place / ".ssh/authorized_keys"
         keys.parent.mkdir()
@@ -714,6 +736,12 @@ class TestWriteBelowEtc:
 
         assert str(in_etc) == only(self.RULE, alerts)["evt.arg.newpath"]
 
+    def test_names_the_file_that_changes_places_with_another(self, watched, in_etc):
+        in_etc.touch()
+        alerts = watched.alerts_of(f"touch {ELSEWHERE} && {EXCHANGE} {in_etc} {ELSEWHERE}; rm {ELSEWHERE}")
+
+        assert str(in_etc) == only(self.RULE, alerts)["fd.name"]
+
     def test_ldconfig_may(self, watched, in_etc, place):
         assert [] == watched.alerts_of(f"{called(place, 'touch', 'ldconfig')} {in_etc}")
 
@@ -740,6 +768,12 @@ class TestWriteBelowAProgramDirectory:
         alerts = watched.alerts_of(f"touch {ELSEWHERE} && {puts} {ELSEWHERE} {in_bin}; rm -f {ELSEWHERE}")
 
         assert str(in_bin) == only(self.RULE, alerts)["evt.arg.newpath"]
+
+    def test_names_the_file_that_changes_places_with_another(self, watched, in_bin):
+        in_bin.touch()
+        alerts = watched.alerts_of(f"touch {ELSEWHERE} && {EXCHANGE} {in_bin} {ELSEWHERE}; rm {ELSEWHERE}")
+
+        assert str(in_bin) == only(self.RULE, alerts)["fd.name"]
 
     def test_the_administrators_own_directories_are_fine(self, watched):
         assert [] == watched.alerts_of("touch /usr/local/bin/zz-monitord-test && rm /usr/local/bin/zz-monitord-test")

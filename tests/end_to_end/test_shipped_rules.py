@@ -159,6 +159,9 @@ class TestPasswordFileRead:
 
         assert ("/etc/shadow", "/etc/shadow") == (fields["fd.name"], fields["fd.realpath"])
 
+    def test_names_the_file_that_gets_another_name(self, watched, in_etc):
+        assert "/etc/shadow" == only(self.RULE, watched.alerts_of(f"ln /etc/shadow {in_etc}"))["fd.name"]
+
     def test_a_file_of_that_name_elsewhere_is_another(self, watched, place):
         assert [] == watched.alerts_of(f"echo x > {place}/shadow; cat {place}/shadow")
 
@@ -243,6 +246,23 @@ class TestExecutionFromSharedMemory:
         alerts = watched.alerts_of(f"{compiled('absent')} {place}/page exec {in_shm.parent} {'closes' * closes}")
 
         assert str(in_shm) == only(self.RULE, alerts)["fd.name"]
+
+    @pytest.mark.parametrize(
+        "command", ["sh {}", "cd /dev/shm && sh {0.name}", "cd /dev/shm && sh ./{0.name}", f"{sys.executable} {{}}"]
+    )
+    def test_a_script_that_an_interpreter_is_given_is_executed(self, watched, in_shm, command):
+        in_shm.write_text("")
+
+        assert in_shm.name in only(self.RULE, watched.alerts_of(command.format(in_shm)))["proc.cmdline"]
+
+    def test_a_program_that_the_dynamic_linker_is_given_is_executed(self, watched, in_shm):
+        shutil.copy("/bin/true", in_shm)
+        linker = next(Path("/lib64").glob("ld-linux-*.so.*"))
+
+        assert f"{in_shm}" in only(self.RULE, watched.alerts_of(f"{linker} {in_shm}"))["proc.cmdline"]
+
+    def test_a_shell_there_that_is_given_nothing_is_fine(self, watched):
+        assert [] == watched.alerts_of("cd /dev/shm && sh && sh -c : && sh -c 'ls /dev/shm/'")
 
     def test_a_file_there_that_is_not_executed_is_fine(self, watched, in_shm):
         assert [] == watched.alerts_of(f"cp /bin/true {in_shm} && cat {in_shm}")
@@ -495,12 +515,19 @@ class TestSetuidBitSet:
 
         assert str(program) == only(self.RULE, watched.alerts_of(command.format(program)))["fd.name"]
 
+    @pytest.mark.parametrize("mode", ["0o4755", "0o6711"])
+    def test_names_the_file_that_is_made_with_it(self, watched, place, mode):
+        alerts = watched.alerts_of(python(f"import os; os.open('{place}/x', os.O_CREAT | os.O_WRONLY, {mode})"))
+
+        assert f"{place}/x" == only(self.RULE, alerts)["fd.name"]
+
     def test_names_the_mode_of_a_descriptor(self, watched, place):
         command = python(f"import os; os.fchmod(os.open('{place}/x', os.O_CREAT), 0o4711)")
 
         assert "S_ISUID" in only(self.RULE, watched.alerts_of(command))["evt.arg.mode"]
 
     def test_other_modes_are_fine(self, watched, place):
+        assert [] == watched.alerts_of(python(f"import os; os.open('{place}/y', os.O_CREAT, 0o2755)"))
         assert [] == watched.alerts_of(f"touch {place}/x && chmod 755 {place}/x && chmod g+s,+t {place}/x")
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from monitord.privacy import phrases
+
 MASK = "***"
 """Stands for a secret, whatever its length."""
 
@@ -25,7 +27,8 @@ _VALUE = re.compile(
     r"\*{3}(?![^\s\"'\\,;}\])])"  # once masked
     r"|\"[^\"\\]*+(?>(?:\\.[^\"\\]*+)*)\"?|'[^']*+'?|\[[^]]*+\]?"
     r"|(\\++[\"'])(?>(?:[^\\]++|(?!(?<!\\)\1)\\)*)(?:\1)?"  # to the quote that is escaped as often
-    r"|(?:(?:basic|bearer|digest|token) +)?(?>(?:\\ |[^\s&;,\"'<>|)])+)",
+    r"|(?:(?:basic|bearer|digest|token) +)?"
+    r"(?>(?:[/#][\w.-]++=(?:\"[^\"]*+\"?|'[^']*+'?)|\\ |[^\s&;,\"'<>|)])+)",  # sed s/NAME=.*/NAME='...'/ among them
     re.I | re.S,
 )
 _HEADER = re.compile(r"(?:-H)?x-|.*(?:authorization|cookie)\Z", re.I)  # of HTTP: there are blanks in the value
@@ -40,7 +43,9 @@ _URL_USER = re.compile(
 _QUOTED = r"(?<!\\)(?:\"[^\"\\]*+(?>(?:\\.[^\"\\]*+)*)\"|'[^']*+')"
 _STRING = re.compile(_QUOTED, re.S)
 _WORD = re.compile(rf"(?>(?:[^\s\"';|&()`\\]++|{_QUOTED}|\\(?![\n\"']))+)|[;|&]++(?!\S)", re.S)
-_OPTION = re.compile(r"--?([\w.-]++)")
+_OPTION = re.compile(r"(?:--?|//\S++/:)([\w.-]++)")  # npm's names of registries' settings among them
+_NAMES_NEXT = re.compile(r"--arg(?:json)?|config(?:ure)?", re.I)  # jq --arg token ..., npm config set token ...
+_SET = re.compile(r"set(?:-\S+)?", re.I)
 _LONG_OPTION = re.compile(r"--[\w-]++=")
 _NAMED = re.compile(r"[\w.-]++=")
 _NOT_A_WORD = re.compile(r"[=:\s]")  # without one of these nothing is named in a text: most values are such
@@ -122,7 +127,7 @@ class Masks:
     def _of_argv(self, argv: Sequence[str]) -> Iterator[Span | None]:
         """What is secret in each argument by its option; None where no option says so."""
         options: list[_OfProgram] = []
-        next_is_secret = False
+        next_is_secret = next_is_name = False
         for arg, behind in zip(argv, (*argv[1:], ""), strict=False):
             if next_is_secret:
                 next_is_secret = False
@@ -139,14 +144,17 @@ class Masks:
                 yield len(name) + 1, len(arg)
             else:
                 option = _OPTION.fullmatch(arg)
-                next_is_secret = next_is_secret or (option is not None and self._hides(option[1], behind))
+                stays_next = next_is_name and (arg.startswith("-") or _SET.fullmatch(arg) is not None)
+                called = option[1] if option else arg if next_is_name and not stays_next else ""
+                next_is_secret = next_is_secret or (called != "" and self._hides(called, behind))
+                next_is_name = stays_next or _NAMES_NEXT.fullmatch(arg) is not None
                 yield None
             # Behind sudo, env and the like, the program is not the first argument.
             name = arg.rpartition("/")[2].lstrip("-")
             if self._program.fullmatch(name):
                 options += [one for one in self._of_programs if one.program.fullmatch(name)]
             elif arg and not arg.strip(";|&"):
-                options = []
+                options, next_is_name = [], False
 
     def _of_text(self, text: str) -> list[Span]:
         spans = [match.span(match.lastindex or 0) for match in _URL_USER.finditer(text)] if "://" in text else []
@@ -158,6 +166,7 @@ class Masks:
                 done = _end_of_header(text, match) or _end(_VALUE.match(text, begin), begin)
                 spans.append((begin, done))
         if len(text.split(None, 1)) > 1:
+            spans += phrases.of_sql(text)
             spans += self._of_words(text, DEPTH)
         return spans
 
@@ -167,6 +176,7 @@ class Masks:
         words = [_unquoted(text, *match.span()) for match in _WORD.finditer(text, begin)]
         of_words = self._of_argv([text[begin:end] for begin, end in words])
         yield from ((at + span[0], at + span[1]) for (at, _), span in zip(words, of_words, strict=True) if span)
+        yield from phrases.of_input(text)
         if depth and ('"' in text or "'" in text):
             for begin, end in (_unquoted(text, *match.span()) for match in _STRING.finditer(text)):
                 if " " in (string := text[begin:end]):

@@ -1,9 +1,12 @@
 """What is masked unless the configuration says otherwise: names that mean a secret wherever they stand."""
 
+import string
+
 # Letters that take no value, and may stand in front of one that does.
 _CURL = "[#012346BGIJLMNORSVZafgijklnpqsv]"
 _LDAP = "[ACIKLMNQVWZcknqtuvx]"
 _USERADD = "[MNUlmor]"
+_USER = f"[{string.ascii_letters}{string.digits}_#$]"
 _ZIP = "[0123456789DFTXdefgjklmoqruvwyz]"
 _UNZIP = "[CLUVXajnoqv]"
 
@@ -24,6 +27,12 @@ USUAL = (
     "*_pwd",
     "*_pw",
     "bindpw",
+    "*requirepass",  # redis
+    "*masterauth",
+    "_auth",  # npm
+    "sig",  # a signed address, of Azure, AWS and Google
+    "x_amz_signature",
+    "x_goog_signature",
     "*token",
     "tokens",
     "*access_tokens",
@@ -71,8 +80,16 @@ USUAL = (
     "*storepass",
     "*keypass",
     # Options that mean something else to other programs.
+    "ab:-A",
+    "ab:-P",
     "aws:aws_secret_access_key",
     "aws:aws_session_token",
+    "bcp:-P*",
+    "bcp:-P",
+    "beeline:-p",
+    "bw:unlock",
+    "cargo:login",
+    "cqlsh:-p",
     "curl:-b",
     "curl:-b*",
     f"curl:-{_CURL}u",
@@ -81,8 +98,20 @@ USUAL = (
     f"curl:-{_CURL}U*",
     "curl:--user",
     "curl:--proxy-user",
+    "cypher-shell:-p",
     "etcdctl:--user",
+    *(f"{program}:{_USER}/*" for program in ("expdp", "impdp", "rman", "sqlldr", "sqlplus")),  # user/password@database
+    "hydra:-p",
+    "hey:-a",
+    "http:-a",
+    "http:--auth",
+    "https:-a",
+    "https:--auth",
     "ipmitool:-P",
+    "ipmitool:-P*",
+    "jenkins-cli*:-auth",
+    "ldappasswd:-a",
+    "ldappasswd:-s",
     f"ldap*:-{_LDAP}w",
     f"ldap*:-{_LDAP}w*",
     "lftp:-u",
@@ -91,13 +120,22 @@ USUAL = (
     "mariadb*:-p*",
     "mongo*:-p",
     "mongo*:-p*",
+    "mosquitto_*:--pw",
     "mosquitto_*:-P",
     "mosquitto_*:-P*",
     "mysql*:-p*",
     "mysqladmin:password",
+    "net:-U",
+    "ngrok:add-authtoken",
+    "ngrok:authtoken",
     "nmcli:password",
     "nmcli:wifi-sec.psk",
+    "openssl:-K",
+    "openssl:-hmac",
     "openssl:-k",
+    "osql:-P",
+    "pppd:password",
+    "rabbitmqadmin:-p",
     "rar:-p*",
     "rar:-hp*",
     "rdesktop:-p",
@@ -108,6 +146,7 @@ USUAL = (
     "rpcclient:-U",
     "smbclient:-U",
     "smbclient:-U*",
+    "snmp*:-c",
     "snmp*:-A",
     "snmp*:-A*",
     "snmp*:-X",
@@ -116,14 +155,23 @@ USUAL = (
     "sqlcmd:-P*",
     "ssh-keygen:-N",
     "ssh-keygen:-P",
+    "squidclient:-w",
     "sshpass:-[ev]p",
     "sshpass:-[ev]p*",
+    "supervisorctl:-p",
+    "transmission-remote:-n",
+    "transmission-remote:--auth",
     "twine:-p",
     f"unzip:-{_UNZIP}P",
     f"unzip:-{_UNZIP}P*",
     f"useradd:-{_USERADD}p",
     "usermod:-p",
+    "vault:unseal",
+    "winexe:-U",
+    "wmic:-U",
     "xfreerdp:/p:*",
+    "youtube-dl:-p",
+    "yt-dlp:-p",
     f"zip:-{_ZIP}P",
     f"zip:-{_ZIP}P*",
     "7z*:-p*",

@@ -89,6 +89,23 @@ MASKS = Masks(USUAL)
         ("curl https://s3cret@web?from=ann@web", "curl https://***@web?from=ann@web"),
         ("pip install git+https://s3cret@web/x", "pip install git+https://***@web/x"),
         (f"ssh ssh://{'s3cret' * 5}@web", "ssh ssh://***@web"),
+        (
+            "npm config set //registry.npmjs.org/:_authToken s3cret",
+            "npm config set //registry.npmjs.org/:_authToken ***",
+        ),
+        ("npm config set _authToken=s3cret", "npm config set _authToken=***"),
+        ("yarn config set --home npmAuthToken s3cret", "yarn config set --home npmAuthToken ***"),
+        ("jq -n --arg token s3cret .", "jq -n --arg token *** ."),
+        ("redis-cli CONFIG SET requirepass s3cret", "redis-cli CONFIG SET requirepass ***"),
+        ("redis-server --requirepass s3cret", "redis-server --requirepass ***"),
+        (
+            "curl https://web/x?sp=r&sig=s3cret&X-Amz-Signature=s3cret",
+            "curl https://web/x?sp=r&sig=***&X-Amz-Signature=***",
+        ),
+        ("http -a ann:s3cret web", "http -a *** web"),
+        ("sqlplus -s ann/s3cret@db @/srv/x.sql", "sqlplus -s ann/*** @/srv/x.sql"),
+        ("snmpwalk -v2c -c s3cret web", "snmpwalk -v2c -c *** web"),
+        ("openssl enc -K s3cret -iv 0", "openssl enc -K *** -iv 0"),
     ],
 )
 def test_argv(argv, masked):
@@ -125,6 +142,14 @@ def test_argv(argv, masked):
         "zip -r x.zip x",
         "docker run --name=mysql -p3306:3306 -e X-Y=1 web",
         "app --author-key=x --authkeys-file=x -A x -X PUT",
+        "kubectl config set-credentials ann --namespace x",
+        "git config user.name ann",
+        "docker config create token /srv/x",
+        "echo x | tee /etc/motd | wc -l",
+        "cat x | passwd --stdin",
+        "echo x | sudo sh",
+        "echo x | git hash-object --stdin",
+        "sudo tee /srv/x <<< y",
     ],
 )
 def test_what_is_no_secret_is_left(argv):
@@ -192,6 +217,47 @@ def test_the_whole_of_a_header(given, value):
     ],
 )
 def test_quotes_in_quotes(arg, masked):
+    assert ("sh", "-c", masked) == MASKS.argv(("sh", "-c", arg))
+    assert masked == MASKS.text(masked)
+
+
+@pytest.mark.parametrize(
+    ("arg", "masked"),
+    [
+        ("ALTER USER ann WITH PASSWORD 's3 cret';", "ALTER USER ann WITH PASSWORD '***';"),
+        ("create user ann identified by 's3''cret'", "create user ann identified by '***'"),
+        ('CREATE USER a IDENTIFIED WITH x BY "s3cret"', 'CREATE USER a IDENTIFIED WITH x BY "***"'),
+        ("SET PASSWORD FOR 'ann'@'%' = 's3cret'", "SET PASSWORD FOR 'ann'@'%' = '***'"),
+        ("psql -c \"ALTER ROLE ann PASSWORD 's3cret'\"", "psql -c \"ALTER ROLE ann PASSWORD '***'\""),
+        ("psql -c 'ALTER ROLE a PASSWORD '\\''s3cret'\\'''", "psql -c 'ALTER ROLE a PASSWORD '\\''***'\\'''"),
+        ("SELECT password FROM users WHERE name = 'ann'", "SELECT password FROM users WHERE name = 'ann'"),
+    ],
+)
+def test_sql(arg, masked):
+    assert ("mysql", "-e", masked) == MASKS.argv(("mysql", "-e", arg))
+    assert masked == MASKS.text(masked)
+
+
+@pytest.mark.parametrize(
+    ("arg", "masked"),
+    [
+        ("echo root:s3cret | chpasswd", "echo *** | chpasswd"),
+        (
+            "echo 'r:s3;c|ret' | sudo -u ann /usr/sbin/chpasswd -e; ls",
+            "echo *** | sudo -u ann /usr/sbin/chpasswd -e; ls",
+        ),
+        ("cd /srv; echo -n s3cret | passwd --stdin ann && ls", "cd /srv; echo -n *** | passwd --stdin ann && ls"),
+        ("printf 's3cret\\ns3cret\\n' | passwd ann", "printf *** | passwd ann"),
+        ("(echo s3cret; echo s3cret) | smbpasswd -s ann", "(echo ***; echo ***) | smbpasswd -s ann"),
+        ("echo begin; echo s3cret | sudo -kS ls", "echo begin; echo *** | sudo -kS ls"),
+        ('echo "s3cret" | docker login -u ann --password-stdin', "echo *** | docker login -u ann --password-stdin"),
+        ("echo s3cret | gh auth login --with-token", "echo *** | gh auth login --with-token"),
+        ("chpasswd <<< root:s3cret", "chpasswd <<< ***"),
+        ("su -c 'echo root:s3cret | chpasswd'", "su -c 'echo *** | chpasswd'"),
+        ("sed -i \"s/DB_PASSWORD=.*/DB_PASSWORD='s3 cret'/\" .env", 'sed -i "s/DB_PASSWORD=***" .env'),
+    ],
+)
+def test_a_shell(arg, masked):
     assert ("sh", "-c", masked) == MASKS.argv(("sh", "-c", arg))
     assert masked == MASKS.text(masked)
 
@@ -301,7 +367,8 @@ def test_any_text_can_be_masked(text):
             "; ",
         ),
         *("cookie:", "'cookie: ", '\\"cookie: ', 'cookie: "', "cookie: \n", 'token:\\"', "token=[", "token=\\ "),
-        *("https://a", "://a1", "curl -u "),
+        *("https://a", "://a1", "curl -u ", "config ", "password '", "'\\''", "identified with ", "token=/a="),
+        *("echo ", "echo x|passwd|", "|passwd<<<", "(echo;", ") | passwd;", "-stdin|", "sudo -a ", "sudo -a|", "<<<"),
     ],
 )
 def test_an_argument_of_128_kib_takes_no_time(piece):

@@ -7,8 +7,8 @@ be one batch old, never wrong. Mappings are replaced whole, never grown, because
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.model.heartbeat import Heartbeat
 from monitord.model.loss import Stage
 from monitord.model.priority import Priority

@@ -30,8 +30,9 @@ LAYERS = {
     "cli": 7,
 }
 
-# The tables are indexed by ABI, so abi is below them; what finds shipped files imports nothing and may be used by all.
-BELOW_ALL = {"abi", "shipped", "__init__"}
+# The tables are indexed by ABI, so abi is below them; what finds shipped files, and what makes dataclasses, imports
+# nothing and may be used by all.
+BELOW_ALL = {"abi", "shipped", "dataclass", "__init__"}
 
 HOMES = {
     "bcc": ("sources/bpf/",),
@@ -81,3 +82,21 @@ def test_a_library_has_one_home(library: str):
     for path in FILES:
         if library in {name.split(".")[0] for name in imports(path)}:
             assert str(path.relative_to(ROOT)).startswith(HOMES[library]), f"{path} imports {library}"
+
+
+def test_dataclasses_have_one_maker():
+    """The standard library's takes three times as long."""
+    makers = [
+        path.name
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "dataclasses"
+            and "dataclass" in {a.name for a in node.names}
+        )
+        or (isinstance(node, ast.Attribute) and ast.unparse(node) == "dataclasses.dataclass")
+    ]
+
+    assert makers
+    assert {"dataclass.py"} == set(makers)

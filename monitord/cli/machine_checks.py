@@ -9,11 +9,12 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from monitord.abi.arch import UnknownMachineError, machine_abis
 from monitord.config.schema import BpfConfig
+from monitord.dataclass import dataclass
 from monitord.service.privileges import Capability
 from monitord.sources.bpf.machine import LOCKED_DOWN, OLDEST, OTHER_CLOCK, has_other_clock, is_locked_down, is_old
 from monitord.tables.tracefs import CALLS, TRACEFS, refusal

@@ -1,8 +1,10 @@
 """The section ``outputs:`` as values: one class per output, defaults included."""
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from monitord.dataclass import dataclass
 
 
 class Format(enum.StrEnum):

@@ -2,10 +2,11 @@
 
 import enum
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from monitord.config.outputs import OutputsConfig
+from monitord.dataclass import dataclass
 from monitord.model.priority import Priority
 
 

@@ -5,11 +5,10 @@ Every record of ours is one cell of 256 bytes, so a drain without surprises is o
 another size (PERF_RECORD_LOST, 24 bytes) shifts all that follow: the bytes are cut there, one step per such record.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from monitord.abi.event import CELL_BYTES, EVENT
+from monitord.dataclass import dataclass
 from monitord.model.array import NDArray
 
 _HEADER = np.dtype([("type", "<u4"), ("misc", "<u2"), ("size", "<u2")])

@@ -1,12 +1,12 @@
 """Parts of what the kernel sends along about the thread and the file that it executes."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from struct import Struct
 
 import numpy as np
 
 from monitord.abi.event import DATA_BYTES, EVENT, TASK, TASK_TEXT
+from monitord.dataclass import dataclass
 from monitord.model.batch import Cells, EventBatch
 
 

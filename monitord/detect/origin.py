@@ -1,10 +1,10 @@
 """Which part of an event record the value of a field follows from."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitord.abi.event import Capture
+from monitord.dataclass import dataclass
 from monitord.detect.carried import OfProgram, OfTask
 from monitord.detect.part import (
     Comm,

@@ -4,7 +4,6 @@ per event.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from struct import Struct
 from typing import Protocol
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from monitord.abi.event import ARG_TEXTS, CELL_BYTES, DATA_BYTES, DESCRIPTOR_TEXT, EVENT, SOCKET, TEXT, Capture
 from monitord.abi.reader import reader
+from monitord.dataclass import dataclass
 from monitord.detect.outcome import foreign, foreign_of, result_of, results, succeeded
 from monitord.model.batch import Cells, EventBatch
 

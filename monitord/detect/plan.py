@@ -1,9 +1,9 @@
 """The rules that can match a call, made columnar for it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from monitord.dataclass import dataclass
 from monitord.detect.codebook import FEW, Codebook, Ledger
 from monitord.detect.column import Column, column_of
 from monitord.detect.group import Group, Judge

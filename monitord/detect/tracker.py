@@ -7,9 +7,9 @@ all that came since when the timespan is over and the window is full again. All 
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from sys import getsizeof
 
+from monitord.dataclass import dataclass
 from monitord.detect.window import CountWindow, Shown, StepsWindow, ValueWindow, Window
 from monitord.model.value import Missing, Value
 from monitord.rules.correlation import Correlation, Kind

@@ -1,10 +1,11 @@
 """Cgroups v1 that a process is in, over time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from monitord.dataclass import dataclass
 from monitord.enrich.placement import placement_of
 from monitord.model.array import NDArray
 from monitord.model.placement import Placement

@@ -7,10 +7,10 @@ is read *after* the answer and compared. A process that has the start time then 
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.abi.event import TEXT_CAP_BYTES
+from monitord.dataclass import dataclass
 from monitord.model.text import argv_of, executable_of_link, text_of, variables_of
 from monitord.model.value import Missing
 

@@ -1,8 +1,8 @@
 """Why a rule matches an event, or does not."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.explain.kernel import refusal
 from monitord.explain.page import WIDTH, Paint, wrapped
 from monitord.explain.rule import Part, bases_of, correlation_text

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.detect.ways import Way, ways
 from monitord.explain.kernel import describe
 from monitord.explain.page import Paint, wrapped

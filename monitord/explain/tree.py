@@ -1,8 +1,8 @@
 """A condition and its parts: how they stand below each other, and what each says of an event."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.explain.page import WIDTH, Paint, wrapped
 from monitord.model.event import Event
 from monitord.model.process import Context

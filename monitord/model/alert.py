@@ -1,8 +1,8 @@
 """Alerts: what a rule said of an event."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.model.priority import Priority
 from monitord.model.process import Context

@@ -1,7 +1,7 @@
 """Events as raw bytes of a ring, and as columns of a batch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from monitord.abi.arch import Abi
 from monitord.abi.event import CELL, CELL_BYTES, EVENT, Flag, Kind
 from monitord.abi.reader import reader
+from monitord.dataclass import dataclass
 from monitord.model.array import NDArray
 from monitord.model.event import Event, texts_of
 from monitord.model.text import text_of

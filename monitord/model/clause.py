@@ -6,10 +6,10 @@ limits let more through, never less.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import combinations, count
 
+from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.model.facts import COMM, LEAF, PATH, TOP, Key, leaf_of, number_of, plain_path, top_of
 from monitord.model.limit import Limit, Names, Numbers, Paths, join, meet

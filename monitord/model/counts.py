@@ -1,8 +1,9 @@
 """What the count lane knows: totals per syscall, read from the kernel's maps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from monitord.dataclass import dataclass
 from monitord.model.interest import Call
 
 BUCKET_BOUNDS_NS: tuple[int, ...] = tuple(1 << k for k in range(6, 38))

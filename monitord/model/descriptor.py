@@ -3,10 +3,10 @@
 import socket
 import stat
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from monitord.abi.event import FILE, PROGRAM, SOCKET, InodeBit, SocketBit, TextFlag
+from monitord.dataclass import dataclass
 from monitord.model.text import path_of_names, text_of
 from monitord.model.value import Missing, Value
 

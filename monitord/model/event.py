@@ -2,12 +2,12 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import DESCRIPTOR_TEXT, EVENT, NO_ARGUMENT, TASK, TEXT, TEXTS, Capture, Flag, TextFlag
+from monitord.dataclass import dataclass
 from monitord.model.descriptor import OpenFile, ProgramFile, Socket, read_file, read_program, read_socket
 from monitord.model.task import TaskState, read_task
 from monitord.model.text import executable_of_link, path_of_names, text_of

@@ -1,8 +1,9 @@
 """What a container runtime says of a container."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from monitord.dataclass import dataclass
 from monitord.model.value import Missing, Value
 
 

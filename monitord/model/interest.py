@@ -3,10 +3,11 @@
 import enum
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 
 from monitord.abi.arch import NR_UNKNOWN, Abi
+from monitord.dataclass import dataclass
 from monitord.model.clause import Clause, Clauses, only, union
 from monitord.model.event import Event
 from monitord.model.facts import FOREIGN, MAX_ERRNO, RESULT

@@ -5,7 +5,8 @@ Each kind is closed under ``&`` and ``|``, so that what is worked out with them 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from monitord.dataclass import dataclass
 
 Span = tuple[int, int]
 """Numbers from the first to the last, both included."""

@@ -1,7 +1,6 @@
 """Where a process runs: its container and its systemd unit, as told by the name of its cgroup."""
 
-from dataclasses import dataclass
-
+from monitord.dataclass import dataclass
 from monitord.model.value import Missing, Value
 
 HOST = "host"

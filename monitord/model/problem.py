@@ -1,7 +1,8 @@
 """An operator's mistake: collected, never raised one by one, each with its place and the next step."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from monitord.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)

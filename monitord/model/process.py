@@ -1,9 +1,9 @@
 """What is known of the process behind an event, and who is asked for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from monitord.dataclass import dataclass
 from monitord.model.event import Event, ProcessKey
 from monitord.model.inspection import Inspection
 from monitord.model.placement import Placement

@@ -1,9 +1,9 @@
 """What the kernel says of the thread behind an event, beside what every event has."""
 
 import struct
-from dataclasses import dataclass
 
 from monitord.abi.event import TASK
+from monitord.dataclass import dataclass
 from monitord.model.text import text_of
 from monitord.model.value import Missing
 

@@ -1,12 +1,13 @@
 """Everything an operator writes, read and checked together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from monitord.config.load import load as load_config
 from monitord.config.outputs import AlertLogConfig
 from monitord.config.schema import Config, Scope
+from monitord.dataclass import dataclass
 from monitord.model.problem import Problem, errors
 from monitord.rules.rule import RuleSet
 from monitord.rules.ruleset import load as load_rules

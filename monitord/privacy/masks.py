@@ -3,9 +3,9 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from monitord.dataclass import dataclass
 from monitord.privacy import phrases
 
 MASK = "***"

@@ -7,10 +7,10 @@ first and the last line are ``capture`` and ``end``.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.model.problem import Problem
 from monitord.recording.code import Code

@@ -1,10 +1,11 @@
 """All that a `Context` knows of one event, as a value."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any
 
 from monitord.abi.event import Capture
+from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.model.inspection import Inspection
 from monitord.model.path import below

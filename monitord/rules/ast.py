@@ -6,7 +6,9 @@ Nodes are values: equal conditions compare equal and hash alike, so that a test 
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from monitord.dataclass import dataclass
 
 MAX_DEPTH = 100
 """Nesting of a tree, a single test having 1: every walk over it recurses, and Python's stack ends at 1000."""

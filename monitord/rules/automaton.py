@@ -4,7 +4,9 @@ A regular expression as an automaton, by Thompson's construction: states, and th
 Syntax: POSIX extended (egrep), as RE2 in POSIX mode, plus ``(?:...)`` and ``\\d \\w \\s``; ``.`` is not a newline.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from monitord.dataclass import dataclass
 
 MAX_STATES = 5_000
 """States of one pattern; what a person writes has some dozens. `{m,n}` copies its operand up to n times."""

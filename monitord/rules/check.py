@@ -1,8 +1,9 @@
 """Whether a parsed condition means something: fields that exist, operators and literals that fit their types."""
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from monitord.dataclass import dataclass
 from monitord.model.amount import amount
 from monitord.rules.ast import Check, FieldRef, Node, Op, Operand, Transformed, checks_in
 from monitord.rules.automaton import RegexError

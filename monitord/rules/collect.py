@@ -1,7 +1,8 @@
 """What the items of all files say together: redefinitions, appends and overrides settled, nothing parsed yet."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from monitord.dataclass import dataclass
 from monitord.model.priority import Priority
 from monitord.rules.code import Code
 from monitord.rules.correlation import NEVER, CorrelationDef, correlation_in

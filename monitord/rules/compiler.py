@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
+from monitord.dataclass import dataclass
 from monitord.rules.argument import argument_names
 from monitord.rules.ast import Node
 from monitord.rules.bases import correlation_of, throttle_of

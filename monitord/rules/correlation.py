@@ -2,9 +2,9 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from monitord.dataclass import dataclass
 from monitord.model.interest import Interest
 from monitord.rules.ast import Node, Operand
 from monitord.rules.code import Code

@@ -1,7 +1,6 @@
 """Lists, macros and rules as they stand after all files: settled, and nothing parsed yet."""
 
-from dataclasses import dataclass
-
+from monitord.dataclass import dataclass
 from monitord.model.priority import Priority
 from monitord.rules.correlation import CorrelationDef
 from monitord.rules.exceptions import RuleException

@@ -1,8 +1,9 @@
 """Exceptions of a rule: combinations of values that it shall not fire on, written out as a condition."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from monitord.dataclass import dataclass
 from monitord.rules.ast import Op
 from monitord.rules.code import Code
 from monitord.rules.items import Item, Problems, nearest

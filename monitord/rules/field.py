@@ -2,8 +2,8 @@
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.model.interest import Along
 from monitord.model.process import Context

@@ -13,9 +13,9 @@ import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from monitord.abi.arch import NR_SLOTS, NR_UNKNOWN, Abi
+from monitord.dataclass import dataclass
 from monitord.model.clause import EVERYTHING, Clauses, both, only, simplified
 from monitord.model.facts import FOREIGN, MAX_ERRNO, RESULT
 from monitord.model.interest import Call, Interest

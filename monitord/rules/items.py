@@ -3,8 +3,9 @@
 import difflib
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from monitord.dataclass import dataclass
 from monitord.model.problem import Problem
 from monitord.rules.code import Code
 from monitord.rules.lexer import BARE, IDENTIFIER

@@ -1,8 +1,8 @@
 """Macros are put into a condition as trees, after it is parsed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.rules.ast import MAX_DEPTH, Check, Macro, Node, Not, leaves_of
 
 MAX_CHECKS = 20_000

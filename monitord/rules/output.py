@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.model.process import Context
 from monitord.model.value import Missing, Value

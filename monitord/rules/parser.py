@@ -1,7 +1,8 @@
 """Falco's condition grammar."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from monitord.dataclass import dataclass
 from monitord.rules import lexer
 from monitord.rules.ast import (
     FREE_TAILS,

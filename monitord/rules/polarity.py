@@ -20,8 +20,9 @@ Tests that could not be true anyway, with an empty list or beside Falco's ``neve
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from monitord.dataclass import dataclass
 from monitord.rules.ast import And, Check, FieldRef, Node, Not, Op, Or
 from monitord.rules.field import Field
 from monitord.rules.operand import fields_of

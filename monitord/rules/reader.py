@@ -3,13 +3,13 @@
 import enum
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
 from monitord.config.file import read_file
+from monitord.dataclass import dataclass
 from monitord.model.problem import Problem
 from monitord.rules.code import Code
 

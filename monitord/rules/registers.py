@@ -2,9 +2,9 @@
 
 import functools
 import math
-from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from monitord.dataclass import dataclass
 from monitord.model.clause import EVERYTHING, Clauses, both, only, simplified
 from monitord.model.facts import MAX_ERRNO, RESULT, UID, Key
 from monitord.model.limit import Numbers, Span

@@ -1,8 +1,9 @@
 """Rules as they are after loading."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from monitord.dataclass import dataclass
 from monitord.model.interest import Interest
 from monitord.model.priority import Priority
 from monitord.rules.ast import Node

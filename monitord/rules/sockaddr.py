@@ -2,8 +2,8 @@
 
 import ipaddress
 import sys
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.model.text import text_of
 
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10

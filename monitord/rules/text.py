@@ -1,8 +1,8 @@
 """A condition's text put together from several places of files, which still knows where each part stands."""
 
 import bisect
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.rules.reader import Place, Scalar
 
 

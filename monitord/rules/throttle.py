@@ -1,7 +1,6 @@
 """The key ``throttle`` of a rule: which of its alerts are repeats, and how often these are told of."""
 
-from dataclasses import dataclass
-
+from monitord.dataclass import dataclass
 from monitord.rules.ast import Operand
 from monitord.rules.code import Code
 from monitord.rules.items import Item, Problems

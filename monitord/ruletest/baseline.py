@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from monitord.dataclass import dataclass
 from monitord.model.amount import amount
 from monitord.model.event import Event
 from monitord.model.problem import Problem

@@ -1,9 +1,10 @@
 """YAML as the values that `json` would give, and where each of them stands."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from monitord.dataclass import dataclass
 from monitord.recording.codec import Path
 from monitord.rules.reader import Map, Place, Scalar, Sequence, Yaml
 

@@ -1,8 +1,8 @@
 """Runs tests, and says of each what is wrong."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from monitord.dataclass import dataclass
 from monitord.explain.tree import against, distance, judged, shown_value
 from monitord.model.alert import Alert
 from monitord.model.amount import amount

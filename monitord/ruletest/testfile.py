@@ -6,9 +6,10 @@ a list. A test has a ``name``; ``events`` or a ``capture``; ``expect`` and ``not
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.recording.capture import CaptureError, read_events
 from monitord.recording.snapshot import Snapshot

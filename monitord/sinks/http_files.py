@@ -3,12 +3,12 @@
 import os
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.config.file import read_file
 from monitord.config.load_outputs import wrong_header
 from monitord.config.outputs import HttpConfig
+from monitord.dataclass import dataclass
 from monitord.sinks.sockets import why
 
 NO_CERTIFICATE = "no certificate in it; PEM begins with -----BEGIN CERTIFICATE-----"

@@ -1,10 +1,11 @@
 """Reading the metrics of a running daemon, as Prometheus would."""
 
 import http.client
-from dataclasses import dataclass
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+
+from monitord.dataclass import dataclass
 
 TIMEOUT_S = 5.0
 

@@ -3,10 +3,10 @@
 import functools
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitord.abi.arch import Abi
+from monitord.dataclass import dataclass
 from monitord.tables.canonical import canonical
 from monitord.tables.captures import AT_FDCWD, OPEN_HOW_BYTES, captures_of
 from monitord.tables.constants import names_of, text_of_flags

@@ -6,11 +6,11 @@ holds that every path and string argument of those families is here or is left o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from monitord.abi.arch import Abi
 from monitord.abi.event import Capture
+from monitord.dataclass import dataclass
 from monitord.tables.syscalls import Syscall
 
 AT_FDCWD = -100

@@ -1,8 +1,7 @@
 """Which descriptor a call is about: an argument, or what it returns."""
 
-from dataclasses import dataclass
-
 from monitord.abi.event import NO_ARGUMENT
+from monitord.dataclass import dataclass
 from monitord.tables.canonical import canonical
 from monitord.tables.syscalls import Syscall
 

@@ -2,10 +2,10 @@
 
 import enum
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.abi.arch import Abi
+from monitord.dataclass import dataclass
 from monitord.tables.canonical import canonical
 
 

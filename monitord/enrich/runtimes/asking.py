@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from monitord.dataclass import dataclass
 from monitord.enrich.bounded import Bounded
 from monitord.enrich.runtimes.kinds import advice_on, runtimes_at
 from monitord.enrich.runtimes.runtime import Runtime

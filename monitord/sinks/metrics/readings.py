@@ -1,9 +1,9 @@
 """What the metrics are made of, beside what the daemon counts itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from monitord.abi.arch import Abi
+from monitord.dataclass import dataclass
 from monitord.model.counts import CountTable
 from monitord.model.loss import Degraded, Stage
 from monitord.telemetry import ProgramStats

@@ -9,8 +9,9 @@ import base64
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from monitord.dataclass import dataclass
 
 LD_IMM64 = 0x18
 PSEUDO_MAP_FD = 1  # BPF_PSEUDO_MAP_FD of uapi/linux/bpf.h, in the place of a source register

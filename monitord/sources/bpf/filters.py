@@ -1,10 +1,10 @@
 """What the kernel is to let through of one call: clauses as a `struct filter` of bpf/filter.h, and its look-ups."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from monitord.dataclass import dataclass
 from monitord.model.clause import MOST, Clause, Clauses
 from monitord.model.facts import COMM, FOREIGN, LEAF, PATH, RESULT, TOP, Key, Source
 from monitord.model.limit import Names, Numbers, Paths, Span

@@ -14,10 +14,10 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.config.schema import ScopeKind
+from monitord.dataclass import dataclass
 from monitord.sources.bpf import libbpf
 from monitord.sources.bpf.build import Build
 from monitord.sources.bpf.compiled import Compiled, MapDefinition

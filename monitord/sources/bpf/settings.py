@@ -1,9 +1,9 @@
 """What the kernel side is made for: what is compiled into the programs, and what is put in when they are loaded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from monitord.config.schema import ScopeKind
+from monitord.dataclass import dataclass
 
 SELF_TGID = "SELF_TGID"
 SCOPE_NUMBER = "SCOPE_NUMBER"

@@ -25,7 +25,7 @@ _CLOSING_CALLS = frozenset(("close",))
 
 _EXECS = ("execve", "execveat")
 
-_NAMES = ("fd", "fildes")
+_NAME = "fd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def descriptor_of(syscall: Syscall) -> Descriptor | None:
     if name in RETURNING_CALLS:
         return Descriptor(None)
     for index, arg in enumerate(syscall.args):
-        if arg.name in _NAMES:
+        if arg.name == _NAME:
             return Descriptor(index, name in _CLOSING_CALLS, name in _CONNECTING_CALLS)
     return None
 

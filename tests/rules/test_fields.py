@@ -212,6 +212,7 @@ UNKNOWN = make_event(600)
         ("fd.num", OPENAT_BY_32, -1),
         ("fd.num", CONNECT, 3),
         ("fd.num", RENAME, Missing.NOT_APPLICABLE),
+        ("fd.num", make_event("pipe2", args=(0x7FFD914B9138, 0)), Missing.NOT_APPLICABLE),  # where two go to
         ("fd.name", OPENAT, "/home/ann/a//b/../x"),
         ("fd.name", RENAME, "/fd3/a"),
         ("fd.name", SYMLINK, "/fd3/b"),

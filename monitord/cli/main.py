@@ -57,9 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     import_late()
     # Only what is called is imported: `doctor` has to work where a package that `run` needs is missing.
-    gc.disable()  # what is imported stays: the collector would look through all of it again and again
+    gc.disable()  # what is imported stays: the collector would look through all of it again and again, then and later
     for name in [name for name in COMMANDS if name in words[:1]] or COMMANDS:
         importlib.import_module(f"monitord.cli.{name}").add_parser(commands)
+    gc.freeze()
     gc.enable()
     try:
         try:

@@ -69,7 +69,7 @@ class ProcContext:
         self._observer = Observer(table, self._processes, self._cgroups_v1)
         self._lineage = Lineage(self._processes, self._observer, self._procfs)
         self._cgroups = Cgroups(self._procfs)
-        self._origins = Origins(self._processes, self._cgroups, self._cgroups_v1, self._lineage)
+        self._origins = Origins(self._observer, self._cgroups, self._cgroups_v1, self._lineage)
         self._users = user_names()
         self._groups = group_names()
         self._homes, self._shells = user_homes(), user_shells()

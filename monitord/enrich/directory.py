@@ -29,9 +29,12 @@ class Directory:
     def __init__(self, moves: Moves = ()) -> None:
         self.moves = moves
 
-    def inherited(self) -> "Directory":
-        """That of a new process."""
-        return Directory(self.moves[-1:])
+    def inherited(self, ts_ns: int) -> "Directory":
+        """That of a process which was made at a time."""
+        moves = self.moves
+        if not moves or moves[-1][0] <= ts_ns:
+            return Directory(moves[-1:])
+        return Directory(tuple(move for move in moves if move[0] <= ts_ns)[-1:])
 
     def unshared(self) -> "Directory":
         """That of a process which moves by itself from now on."""

@@ -42,23 +42,24 @@ class Lineage:
             if not isinstance(now, Missing):
                 found.append((self._met(pid, now, None), now.stat.ppid))
         for entry, ppid in found:
-            parent = self._processes.current(ppid)
+            parent = self._observer.current(ppid)
             if parent is not None and parent.start_ns <= entry.start_ns:
                 self._processes.add(*entry.key_and_start, ppid, entry.phases[-1], parent)
 
     def doubt(self) -> None:
         """Ends may have been missed, and moves: /proc is asked who is there."""
+        self._observer.settle()
         there = set(self._procfs.pids())
         now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         for entry in self._processes.living():
             entry.directory.forget()
             entry.joined = None
-            if entry.key[0] not in there or self._processes.current(entry.key[0]) is not entry:
+            if entry.key[0] not in there or self._observer.current(entry.key[0]) is not entry:
                 self._processes.end(entry, now_ns)
 
     def entry(self, event: Event) -> Entry:
         """The process of an event in the table; put there if need be."""
-        entry = self._processes.get(event.pid, event.start_ns)
+        entry = self._observer.get(event.pid, event.start_ns)
         if entry is None:
             entry = self._observer.adopt(event.pid, event.start_ns, event.ppid, _bytes_of(event.comm))
         entry.start_ns = event.start_ns
@@ -84,14 +85,18 @@ class Lineage:
         :param ppid: that the child is known to have; what the table says counts more.
         """
         of_caller = child == event.key
-        entry = self.entry(event) if of_caller else self._processes.get(*child)
-        if entry is not None:
-            ppid = entry.ppid
-        if isinstance(ppid, Missing):
-            return ppid
-        if not ppid:
-            return Missing.NOT_APPLICABLE
-        mother = self._mother(entry, ppid, child.start_ns)
+        mother = self._observer.mother(*child)
+        if mother is not None:
+            ppid = mother.key[0]
+        else:
+            entry = self.entry(event) if of_caller else self._observer.get(*child)
+            if entry is not None:
+                ppid = entry.ppid
+            if isinstance(ppid, Missing):
+                return ppid
+            if not ppid:
+                return Missing.NOT_APPLICABLE
+            mother = self._mother(entry, ppid, child.start_ns)
         # The kernel's answer of that time counts more than a name that was seen at another.
         told = event.parent_comm if of_caller and event.ppid == ppid else None
         if mother is None:
@@ -107,7 +112,7 @@ class Lineage:
         :param key: the caller, or an ancestor.
         :return: None when it is not known; and whether no later program is known, so that /proc may show it.
         """
-        entry = self._processes.get(*key)
+        entry = self._observer.get(*key)
         if entry is None:
             return None, True
         phase, _ = entry.at(event.ts_ns)
@@ -119,12 +124,12 @@ class Lineage:
             return Missing.LATE
         if pid == event.pid:
             return self.own(event)
-        entry = self._processes.current(pid)
+        entry = self._observer.current(pid)
         if entry is None:
             now = self._procfs.process(pid)
             if isinstance(now, Missing):
                 return now
-            entry = self._met(pid, now, self._processes.current(now.stat.ppid))
+            entry = self._met(pid, now, self._observer.current(now.stat.ppid))
         if entry.start_ns > event.ts_ns or 0 < entry.ended_ns < event.ts_ns:
             return Missing.LATE  # it has the pid since, or had it before
         phase, _ = entry.at(event.ts_ns)
@@ -138,7 +143,7 @@ class Lineage:
         # No parent is younger than its child: it died, and its pid was given again.
         if isinstance(now, Missing) or now.stat.start_ns > born_ns:
             return None
-        mother = self._met(ppid, now, self._processes.current(now.stat.ppid))
+        mother = self._met(ppid, now, self._observer.current(now.stat.ppid))
         if entry is not None:
             self._processes.add(*entry.key_and_start, ppid, entry.phases[-1], mother)
         return mother
@@ -146,7 +151,7 @@ class Lineage:
     def _met(self, pid: int, now: Snapshot, parent: Entry | None) -> Entry:
         """A process as /proc shows it, put into the table if it was not there."""
         comm = _bytes_of(now.stat.comm)
-        known = self._processes.get(pid, now.stat.start_ns)
+        known = self._observer.get(pid, now.stat.start_ns)
         if known is not None:
             return known
         if parent is not None and parent.start_ns > now.stat.start_ns:

@@ -10,7 +10,7 @@ from monitord.enrich.cgroups import Cgroups, together
 from monitord.enrich.cgroups_v1 import CgroupsV1
 from monitord.enrich.joined import Joined
 from monitord.enrich.lineage import Lineage
-from monitord.enrich.processes import ProcessTable
+from monitord.enrich.observer import Observer
 from monitord.model.array import NDArray
 from monitord.model.batch import EventBatch
 from monitord.model.placement import HOST, Placement, origin_of
@@ -29,8 +29,8 @@ class Origins:
     process in it, which takes half a microsecond.
     """
 
-    def __init__(self, processes: ProcessTable, cgroups: Cgroups, cgroups_v1: CgroupsV1, lineage: Lineage) -> None:
-        self._processes = processes
+    def __init__(self, observer: Observer, cgroups: Cgroups, cgroups_v1: CgroupsV1, lineage: Lineage) -> None:
+        self._observer = observer
         self._cgroups = cgroups
         self._v1 = cgroups_v1
         self._lineage = lineage
@@ -46,10 +46,10 @@ class Origins:
                 found[origin_of(self._placement(batch, cgroup_id))] += events
             return found
         first_ns = int(records["ts_ns"][0])
-        get = self._processes.get
+        original = self._observer.original
         settled: dict[tuple[int, Joined], int] = {}
         for (cgroup_id, pid, start_ns), events in alike([records[name] for name in ("cgroup_id", "pid", "start_ns")]):
-            entry = get(pid, start_ns)
+            entry = original(pid, start_ns)
             joined = None if entry is None else entry.joined
             if joined is None:
                 placement = self._placement(batch, cgroup_id)
@@ -77,7 +77,7 @@ class Origins:
         return self._cgroups.of_id(cgroup_id, batch.event(int((batch.records["cgroup_id"] == cgroup_id).argmax())))
 
     def _joined(self, batch: EventBatch, pid: int, start_ns: int) -> Joined:
-        entry = self._processes.get(pid, start_ns)
+        entry = self._observer.get(pid, start_ns)
         if entry is None:
             records = batch.records
             row = ((records["pid"] == pid) & (records["start_ns"] == start_ns)).argmax()

@@ -85,7 +85,7 @@ class ProcessTable:
         flags: int = 0,
     ) -> None:
         """
-        A process begins.
+        A process begins; what is known of the others may be later than that.
 
         :param parent: its parent's pid, start and name now.
         :param copied: pid and start of the process that it is a copy of: with CLONE_PARENT that is not its parent.
@@ -96,19 +96,17 @@ class ProcessTable:
         original = mother = self.get(ppid, parent_start_ns)
         if mother is not None:
             mother.start_ns = parent_start_ns
-            if mother.phases[-1].comm != parent_comm:
-                self.rename(mother, ts_ns, parent_comm)
+            self.rename(mother, ts_ns, parent_comm)
         if copied[0] != ppid:
             original = self.get(*copied)
         directory = None
         if original is None:
             phase = Phase(0, comm, None)
         else:
-            phase = original.phases[-1]
-            if phase.comm != comm:
-                phase = Phase(0, comm, phase.program)
+            before, _ = original.at(ts_ns)
+            phase = before if before and before.comm == comm else Phase(0, comm, before and before.program)
             if not flags & _THREAD_FS:
-                directory = original.directory if flags & _SHARED_FS else original.directory.inherited()
+                directory = original.directory if flags & _SHARED_FS else original.directory.inherited(ts_ns)
         key = (pid, start_ns // self.tick_ns)
         if mother is None or key in entries:
             if key in entries:
@@ -162,8 +160,9 @@ class ProcessTable:
 
     def rename(self, entry: Entry, ts_ns: int, comm: bytes) -> None:
         """A process is called otherwise, and executes what it did."""
-        if entry.phases[-1].comm != comm:
-            self._enter(entry, Phase(ts_ns, comm, entry.phases[-1].program))
+        before, _ = entry.at(ts_ns)
+        if before is None or before.comm != comm:
+            self._enter(entry, Phase(ts_ns, comm, before and before.program))
 
     def _enter(self, entry: Entry, phase: Phase) -> None:
         was_one = len(entry.phases) == 1
@@ -202,8 +201,7 @@ class ProcessTable:
         """
         entry = self.get(pid, start_ns)
         if entry is not None:
-            if entry.phases[-1].comm != comm:
-                self.rename(entry, ts_ns, comm)
+            self.rename(entry, ts_ns, comm)
             self.end(entry, ts_ns)
 
     def sweep(self, now_ns: int) -> None:

@@ -365,6 +365,20 @@ class TestV1:
 
             assert {("host", ""): 1 + others, (ID[:12], ""): 5} == dict(context.origins(batch))
 
+    def test_a_child_of_before_a_move_stays_where_it_was(self, context):
+        """Whether it is asked about, or only counted."""
+        with cgroup("runtime", V1[0]) as before, cat_in(before) as process:
+            context.seed()
+            mother = v1_event(1, pid=process.pid).records[0]
+            child = {"pid": 2**22 - 1, "tid": 2**22 - 1, "start_ns": 2**62, "ppid": process.pid, "comm": b"cat"}
+            maker = {"args": (process.pid, mother["start_ns"], mother["start_ns"], 0, 0, 0), "nr": NO_CALL}
+            fork = v1_event(100, kind=Kind.FORK, **maker, **child)
+            batch = one_behind_the_other(fork, joins(process, 101, f"/docker/{ID}"), v1_event(102, **child))
+            context.observe(batch)
+
+            assert {("host", ""): 2, (ID[:12], ""): 1} == dict(context.origins(batch))
+            assert HOST == context.placement(batch.event(2)).full_id
+
     @pytest.mark.bpf
     def test_a_hundred_of_a_few_milliseconds(self):
         """

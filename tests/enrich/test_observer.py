@@ -1,4 +1,4 @@
-"""What the process table learns of working directories: batches made by hand, and real processes that move."""
+"""What the process table learns from batches made by hand, and of working directories from real processes that move."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ from monitord.abi.event import NO_ARGUMENT, NO_CALL, Capture, Flag, Kind, TextFl
 from monitord.decode.decoder import Decoder
 from monitord.enrich.context import ProcContext
 from monitord.enrich.directory import MOVES
-from monitord.enrich.observer import FEW
+from monitord.enrich.observer import FEW, MANY
 from monitord.model.value import Missing
 from monitord.tables.syscalls import SyscallTable
 from tests.enrich.events import batch_of, one_behind_the_other
@@ -43,9 +43,9 @@ def chdir(ts_ns, number, path, **columns):
     return call(ts_ns, number, "chdir", [(0, Capture.STR, b"link/.."), to(path)], **columns)
 
 
-def fork(ts_ns, number, child, flags=0):
+def fork(ts_ns, number, child, flags=0, **columns):
     caller = {"ppid": NOBODY + number, "args": (NOBODY + number, number * 10**9, number * 10**9, 0, 0, 0)}
-    return call(ts_ns, child, "none", kind=Kind.FORK, flags=flags, **caller)
+    return call(ts_ns, child, "none", kind=Kind.FORK, flags=flags, **caller, **columns)
 
 
 class Stand:
@@ -155,6 +155,100 @@ class TestMoves:
 
         assert Missing.LATE is stand.cwd(1, 2)
         assert ["/3", f"/{MOVES + 2}"] == [stand.cwd(1, 3), stand.cwd(1, 99)]
+
+
+def execute(ts_ns, number, program, **columns):
+    texts = [(0, Capture.STR, program), (1, Capture.ARGV, program + b"\0")]
+    return call(ts_ns, number, "execve", texts, comm=program, **columns)
+
+
+def leave(ts_ns, number):
+    return call(ts_ns, number, "none", kind=Kind.EXIT)
+
+
+class TestOfOneBatch:
+    """What begins within a batch is read when it is asked for, or is still there with the next one."""
+
+    def process(self, stand, number, ts_ns, generation=0):
+        asked = call(ts_ns, number, "getppid", comm=b"", ppid=0).event(0)
+        found = stand.context.ancestor(asked, generation)
+        return found if isinstance(found, Missing) else (found.key.pid - NOBODY, found.argv)
+
+    def test_nothing_is_kept_of_what_has_gone_unasked(self, stand):
+        stand.observe(execute(10, 1, b"sh"), fork(11, 1, 2), execute(12, 2, b"cat"), leave(13, 2))
+        assert 1 == stand.context.size
+        stand.observe(chdir(20, 1, "/"))
+
+        assert 1 == stand.context.size
+
+    def test_what_is_asked_for_is_known(self, stand):
+        stand.observe(execute(10, 1, b"sh"), fork(11, 1, 2), execute(12, 2, b"cat"), leave(13, 2))
+
+        assert ((2, ("sh",)), (2, ("cat",))) == (self.process(stand, 2, 11), self.process(stand, 2, 12))
+
+    def test_what_is_still_there_is_known_later_and_so_are_its_ancestors(self, stand):
+        line = [execute(10, 1, b"sh"), fork(11, 1, 2), execute(12, 2, b"make"), fork(13, 2, 3), execute(14, 3, b"cc")]
+        stand.observe(*line, leave(15, 2))
+        stand.observe(chdir(20, 1, "/"))
+
+        assert [(3, ("cc",)), (2, ("make",)), (1, ("sh",))] == [
+            self.process(stand, 3, 21, generation) for generation in range(3)
+        ]
+
+    def test_it_begins_as_its_parent_was_then(self, stand):
+        """Whatever the parent has executed, was called and where it has moved since."""
+        stand.observe(
+            *(execute(10, 1, b"sh"), chdir(11, 1, "/a"), fork(12, 1, 2), execute(13, 1, b"perl"), chdir(14, 1, "/b")),
+        )
+
+        assert ((2, ("sh",)), "/a") == (self.process(stand, 2, 20), stand.cwd(2, 20))
+        assert ((1, ("perl",)), "/b") == (self.process(stand, 1, 20), stand.cwd(1, 20))
+
+    def test_its_parent_may_move_more_often_than_is_remembered(self, stand):
+        moves = [chdir(ts_ns, 1, f"/{ts_ns}") for ts_ns in range(20, 22 + 2 * MOVES)]
+        stand.observe(chdir(11, 1, "/a"), fork(12, 1, 2), *moves)
+
+        assert "/a" == stand.cwd(2, 500)
+
+    def test_the_parent_of_one_that_was_not_asked_for_has_its_name_of_then(self, stand):
+        stand.observe(execute(10, 1, b"sh"), fork(11, 1, 2), execute(12, 1, b"perl"))
+
+        parents = [stand.context.ancestor(call(ts_ns, 2, "getppid", ppid=0).event(0), 1) for ts_ns in (11, 12)]
+        assert [("sh", ("sh",)), ("perl", ("perl",))] == [(parent.comm, parent.argv) for parent in parents]
+
+    def test_another_one_with_its_pid(self, stand):
+        again = {"start_ns": 77 * 10**9}
+        twice = [fork(11, 1, 2), execute(12, 2, b"cat"), leave(13, 2), fork(14, 1, 2, **again)]
+        stand.observe(execute(10, 1, b"sh"), *twice, execute(15, 2, b"tr", **again))
+
+        of_second = stand.context.process(call(16, 2, "getppid", **again).event(0))
+        assert ((2, ("cat",)), ("tr",)) == (self.process(stand, 2, 12), of_second.argv)
+
+    def test_one_made_for_another_parent(self, stand):
+        """CLONE_PARENT: it executes what its maker does."""
+        made = fork(13, 2, 3)
+        made.records["ppid"], made.records["args"][:, 2] = NOBODY + 1, 10**9
+        stand.observe(execute(10, 1, b"sh"), fork(11, 1, 2), execute(12, 2, b"make"), made)
+
+        assert [(1, ("sh",)), (3, ("make",))] == [self.process(stand, 3, 14, generation) for generation in (1, 0)]
+
+    def test_each_made_by_the_one_before(self, stand):
+        """A long row, of which all but the last one have gone."""
+        generations = 3000
+        row = (one for n in range(1, generations) for one in (fork(10 + n, n, n + 1), leave(10 + n, n)))
+        stand.observe(execute(10, 1, b"sh"), *row)
+        stand.observe(chdir(20 + generations, generations, "/"))
+
+        assert (generations, ("sh",)) == self.process(stand, generations, 30 + generations)
+        assert (generations - 31, ("sh",)) == self.process(stand, generations, 30 + generations, 31)
+
+    def test_more_than_is_kept_for_later_is_read_at_once(self, stand):
+        stand.observe(
+            *(execute(10, 1, b"sh"), fork(11, 1, 2), leave(12, 2)),
+            *(call(13, 9, "getppid") for _ in range(MANY)),
+        )
+
+        assert 2 == stand.context.size
 
 
 MAGIC = 0xC4A2

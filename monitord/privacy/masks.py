@@ -48,7 +48,7 @@ _NAMES_NEXT = re.compile(r"--arg(?:json)?|config(?:ure)?", re.I)  # jq --arg tok
 _SET = re.compile(r"set(?:-\S+)?", re.I)
 _LONG_OPTION = re.compile(r"--[\w-]++=")
 _NAMED = re.compile(r"[\w.-]++=")
-_NOT_A_WORD = re.compile(r"[=:\s]")  # without one of these nothing is named in a text: most values are such
+_NOT_A_WORD = re.compile(r"[=:\s]")  # without one of these nothing is named in a text: most short values are such
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Masks:
 
     def text(self, text: str) -> str:
         """A text without its secrets."""
-        return self._remembered_texts(text) if _NOT_A_WORD.search(text) else text
+        return self._remembered_texts(text) if len(text) >= phrases.SHORTEST or _NOT_A_WORD.search(text) else text
 
     def argv(self, argv: Sequence[str]) -> tuple[str, ...]:
         """A command line without its secrets."""
@@ -158,6 +158,7 @@ class Masks:
 
     def _of_text(self, text: str) -> list[Span]:
         spans = [match.span(match.lastindex or 0) for match in _URL_USER.finditer(text)] if "://" in text else []
+        spans += phrases.of_shape(text)
         done = 0
         for match in _NAME.finditer(text):
             # What looks like a name inside a secret is not read: a row of them would be read to the end by each.

@@ -1,4 +1,4 @@
-"""Secrets that no name and no option tells, but what is done with them: in SQL, and by what a shell pipes them to."""
+"""Secrets that no name and no option tells, but their looks, or what is done with them in SQL and in a shell."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,18 @@ _SQL = re.compile(
     r"[en]?(?:'\\''([^']++)|\\*+'((?>(?:[^'\\]++|\\.|'')+))|\\*+\"([^\"\\]++))",
     re.I | re.S,
 )
+SHORTEST = 24
+"""Characters of a secret that is one by its looks."""
+
+# Tokens of GitHub, GitLab, npm, DigitalOcean, Slack, OpenAI and Anthropic, PyPI, Vault, SendGrid and Google, those of
+# JWT, Telegram's bots, addresses of Slack's and Discord's hooks, and keys of openssl and ssh.
+_SHAPE = re.compile(
+    r"(?<![\w-])(?:gh[oprsu]_[a-zA-Z\d]{30,}+|github_pat_\w{30,}+|gl(?:pat|rt|dt|cbt)-[\w-]{16,}+|npm_[a-zA-Z\d]{30,}+"
+    r"|dop_v1_[a-f\d]{40,}+|xox[a-z]-[\w-]{16,}+|sk-(?:proj-|ant-\w++-)?\w{20,}[\w-]*+|pypi-[\w-]{40,}+|hv[bs]\.[\w-]{20,}+"
+    r"|SG\.[\w-]{16,}+\.[\w-]{16,}+|AIza[\w-]{30,}+|eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]*+)"
+    r"|(?<=/bot)\d{6,}+:[\w-]{30,}+|(?<=hooks\.slack\.com/services/)[\w/]++|(?<=/api/webhooks/)[\w/-]++"
+    r"|(?<=PRIVATE KEY-----)(?:[a-zA-Z\d+/=\s]|\\n)++"
+)
 _SEPARATOR = re.compile(r"\"(?>(?:[^\"\\]++|\\.)*)\"?|'[^']*+'?|\\.|(\|\|?|&&|[;\n])", re.S)
 _ECHO = re.compile(r"[\s({!]*+(?:echo|printf)\s++(?:-\w++\s++)*+", re.S)
 _TAKES_ONE = re.compile(
@@ -22,6 +34,11 @@ _HERE = "<<<"
 
 _Command = tuple[int, int, str]
 """Where in a text it begins and ends, and what separates it from the next."""
+
+
+def of_shape(text: str) -> Iterator[Span]:
+    """What is a secret wherever it stands."""
+    return (match.span() for match in _SHAPE.finditer(text))
 
 
 def of_sql(text: str) -> Iterator[Span]:

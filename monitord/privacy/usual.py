@@ -30,6 +30,10 @@ USUAL = (
     "*requirepass",  # redis
     "*masterauth",
     "_auth",  # npm
+    "*basic_auth",
+    "neo4j_auth",
+    "docker_auth_config",
+    "app_key",
     "sig",  # a signed address, of Azure, AWS and Google
     "x_amz_signature",
     "x_goog_signature",

@@ -295,6 +295,45 @@ def test_environment_by_name():
     assert masked == MASKS.environment(given)
 
 
+LONG = "s3cret7Q" * 6
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("ghp_{}", "github_pat_11A_{}", "glpat-{}", "npm_{}", "xoxb-12-{}", "sk-{}", "sk-proj-{}", "sk-ant-api03-{}"),
+        *("pypi-{}", "hvs.{}", "SG.{}.{}", "AIza{}", "eyJhbGciOi{}.eyJzdWIi{}.{}", "eyJhbGciOi{}.eyJzdWIi{}."),
+    ],
+)
+def test_what_looks_like_a_token_is_one(given):
+    token = given.replace("{}", LONG)
+
+    assert ("vault", "login", "***") == MASKS.argv(("vault", "login", token))
+    assert ("sh", "-c", "echo '***' > x") == MASKS.argv(("sh", "-c", f"echo '{token}' > x"))
+    assert ("X=***", "Y=a ***") == MASKS.environment((f"X={token}", f"Y=a {token}"))
+    assert "/srv/***" == MASKS.text(f"/srv/{token}")
+
+
+@pytest.mark.parametrize(
+    ("given", "masked"),
+    [
+        (f"https://api.telegram.org/bot1234567:{LONG}/getMe", "https://api.telegram.org/bot***/getMe"),
+        ("https://hooks.slack.com/services/T01/B02/s3cret", "https://hooks.slack.com/services/***"),
+        ("https://discord.com/api/webhooks/17/s3-cret", "https://discord.com/api/webhooks/***"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\ns3/cret+\ns3==\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----",
+        ),
+        ("npm_config_registry_of_the_whole_organisation=x", "npm_config_registry_of_the_whole_organisation=x"),
+        ("sk-learn-a-very-long-name-of-a-directory-there", "sk-learn-a-very-long-name-of-a-directory-there"),
+        ("https://web/api/webhooks", "https://web/api/webhooks"),
+    ],
+)
+def test_addresses_and_keys(given, masked):
+    assert (masked,) == MASKS.argv((given,))
+    assert masked == MASKS.text(masked)
+
+
 def test_names_of_ones_own():
     masks = Masks(("*_pin", "door*:--code"))
 
@@ -368,6 +407,7 @@ def test_any_text_can_be_masked(text):
         ),
         *("cookie:", "'cookie: ", '\\"cookie: ', 'cookie: "', "cookie: \n", 'token:\\"', "token=[", "token=\\ "),
         *("https://a", "://a1", "curl -u ", "config ", "password '", "'\\''", "identified with ", "token=/a="),
+        *("eyJaaaaaaaa.", "hvs.", "sk-", "sk-ant-", "PRIVATE KEY-----", "/bot1234567:", "/api/webhooks/", "ghp_"),
         *("echo ", "echo x|passwd|", "|passwd<<<", "(echo;", ") | passwd;", "-stdin|", "sudo -a ", "sudo -a|", "<<<"),
     ],
 )

@@ -21,7 +21,7 @@ from monitord.model.batch import EventBatch
 from monitord.model.event import Event, ProcessKey
 from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
-from monitord.model.path import below, normalise
+from monitord.model.path import argument_of, below, normalise
 from monitord.model.placement import HOST, Placement
 from monitord.model.process import Process
 from monitord.model.top import Origin
@@ -179,12 +179,12 @@ class ProcContext:
     def _absolute(self, event: Event, dirfd: int, text: str) -> Value:
         if text.startswith("/"):
             return normalise(text)
-        for captured in event.texts:
+        arg = argument_of(self.syscall(event), event, dirfd, text)
+        if arg is not None:
             # What the kernel side saw at the time is better than what /proc says now, and outlives the process.
-            if captured.capture is Capture.STR and captured.text == text:
-                start = event.directory(captured.arg) if text else event.behind(captured.arg)
-                if isinstance(start, str):
-                    return below(start, text) if text else start
+            start = event.directory(arg) if text else event.behind(arg)
+            if isinstance(start, str):
+                return below(start, text) if text else start
         closed = any(one.capture is Capture.DIRECTORY and one.flags & TextFlag.FAULT for one in event.texts)
         if isinstance(event.executable, str) and (closed or not text):
             return event.executable  # the exec itself has closed the descriptor, and so it is no script

@@ -4,11 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field, fields, replace
 from typing import Any
 
-from monitord.abi.event import Capture
 from monitord.dataclass import dataclass
 from monitord.model.event import Event
 from monitord.model.inspection import Inspection
-from monitord.model.path import below
+from monitord.model.path import argument_of, below
 from monitord.model.placement import Placement
 from monitord.model.process import Context, Process
 from monitord.model.task import NO_LOGIN, TaskState
@@ -69,13 +68,8 @@ class Snapshot:
 
     def path(self, event: Event, dirfd: int, text: str) -> Value:
         """A path argument made absolute, as it was found when the event was recorded."""
-        for one in path_arguments(self.call):
-            captured = event.captured(one.arg)
-            if captured is None or captured.text != text or one.descriptor(event.args) != dirfd:
-                continue
-            if one.arg in self.paths:
-                return self.paths[one.arg]
-        return self._told(event, dirfd, text)
+        arg = argument_of(self.call, event, dirfd, text)
+        return self._told(event, dirfd, text, arg) if arg is None or arg not in self.paths else self.paths[arg]
 
     def placement(self, _event: Event) -> Placement | Missing:
         """The container and the unit that the caller runs in."""
@@ -122,17 +116,15 @@ class Snapshot:
         """CLOCK_BOOTTIME to Unix epoch nanoseconds."""
         return self.epoch_ns + boot_ns
 
-    def _told(self, event: Event, dirfd: int, text: str) -> Value:
+    def _told(self, event: Event, dirfd: int, text: str, arg: int | None) -> Value:
         """What follows from the event and the working directory."""
         if text.startswith("/"):
             return below("/", text)
         if not text and isinstance(event.executable, str):
             return event.executable
-        for captured in event.texts:
-            if captured.capture is Capture.STR and captured.text == text:
-                directory = event.directory(captured.arg)
-                if isinstance(directory, str):
-                    return below(directory, text)
+        directory = Missing.NOT_APPLICABLE if arg is None else event.directory(arg)
+        if isinstance(directory, str):
+            return below(directory, text)
         return below(self.line[0].cwd, text) if dirfd == AT_FDCWD else Missing.LATE
 
 

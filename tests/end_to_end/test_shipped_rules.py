@@ -580,6 +580,16 @@ class OfADirectory:
 
         assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
 
+    @pytest.mark.parametrize("puts", ["mv", "ln"])
+    def test_names_the_file_that_is_put_there_by_its_directory(self, watched, puts):
+        """The name is passed twice, relative to each directory."""
+        alerts = watched.alerts_of(
+            f"touch {ELSEWHERE} && cd /var/tmp && {puts} {self.FILE.name} {self.FILE.parent}; "
+            f"rm -f {self.FILE} {ELSEWHERE}"
+        )
+
+        assert str(self.FILE) == only(self.RULE, alerts)["evt.arg.newpath"]
+
     @pytest.mark.parametrize("to", ["{0}", "{0.name}"], ids=["absolute", "relative"])
     def test_names_the_link_that_is_put_there(self, watched, to):
         alerts = watched.alerts_of(

@@ -18,6 +18,7 @@ from monitord.model.batch import EventBatch
 from monitord.model.event import ProcessKey
 from monitord.model.interest import Interest, Outcome
 from monitord.model.value import Missing
+from monitord.recording.snapshot import snapshot_of
 from monitord.tables.syscalls import SyscallTable
 from tests.enrich.events import (
     EXECVE,
@@ -33,6 +34,8 @@ from tests.enrich.events import (
 from tests.support.descriptors import no_descriptors
 
 I386_EXECVE = 11
+RENAMEAT2 = 316
+U64 = (1 << 64) - 1
 GONE = {"start_ns": 7_000_000_000, "comm": b"ghost"}
 """The pid of a process that is there, but the start of another one: what is there is not the one of the event."""
 
@@ -344,6 +347,17 @@ class TestPath:
 
     def test_empty_path_is_the_descriptor(self, context, directory, tmp_path):
         assert str(tmp_path) == context.path(event_of(), directory, "")
+
+    def test_of_two_names_each_is_below_its_own_descriptor_also_when_they_are_the_same(self, context):
+        """As ``mv x directory/`` passes them."""
+        names = [(1, Capture.STR, b"x"), (3, Capture.STR, b"x")]
+        directories = [(1, Capture.DIRECTORY, b"from\0"), (3, Capture.DIRECTORY, b"to\0")]
+        moved = event_of([*names, *directories], nr=RENAMEAT2, args=(AT_FDCWD & U64, 1, 4, 1, 0, 0))
+
+        assert ("/from/x", "/to/x") == (context.path(moved, AT_FDCWD, "x"), context.path(moved, 4, "x"))
+        assert ("/from/x", "/to/x") == tuple(
+            snapshot_of(moved, context).path(moved, dirfd, "x") for dirfd in (AT_FDCWD, 4)
+        )
 
     def test_descriptor_without_a_path_has_nothing_below_it(self, context):
         with socket.socket() as connection:

@@ -8,6 +8,7 @@ from monitord.abi.event import Capture
 from monitord.model.event import Event
 from monitord.model.inspection import Inspection
 from monitord.model.interest import Interest
+from monitord.model.path import argument_of
 from monitord.model.placement import Placement
 from monitord.model.priority import Priority
 from monitord.model.process import Process
@@ -76,11 +77,9 @@ class FixedContext:
         return "/" + posixpath.normpath(text).lstrip("/")
 
     def _directory(self, event: Event, dirfd: int, text: str) -> str | Missing:
-        for captured in event.texts:
-            if captured.capture is Capture.STR and captured.text == text:
-                directory = event.directory(captured.arg)
-                if isinstance(directory, str):
-                    return directory
+        arg = argument_of(self.syscall(event), event, dirfd, text)
+        if arg is not None and isinstance(directory := event.directory(arg), str):
+            return directory
         self.asked.append(event)
         if event.pid % 2:
             return Missing.LATE

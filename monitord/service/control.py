@@ -10,6 +10,7 @@ import grp
 import json
 import logging
 import os
+import select
 import socket
 import threading
 import time
@@ -23,6 +24,8 @@ ASK_BYTES = 4096
 
 CLIENT_S = 2.0
 """For a client to send its line, and to take the answer. One is served at a time, and eight may wait."""
+
+_SECOND_MS = 1000
 
 _PAUSE_S = 0.1
 """Between two tries to accept a client without a descriptor for it."""
@@ -62,7 +65,7 @@ class ControlServer:
         """Stop, and take the socket away if it is still ours."""
         self._ended.set()
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes accept()
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes poll()
         if self._thread.is_alive():
             self._thread.join(CLIENT_S)
         self._socket.close()
@@ -71,15 +74,19 @@ class ControlServer:
                 self._path.unlink()
 
     def _serve(self) -> None:
-        self._socket.settimeout(1)
+        # Not settimeout(): of a socket that was shut down accept() asks again and again then, until the time is over.
+        self._socket.setblocking(False)
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
         failed = False
         while not self._ended.is_set():
             client = None
             try:
-                client, _ = self._socket.accept()
-                failed = False
-            except TimeoutError:
-                pass
+                if waiting.poll(_SECOND_MS):
+                    client, _ = self._socket.accept()
+                    failed = False
+            except BlockingIOError:
+                pass  # `close` woke us
             except OSError as err:
                 if self._ended.is_set():
                     return

@@ -157,6 +157,18 @@ class TestClients:
             assert {"number": 0} == json.loads(client.makefile().readline())
         assert ["monitord status waits: Too many open files"] == caplog.messages
 
+    def test_an_end_while_nobody_asks_takes_no_processor(self, serve, path):
+        """The thread waits for the next client when the socket is shut down."""
+        begun = threading.Event()
+        server = serve(every_second=begun.set)
+        ask(path)
+        assert begun.wait(PATIENCE_S)
+        time.sleep(0.1)  # it waits again
+        begin_s = time.process_time()
+        server.close()
+
+        assert time.process_time() - begin_s < 0.1
+
 
 class TestPermissions:
     def test_it_is_for_owner_and_group(self, serve, path):

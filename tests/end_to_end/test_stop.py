@@ -159,7 +159,7 @@ def test_ctrl_c_while_programs_are_compiled_is_a_stop(tmp_path):
         text=True,
     ) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        until(children.read_text)
+        until(lambda: any(os.getsid(int(child)) == int(child) for child in children.read_text().split()))
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE_S)
 

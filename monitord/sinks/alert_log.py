@@ -31,7 +31,7 @@ class AlertLog:
         try:
             self._fd = self._open()
         except SinkError as err:
-            if not _passes(err.__cause__):
+            if not self._passes(err.__cause__):
                 raise
 
     def write(self, alert: Alert) -> None:
@@ -87,18 +87,24 @@ class AlertLog:
             raise SinkError(f"cannot open the alert log {self._path}: {self._why(err)}") from err
 
     def _why(self, err: OSError) -> str:
-        directory = self._path.parent
         if err.errno == errno.ENOENT:
+            directory = (self._path.resolve() if self._path.is_symlink() else self._path).parent
             return f"there is no directory {directory}; create it, or change outputs.alert_log.path"
         if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return f"{err.strerror}; let uid {os.geteuid()} write there, or change outputs.alert_log.path"
-        if err.errno == errno.ENXIO:
-            return "it is a pipe that nobody reads"
-        if _passes(err):
-            return err.strerror or ""
+        if self._passes(err):
+            return "it is a pipe that nobody reads" if err.errno == errno.ENXIO else err.strerror or ""
+        if self._path.is_socket():  # /dev/log, or /dev/stdout of a service
+            return "it is a socket; give a file as outputs.alert_log.path, or use outputs.syslog or outputs.console"
         if err.errno == errno.EISDIR:
             return "it is a directory; give a file in it as outputs.alert_log.path"
         return f"{err.strerror}; change outputs.alert_log.path"
+
+    def _passes(self, err: BaseException | None) -> bool:
+        """Whether it is no mistake of the configuration: a full disk, a quota used up, a pipe that nobody reads."""
+        if not isinstance(err, OSError):
+            return False
+        return err.errno in (errno.ENOSPC, errno.EDQUOT) or (err.errno == errno.ENXIO and self._path.is_fifo())
 
     def _rotated(self, fd: int) -> bool:
         # Asked before every write: 2 us beside the 50 us that making a line takes.
@@ -114,8 +120,3 @@ class AlertLog:
         end = os.lseek(fd, 0, os.SEEK_CUR)
         if os.fstat(fd).st_size == end:
             os.ftruncate(fd, end - written)
-
-
-def _passes(err: BaseException | None) -> bool:
-    """Whether it is no mistake of the configuration: a full disk, a quota that is used up, a pipe that nobody reads."""
-    return isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENXIO)

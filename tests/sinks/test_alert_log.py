@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -141,6 +142,17 @@ class TestTrouble:
     def test_a_directory_is_not_a_file(self, tmp_path):
         with pytest.raises(SinkError, match="it is a directory; give a file in it"):
             AlertLog(tmp_path)
+
+    def test_a_socket_is_not_waited_for(self, path):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            with pytest.raises(SinkError, match=r"it is a socket; give a file as outputs\.alert_log\.path, or use"):
+                AlertLog(path)
+
+    def test_of_a_link_the_directory_that_it_leads_to_is_named(self, path, tmp_path):
+        path.symlink_to("none/alerts.jsonl")
+        with pytest.raises(SinkError, match=f"there is no directory {tmp_path}/none; create it"):
+            AlertLog(path)
 
     def test_a_directory_that_is_not_writable_is_named_with_the_user(self, tmp_path):
         tmp_path.chmod(0o755)

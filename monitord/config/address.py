@@ -8,7 +8,7 @@ def parse_address(text: str) -> tuple[str, int] | str:
     :return: host and port, or what is wrong with the text and what to write instead.
     """
     host, colon, port = text.strip().rpartition(":")
-    if not colon or not host:
+    if not colon or host in ("", "*"):  # getaddrinfo(3) of "*" is this machine's own address
         return f"{text!r} is not ADDRESS:PORT; write 127.0.0.1:9750, or 0.0.0.0:9750 for every interface"
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

@@ -20,6 +20,7 @@ def test_reads(text, address):
     [
         ("", "'' is not ADDRESS:PORT"),
         ("9750", "'9750' is not ADDRESS:PORT"),
+        ("*:9750", "'*:9750' is not ADDRESS:PORT; write 127.0.0.1:9750, or 0.0.0.0:9750 for every"),
         (":9750", "':9750' is not ADDRESS:PORT"),
         ("::1:9750", "'::1:9750': put the IPv6 address in brackets"),
         ("[]:1", "'[]:1': '' is not a host"),

@@ -25,6 +25,6 @@ class Code(enum.StrEnum):
     URL = "C032"  # a URL that nothing can be posted to
     HEADER = "C033"  # a header that HTTP does not allow, or that is not the operator's to set
     SYSLOG = "C034"  # a place where syslog cannot be
-    IGNORE = "C036"  # a name or path that the kernel cannot ignore
+    IGNORE = "C036"  # a name or path that the kernel cannot ignore, or too many
     COMMAND = "C035"  # a command without a program
     FILE = "C037"  # a file that an output names, which cannot be used

@@ -28,6 +28,7 @@ from monitord.config.values import (
     ORIGINS_MAX,
     Read,
     WrongValueError,
+    ignored,
     is_null,
     items_of,
     optional,
@@ -82,8 +83,8 @@ class _Reader:
                 "ignore",
                 Ignore,
                 {
-                    "comm": self.each("ignore.comm", lambda _: read_comm),
-                    "paths": self.each("ignore.paths", lambda _: read_place),
+                    "comm": ignored(self.each("ignore.comm", lambda _: read_comm)),
+                    "paths": ignored(self.each("ignore.paths", lambda _: read_place)),
                 },
             ),
             "rules": self.section(

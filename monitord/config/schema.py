@@ -123,6 +123,10 @@ class AppendOutput:
     extra_fields: tuple[ExtraField, ...] = ()
 
 
+IGNORED_MAX = 2048
+"""Names, and paths; the kernel has room for them beside those that rules ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ignore:
     """

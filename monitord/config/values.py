@@ -13,7 +13,7 @@ from yaml.constructor import SafeConstructor
 from monitord.config.address import parse_address
 from monitord.config.codes import Code
 from monitord.config.mask import problem_of
-from monitord.config.schema import Scope
+from monitord.config.schema import IGNORED_MAX, Scope
 from monitord.config.scope import parse_scope
 from monitord.model.priority import Priority
 
@@ -153,6 +153,17 @@ def read_place(node: yaml.Node) -> str:
     if len(path) > PLACE_BYTES:
         raise WrongValueError(Code.IGNORE, f"{text!r} is longer than {PLACE_BYTES} bytes; give a directory above it")
     return text
+
+
+def ignored(read: Read) -> Read:
+    """What `read` reads of a list, which is no longer than the kernel has room for."""
+
+    def read_all(node: yaml.Node) -> Any:
+        if (found := len(items_of(node))) > IGNORED_MAX:
+            raise WrongValueError(Code.IGNORE, f"{found} are more than {IGNORED_MAX}, for which the kernel has room")
+        return read(node)
+
+    return read_all
 
 
 def read_priority(node: yaml.Node) -> Priority:

@@ -3,7 +3,7 @@
 import pytest
 
 from monitord.config.load import load
-from monitord.config.schema import Ignore
+from monitord.config.schema import IGNORED_MAX, Ignore
 
 
 def read(tmp_path, text):
@@ -43,3 +43,16 @@ def test_what_the_kernel_cannot_ignore_is_a_mistake(tmp_path, key, value):
 
     assert ("C036", 2) == (problem.code, problem.line)
     assert Ignore() == config.ignore
+
+
+@pytest.mark.parametrize(("key", "name"), [("comm", "n%d"), ("paths", "/n%d")])
+def test_more_than_the_kernel_has_room_for_are_a_mistake(tmp_path, key, name):
+    most = "\n".join(f"   - {name % number}" for number in range(IGNORED_MAX))
+    config, fits = read(tmp_path, f"ignore:\n  {key}:\n{most}\n")
+    _, [problem] = read(tmp_path, f"ignore:\n  {key}:\n{most}\n   - /one/more\n")
+
+    assert (IGNORED_MAX, []) == (len(getattr(config.ignore, key)), fits)
+    assert ("C036", f"ignore.{key}: 2049 are more than 2048, for which the kernel has room") == (
+        problem.code,
+        problem.message,
+    )

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from monitord.abi.arch import machine_abis
 from monitord.abi.event import Capture
-from monitord.config.schema import Ignore, Scope, ScopeKind
+from monitord.config.schema import IGNORED_MAX, Ignore, Scope, ScopeKind
 from monitord.decode.decoder import Decoder
 from monitord.model.clause import MOST, simplified
 from monitord.model.interest import Along
@@ -256,6 +256,18 @@ def test_a_program_that_starts_is_not_ignored():
         names = {TABLE.find(event.abi, event.nr).name for event in events_of(source)}
 
     assert {"execve"} == names
+
+
+def test_rules_leave_room_for_what_is_ignored():
+    names = ", ".join(f"n{number}" for number in range(15_000))
+    wanted = FINDER.interest_of(parse_condition(f"evt.type=openat and proc.name in ({names})"))
+    gated = Gated(["/bin/true"])
+    with watching(scope_of(gated), wanted) as source:
+        comm = tuple(f"i{number}" for number in range(IGNORED_MAX))
+        paths = tuple(f"/i{number}" for number in range(IGNORED_MAX))
+        source.ignore(Ignore(comm, paths))
+        source.install(wanted)
+        gated.run()
 
 
 def test_no_call_in_both_sets_is_missed_while_filters_change():

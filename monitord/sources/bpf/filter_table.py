@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from monitord.config.schema import IGNORED_MAX
 from monitord.model.clause import Clause, Clauses
 from monitord.model.facts import LEAF_BYTES, RESULT
 from monitord.model.limit import Numbers
@@ -17,6 +18,9 @@ from monitord.sources.bpf.filters import PLACE_BYTES, Filter, filter_of
 SLOTS = 256
 ROOM: Mapping[str, int] = {"names": 16384, "places": 16384, "leaves": 16384, "tops": 1024}
 """Entries of the maps in bpf/filter.h, bpf/places.h, bpf/leaf.h and bpf/top.h."""
+
+KEPT: Mapping[str, int] = {"names": IGNORED_MAX, "places": 2 * IGNORED_MAX, "leaves": 0, "tops": 0}
+"""Of `ROOM`, for what is ignored: a path is two places. Rules can do with wider filters."""
 
 IGNORED_NAMES = 1
 IGNORED_PLACES = 2
@@ -44,7 +48,7 @@ class FilterTable:
         self._free = deque(range(1, SLOTS))  # the first one lets nothing through, and is never written
         self._slots: dict[_Content, int] = {}
         self._filters: dict[int, tuple[int, Filter]] = {}  # slot -> generation and filter
-        self._entries = dict.fromkeys(ROOM, 0)
+        self._entries = dict(KEPT)
         self._ignored: tuple[frozenset[bytes], frozenset[bytes]] = frozenset(), frozenset()
 
     def slot_of(self, clauses: Clauses, ignored: int) -> int:
@@ -77,7 +81,11 @@ class FilterTable:
         self._slots = {content: slot for content, slot in self._slots.items() if slot in self._filters}
 
     def ignore(self, names: frozenset[bytes], places: frozenset[bytes]) -> None:
-        """Replace the names of processes and the beginnings of paths whose events nobody wants to see."""
+        """
+        Replace the names of processes and the beginnings of paths whose events nobody wants to see.
+
+        There is room for them: `KEPT`.
+        """
         old_names, old_places = self._ignored
         for name in old_names - names:
             self._delete("names", _name_key(0, name))
@@ -87,8 +95,6 @@ class FilterTable:
             self._update("names", _name_key(0, name), 1)
         for place in places - old_places:
             self._update("places", _place_key(0, place), 1)
-        self._entries["names"] += len(names) - len(old_names)
-        self._entries["places"] += len(places) - len(old_places)
         self._ignored = names, places
 
     def _write(self, content: _Content) -> int | None:

@@ -188,9 +188,13 @@ class Event:
         """
         The file that an empty path argument stands for (AT_EMPTY_PATH), absolute, as it was when the call was made.
 
-        :return: ``memfd:NAME`` for a memory file; NOT_APPLICABLE when nothing was copied.
+        :return: ``memfd:NAME`` for a memory file; NOT_APPLICABLE for a pipe and the like, and when nothing was copied.
         """
-        return _file_in(self.texts, arg, Capture.DIRECTORY)
+        path = _file_in(self.texts, arg, Capture.DIRECTORY)
+        in_no_directory = any(
+            text.arg == arg and text.capture is Capture.DIRECTORY and int(text.flags) & _FAULT for text in self.texts
+        )
+        return Missing.NOT_APPLICABLE if in_no_directory and not str(path).startswith("memfd:") else path
 
     @property
     def moved_to(self) -> Value:

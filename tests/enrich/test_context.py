@@ -34,6 +34,7 @@ from tests.enrich.events import (
 from tests.support.descriptors import no_descriptors
 
 I386_EXECVE = 11
+NEWFSTATAT = 262
 RENAMEAT2 = 316
 U64 = (1 << 64) - 1
 GONE = {"start_ns": 7_000_000_000, "comm": b"ghost"}
@@ -368,6 +369,19 @@ class TestPath:
             found = context.path(event_of(), connection.fileno(), "")
 
         assert found.startswith("socket:[")
+
+    @pytest.mark.parametrize("name", [b"\0", b"TCP\0", b"[eventfd]\0"])
+    def test_empty_path_of_what_is_in_no_directory_is_as_proc_shows_it(self, context, name):
+        """As fstat of glibc passes it."""
+        texts = [(1, Capture.STR, b""), (1, Capture.DIRECTORY, name, TextFlag.FAULT)]
+        reader, writer = os.pipe()
+        try:
+            asked = event_of(texts, nr=NEWFSTATAT, args=(reader, 1, 1, 0x1000, 0, 0))
+
+            assert os.readlink(f"/proc/self/fd/{reader}") == context.path(asked, reader, "")
+        finally:
+            os.close(reader)
+            os.close(writer)
 
     @pytest.mark.parametrize("dirfd", [AT_FDCWD, 0])
     def test_relative_path_of_a_process_that_is_gone_is_late(self, context, dirfd):

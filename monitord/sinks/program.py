@@ -10,6 +10,7 @@ import subprocess
 import termios
 import time
 from collections import deque
+from typing import NoReturn
 
 from monitord.config.outputs import ProgramConfig
 from monitord.model.alert import Alert
@@ -46,6 +47,8 @@ class Program:
         self._sent: deque[bytes] = deque()  # the last lines, as many as may still be in the pipe
         self._again: deque[bytes] = deque()  # lines that a program before had not read
         self._begun_bytes = 0  # of a line that is in the pipe in part, behind those of `_sent`
+        self._left_bytes = 0  # in the pipe when it was last looked into
+        self._read_s = 0.0  # when it was last seen empty, or emptier
         self._how = ""  # the one before ended
         self._started_s = float("-inf")
         self._pause_s = FIRST_PAUSE_S
@@ -119,10 +122,27 @@ class Program:
             child = None
         if child is None:
             child = self._restarted()
+        if self._stalled(child):
+            self._kill_unread(child)
         while self._again:
             self._put(child, self._again[0])
             self._again.popleft()
         return child
+
+    def _stalled(self, child: subprocess.Popen[bytes]) -> bool:
+        """Whether nothing has been read for too long, though there is something to read."""
+        assert child.stdin
+        left, before = _bytes_in(child.stdin.fileno()), self._left_bytes
+        self._left_bytes = left
+        now_s = time.monotonic()
+        if left == 0 or left < before:
+            self._read_s = now_s
+        return now_s >= self._read_s + self._config.timeout_s
+
+    def _kill_unread(self, child: subprocess.Popen[bytes]) -> NoReturn:
+        _kill(child)  # a line may be there in part: only another program can begin with a whole one
+        self._take_back(child)
+        raise SinkError(f"{self._config.command[0]} has not read for {self._config.timeout_s} s; it is started anew")
 
     def _take_back(self, child: subprocess.Popen[bytes]) -> int:
         """What a program that has ended did not read is to be written again; how many these are."""
@@ -160,7 +180,7 @@ class Program:
 
     def _left_in(self, fd: int) -> list[bytes]:
         """The lines of which something is still in the pipe; Linux keeps it until the last end is closed."""
-        left = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0] - self._begun_bytes
+        left = _bytes_in(fd) - self._begun_bytes
         unread: list[bytes] = []
         for line in reversed(self._sent):
             if left <= 0:
@@ -189,17 +209,19 @@ class Program:
                 raise SinkError(f"{self._config.command[0]} has ended{self._how}; it is started anew") from err
             wait_s = end_s - time.monotonic()
             if wait_s <= 0:
-                _kill(child)  # a line may be there in part: only another program can begin with a whole one
-                self._take_back(child)
-                raise SinkError(
-                    f"{self._config.command[0]} has not read for {self._config.timeout_s} s; it is started anew"
-                )
+                self._kill_unread(child)
             poll.poll(wait_s * 1000)
         self._begun_bytes = 0
+        self._left_bytes += len(line)
         self._sent.append(line)
         kept = sum(map(len, self._sent))
         while kept - len(self._sent[0]) >= PIPE_BYTES:
             kept -= len(self._sent.popleft())
+
+
+def _bytes_in(pipe: int) -> int:
+    """What was written and not read yet; of either end."""
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0])
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

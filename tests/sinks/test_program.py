@@ -159,6 +159,35 @@ class TestTrouble:
         assert sent > 30
         assert [str(number) for number in range(sent + 1)] == rules()
 
+    def test_so_is_one_that_does_not_read_the_one_alert_there_is(self, program, rules, tmp_path):
+        sink = program("exec sleep 600", timeout_s=1)
+        sink.write(make_alert(rule="a"))
+        troubles = []
+
+        def told() -> bool:
+            try:
+                sink.resume()
+            except SinkError as err:
+                troubles.append(str(err))
+            return bool(troubles)
+
+        until(told)
+        (tmp_path / "script").write_text(COPY)
+        written_at_last(sink, rule="b")
+        sink.close()
+
+        assert ["/bin/sh has not read for 1 s; it is started anew"] == troubles
+        assert ["a", "b"] == rules()
+
+    def test_one_that_was_idle_for_longer_is_not(self, program, rules):
+        sink = program('while read -r line; do printf "%s\\n" "$line"; done', timeout_s=1)
+        sink.write(make_alert(rule="a"))
+        until(lambda: not sink.unread())
+        time.sleep(1.2)
+        sink.write(make_alert(rule="b"))
+        sink.resume()
+        until(lambda: rules() == ["a", "b"])
+
     def test_what_it_had_read_before_is_not_written_again(self, program, out, rules, tmp_path):
         """A line that is in the pipe in part is behind all others: it was taken for one of them."""
         sink = program(

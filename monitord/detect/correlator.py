@@ -1,6 +1,6 @@
 """The correlations of a detector: events are collected call by call, and counted in the order of time."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from time import perf_counter
@@ -67,6 +67,7 @@ class Correlator:
             self._rules[Tracker(rule.correlation, telemetry.correlations[rule.name])] = rule
         self._counted_here = self._silent_bases(rules.silent)
         self._hits: list[_Hit] = []
+        self._later: list[tuple[PlannedBase, Group, Sequence[int]]] = []  # rows of steps that are not the first
 
     def _silent_bases(self, silent: frozenset[str]) -> dict[tuple[Tracker, int], str]:
         """Where the matches of rules are counted that do not alert by themselves: once for each rule."""
@@ -105,29 +106,52 @@ class Correlator:
         if yes != possible:
             held = [row for row in held if group.holds(planned.judge, row)]
         if held:
-            keys: Iterable[tuple[Value, ...]] = repeat(())
-            if planned.keys:
-                keys = zip(*(column.values(group, held) for column in planned.keys), strict=True)
-            self._hits.extend(
-                map(
-                    _Hit,
-                    map(group.rows.__getitem__, held),
-                    repeat(planned.tracker),
-                    repeat(planned.position),
-                    group.ts_ns(held),
-                    keys,
-                    planned.field.values(group, held) if planned.field else repeat(0),
-                    repeat(group),
-                    held,
-                )
-            )
+            if planned.tracker.begins(planned.position):
+                self._take(planned, group, held)
+            else:
+                self._later.append((planned, group, held))
             silent = self._counted_here.get((planned.tracker, planned.position))
             if silent is not None:
                 self._telemetry.matched(silent, len(held))
         self._telemetry.evaluated(self.rule(planned).name, perf_counter() - before)
 
+    def _take(self, planned: PlannedBase, group: Group, held: Sequence[int]) -> None:
+        """Take in the rows of a group that hold."""
+        keys: Iterable[tuple[Value, ...]] = repeat(())
+        if planned.keys:
+            keys = zip(*(column.values(group, held) for column in planned.keys), strict=True)
+        self._hits.extend(
+            map(
+                _Hit,
+                map(group.rows.__getitem__, held),
+                repeat(planned.tracker),
+                repeat(planned.position),
+                group.ts_ns(held),
+                keys,
+                planned.field.values(group, held) if planned.field else repeat(0),
+                repeat(group),
+                held,
+            )
+        )
+
+    def _take_later_steps(self) -> None:
+        """Those of correlations that something waits in: what most are grouped by need not be found out."""
+        later, self._later = self._later, []
+        begun = {hit.tracker for hit in self._hits}
+        for planned, group, held in later:
+            if planned.tracker.idle and planned.tracker not in begun:
+                continue
+            before = perf_counter()
+            try:
+                self._take(planned, group, held)
+            except Exception:  # noqa: BLE001 - whatever is wrong with one rule, the others go on
+                self._report(self.rule(planned))
+                self._telemetry.lost[Stage.RULES] += len(held)
+            self._telemetry.evaluated(self.rule(planned).name, perf_counter() - before)
+
     def found(self) -> Iterator[Correlated]:
         """Count what was collected, and say where it is enough; in the order of the batch, which is that of time."""
+        self._take_later_steps()
         hits, self._hits = self._hits, []
         hits.sort(key=lambda hit: hit.row)
         for hit in hits:

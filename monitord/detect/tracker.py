@@ -56,6 +56,7 @@ class Tracker:
         self.correlation = correlation
         self._counts = counts
         self._counts_values = correlation.kind is Kind.VALUE_COUNT
+        self._ordered = correlation.kind is Kind.TEMPORAL_ORDERED
         self._max_groups = groups
         self._max_bytes = size_bytes
         self._windows: OrderedDict[Hashable, Window] = OrderedDict()  # the one whose last event is oldest comes first
@@ -68,9 +69,18 @@ class Tracker:
         self._windows, self._bytes = other._windows, other._bytes
         self._now_ns, self._sweep_ns = other._now_ns, other._sweep_ns
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is remembered."""
+        return not self._windows
+
+    def begins(self, base: int) -> bool:
+        """Whether an event of a base can be the first of a group."""
+        return not base or not self._ordered
+
     def add(self, base: int, ts_ns: int, key: tuple[Value, ...], value: Value, shown: Shown) -> Finding | None:
         """
-        Count an event.
+        Count an event. A later step that no group waits for counts for nothing.
 
         :param base: whose condition it matched: a place in `Correlation.bases`.
         :param ts_ns: CLOCK_BOOTTIME.
@@ -82,13 +92,15 @@ class Tracker:
         if value.__class__ is Missing or Missing in map(type, key):
             counts.ungrouped += 1
             return None
-        counts.events += 1
         window = self._windows.get(key)
         if window is None:
+            if not self.begins(base):
+                return None
             window = self._windows[key] = self._window()
             self._bytes += _GROUP_BYTES + getsizeof(key) + sum(map(getsizeof, key))
         else:
             self._windows.move_to_end(key)
+        counts.events += 1
         self._bytes += window.add(ts_ns, value if self._counts_values else base, shown)
         if ts_ns > self._now_ns:
             self._now_ns = ts_ns

@@ -148,6 +148,28 @@ class TestRulesTogether:
 
         assert [] == stand.rules_of(exec_of(b"x", b"x", exe=b"/tmp/x", ts_ns=99 * SECOND), opened(b"/tmp/x", flags=1))
 
+    def test_across_batches(self, rules):
+        stand = Stand(rules(DROPPER))
+        written = [opened(b"/tmp/x", flags=1)]
+        run = [exec_of(b"x", b"x", exe=b"/tmp/x", ts_ns=101 * SECOND)]
+
+        assert [[], [], ["dropper"]] == [stand.rules_of(*rows) for rows in (run, written, run)]
+        assert 2 == stand.telemetry.rules["run"].matches
+
+    def test_a_later_step_that_cannot_be_grouped_is_lost_when_something_waits(self, rules):
+        def extract(event, context, arg):
+            raise ZeroDivisionError
+
+        catalogue = {**CATALOGUE, "proc.cwd": replace(CATALOGUE["proc.cwd"], extract=extract)}
+        stand = Stand(rules(DROPPER.replace("proc.exepath", "proc.cwd")), catalogue=catalogue)
+        run = [exec_of(b"x", b"x", exe=b"/tmp/x", ts_ns=101 * SECOND)]
+
+        losses = [
+            (stand.rules_of(*rows), stand.telemetry.lost[Stage.RULES])
+            for rows in (run, [opened(b"/tmp/x", flags=1)], run)
+        ]
+        assert [([], 0), ([], 0), ([], 1)] == losses
+
     def test_those_that_are_named_do_not_alert_by_themselves_and_are_counted(self, rules):
         stand = Stand(rules(DROPPER))
 

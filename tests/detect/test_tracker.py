@@ -180,11 +180,15 @@ class TestTemporalOrdered:
 
         assert [False, False, True] == [bool(stand.add(second, base)) for second, base in ((0, 0), (0, 1), (1, 1))]
 
-    def test_a_step_that_comes_late_finds_its_place(self):
-        """Another CPU delivers what happened 3 ms before."""
-        stand = Stand(Kind.TEMPORAL_ORDERED, bases=2)
+    def test_a_later_step_that_nothing_waits_for_is_not_remembered(self):
+        """However many there are, they push out no group that waits."""
+        stand = Stand(Kind.TEMPORAL_ORDERED, bases=2, groups=2)
+        stand.add(0, 0, key="waits")
+        for number in range(10):
+            stand.add(1, 1, key=str(number))
 
-        assert [False, True] == [bool(stand.add(second, base)) for second, base in ((0.003, 1), (0, 0))]
+        assert (1, 1, 0) == (stand.counts.events, stand.counts.groups, stand.counts.evicted)
+        assert stand.add(2, 1, key="waits")
 
     def test_steps_that_come_again_and_again_do_not_push_the_way_out(self):
         stand = Stand(Kind.TEMPORAL_ORDERED, bases=2)

@@ -16,12 +16,13 @@ SHORTEST = 24
 """Characters of a secret that is one by its looks."""
 
 # Tokens of GitHub, GitLab, npm, DigitalOcean, Slack, OpenAI and Anthropic, PyPI, Vault, SendGrid and Google, those of
-# JWT, Telegram's bots, addresses of Slack's and Discord's hooks, and keys of openssl and ssh.
+# JWT, Telegram's bots, addresses of Slack's and Discord's hooks, Azure's signatures, and keys of openssl and ssh.
 _SHAPE = re.compile(
     r"(?<![\w-])(?:gh[oprsu]_[a-zA-Z\d]{30,}+|github_pat_\w{30,}+|gl(?:pat|rt|dt|cbt)-[\w-]{16,}+|npm_[a-zA-Z\d]{30,}+"
     r"|dop_v1_[a-f\d]{40,}+|xox[a-z]-[\w-]{16,}+|sk-(?:proj-|ant-\w++-)?\w{20,}[\w-]*+|pypi-[\w-]{40,}+|hv[bs]\.[\w-]{20,}+"
     r"|SG\.[\w-]{16,}+\.[\w-]{16,}+|AIza[\w-]{30,}+|eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]*+)"
     r"|(?<=/bot)\d{6,}+:[\w-]{30,}+|(?<=hooks\.slack\.com/services/)[\w/]++|(?<=/api/webhooks/)[\w/-]++"
+    r"|(?:(?<=\?sig=)|(?<=&sig=))[\w%+/=-]++"
     r"|(?<=PRIVATE KEY-----)(?:[a-zA-Z\d+/=\s]|\\n)++"
 )
 _SEPARATOR = re.compile(r"\"(?>(?:[^\"\\]++|\\.)*)\"?|'[^']*+'?|\\.|(\|\|?|&&|[;\n])", re.S)

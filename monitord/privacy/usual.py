@@ -34,8 +34,7 @@ USUAL = (
     "neo4j_auth",
     "docker_auth_config",
     "app_key",
-    "sig",  # a signed address, of Azure, AWS and Google
-    "x_amz_signature",
+    "x_amz_signature",  # of a signed address
     "x_goog_signature",
     "*token",
     "tokens",

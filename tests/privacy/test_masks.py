@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitord.abi.arch import Abi
 from monitord.privacy.masks import Masks
 from monitord.privacy.usual import USUAL
+from monitord.tables.syscalls import SyscallTable
 
 MASKS = Masks(USUAL)
 
@@ -332,6 +334,13 @@ def test_what_looks_like_a_token_is_one(given):
 def test_addresses_and_keys(given, masked):
     assert (masked,) == MASKS.argv((given,))
     assert masked == MASKS.text(masked)
+
+
+def test_no_argument_of_a_call_is_called_like_a_secret():
+    """Else evt.args would hide its value."""
+    names = sorted({arg.name for call in SyscallTable.load(Abi) for arg in call.args})
+
+    assert [f"{name}=17" for name in names] == [MASKS.text(f"{name}=17") for name in names]
 
 
 def test_names_of_ones_own():

@@ -4,10 +4,12 @@ import argparse
 import json
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from monitord import __version__
 from monitord.config.default import config_path
 from monitord.config.load import load
 from monitord.config.schema import ControlConfig
@@ -26,7 +28,12 @@ exit code: 0 it answered; 1 it did not; 2 a wrong option, or you may not ask
 """
 
 TIMEOUT_S = 10.0
+"""For the whole answer."""
+
 ANSWER_BYTES = 1 << 22
+
+_ODD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of an answer that has another shape than the daemon's."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if path is None:
         sys.stderr.write("monitord status: control.socket is null: the daemon has no socket; give --socket PATH\n")
         return 2
+    line = ""
     try:
         line = asked(path)
         document = dict(json.loads(line))
@@ -66,14 +74,25 @@ def run(args: argparse.Namespace) -> int:
         why = "no answer in time" if isinstance(err, TimeoutError) else (err.strerror or str(err))
         sys.stderr.write(f"monitord status: {path}: {why.lower()}; does the daemon run? --socket names another place\n")
         return 1
-    except (ValueError, LookupError, TypeError):
-        sys.stderr.write(f"monitord status: {path}: what answers there is not monitord\n")
+    except _ODD:
+        sys.stderr.write(f"monitord status: {path}: {_stranger(line)}\n")
         return 1
     if "error" in document:
         sys.stderr.write(f"monitord status: {path}: {document['error']}\n")
         return 1
     sys.stdout.write(line if args.json else told)
     return 0
+
+
+def _stranger(line: str) -> str:
+    """Who may have given this answer."""
+    try:
+        version = json.loads(line)["version"]
+    except _ODD:
+        version = __version__
+    if version == __version__:
+        return "what answers there is not monitord"
+    return f"monitord {version!s:.40} answers there, and this is {__version__}; restart the daemon"
 
 
 def asked(path: Path) -> str:
@@ -84,10 +103,12 @@ def asked(path: Path) -> str:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(TIMEOUT_S)
+        end_s = time.monotonic() + TIMEOUT_S
         client.connect(str(path))
         client.sendall(b'{"ask": "status"}\n')
         answer = b""
         while not answer.endswith(b"\n") and len(answer) <= ANSWER_BYTES:
+            client.settimeout(max(1e-3, end_s - time.monotonic()))
             part = client.recv(65536)
             if not part:
                 break

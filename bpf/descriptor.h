@@ -85,7 +85,8 @@ static __always_inline void descriptor_socket(struct call *call, struct text *te
         facts->local_port = own;
         facts->remote_port = peer;
     } else if (family == FAMILY_INET || family == FAMILY_INET6) {
-        facts->local_port = directory_read(sock + OFF_sock_common__skc_num);
+        /* As getsockname has it; skc_num is given back as soon as both sides of TCP have closed. */
+        facts->local_port = __builtin_bswap16(directory_read(sock + OFF_inet_sock__inet_sport));
         facts->remote_port = __builtin_bswap16(directory_read(sock + OFF_sock_common__skc_dport));
         if (family == FAMILY_INET) {
             *(u32 *)facts->local = directory_read(sock + OFF_sock_common__skc_rcv_saddr);

@@ -121,6 +121,15 @@ class TestTcp:
 
         assert value(dup, "fd.ino") in [value(event, "fd.ino") for event in closed]
 
+    def test_a_connection_that_both_sides_have_closed_has_its_addresses(self, talk):
+        said, events = talk
+        first, second = (
+            next(event for event in reversed(named(events, "close")) if event.args[0] == fd) for fd in said["ended by"]
+        )
+
+        assert [*said["ended"], *said["server"]] == values(first, "fd.lip", "fd.lport", "fd.rip", "fd.rport")
+        assert [*said["server"], *said["ended"]] == values(second, "fd.lip", "fd.lport", "fd.rip", "fd.rport")
+
     def test_a_refused_connection_has_the_address_that_was_asked_for(self, talk):
         _, events = talk
         refused = next(event for event in named(events, "connect") if event.ret == -111)

@@ -73,11 +73,12 @@ def _ends(event: Event, name: str, own: Socket | Missing) -> tuple[Sockaddr | Mi
     local, remote = (given, Missing.NOT_APPLICABLE) if name == "bind" else (Missing.NOT_APPLICABLE, given)
     if isinstance(own, Missing) or not own.is_ip:
         return local, remote
-    if own.local_port or own.local not in _UNBOUND:
+    refused = name == "connect" and event.failed
+    if own.local not in _UNBOUND or (own.local_port and not refused):
         local = _address(own, own.local, own.local_port)
     # The address of a call says whom a datagram is for; that of a connection it does not change.
     of_datagram = name in _TALKING and own.type != socket.SOCK_STREAM and isinstance(given, Sockaddr)
-    if own.connected and not of_datagram:
+    if (own.connected or own.remote_port) and not of_datagram:  # TCP keeps it when both sides have closed
         remote = _address(own, own.remote, own.remote_port)
     return local, remote
 

@@ -99,8 +99,9 @@ _OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("sock__sk_protocol", "sock", ("sk_protocol",)),
     *(
         (f"sock_common__{name}", "sock_common", (name,))
-        for name in ("skc_family", "skc_state", "skc_num", "skc_dport", "skc_rcv_saddr", "skc_daddr")
+        for name in ("skc_family", "skc_state", "skc_dport", "skc_rcv_saddr", "skc_daddr")
     ),
+    ("inet_sock__inet_sport", "inet_sock", ("inet_sport",)),
 )
 
 # What has moved: the first that the kernel has.

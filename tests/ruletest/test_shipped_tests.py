@@ -22,6 +22,10 @@ TESTS = [(file, test) for file in FILES for test in file.tests]
 NAMES = [test.name for _, test in TESTS]
 
 
+def test_the_readme_says_how_many_they_are():
+    assert f"    {len(TESTS)} passed, 0 failed\n" in (CONFIG.parent / "README.md").read_text()
+
+
 def test_they_have_no_mistakes():
     for file in FILES:
         mistakes(file, RULES[file.rules], PROBLEMS)

@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from monitord import __version__
-from monitord.config.outputs import HttpConfig
+from monitord.config.outputs import AlertmanagerConfig, HttpConfig
 from monitord.sinks.http_answer import TimedAnswer
 from monitord.sinks.http_files import FileError, read_headers, tls_context
 from monitord.sinks.sockets import dead, why
@@ -19,6 +19,11 @@ ANSWER_BYTES = 65536
 
 REFUSALS = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431})
 """These statuses are about the request itself, which stays the same: sending it again is of no use."""
+
+
+_NOT_YET_VALID, _EXPIRED = 9, 10
+_OTHER_NAME = (62, 64)  # of a host, of an IP address
+"""X509_V_ERR_* of openssl/x509_vfy.h."""
 
 
 class HttpPost:
@@ -36,6 +41,7 @@ class HttpPost:
     def __init__(self, name: str, url: str, config: HttpConfig, path: str = "") -> None:
         self._name = name
         self._config = config
+        self._url_key = f"outputs.{name}.{'urls' if isinstance(config, AlertmanagerConfig) else 'url'}"
         parts = urlsplit(url)
         self._tls = parts.scheme == "https"
         self._host, self._port = parts.hostname or "", parts.port
@@ -72,7 +78,7 @@ class HttpPost:
                 answer = connection.getresponse()
             self._read(answer)
         except ssl.SSLError as err:
-            raise SinkError(f"{self.where}: {_tls_trouble(err, self._name)}") from err
+            raise SinkError(f"{self.where}: {self._tls_trouble(err)}") from err
         except (OSError, UnicodeError) as err:
             raise SinkError(f"{self.where}: {why(err)}") from err
         finally:
@@ -144,15 +150,19 @@ class HttpPost:
         if status in REFUSALS:
             raise RefusedError(message)
         if 300 <= status < 400:
-            message += f", which is not followed; change outputs.{self._name}.url"
+            message += f", which is not followed; change {self._url_key}"
         elif status in (401, 403):
             self.close()  # the next connection reads headers_file anew
             message += f"; see outputs.{self._name}.headers_file"
         raise SinkError(message)
 
-
-def _tls_trouble(error: ssl.SSLError, name: str) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is refused: {error.verify_message}; see outputs.{name}.ca_file"
-    reason = (error.reason or str(error)).lower().replace("_", " ")
-    return f"no TLS: {reason}; see outputs.{name}.client_cert" if "alert" in reason else f"no TLS: {reason}"
+    def _tls_trouble(self, error: ssl.SSLError) -> str:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            step = f"see outputs.{self._name}.ca_file"
+            if error.verify_code in _OTHER_NAME:
+                step = f"see {self._url_key}"
+            elif error.verify_code in (_NOT_YET_VALID, _EXPIRED):
+                step = "the server needs another, or this machine's clock is wrong"
+            return f"its certificate is refused: {error.verify_message.rstrip('.')}; {step}"
+        reason = (error.reason or str(error)).lower().replace("_", " ")
+        return f"no TLS: {reason}; see outputs.{self._name}.client_cert" if "alert" in reason else f"no TLS: {reason}"

@@ -7,10 +7,11 @@ import pytest
 from monitord.config.outputs import AlertmanagerConfig
 from monitord.sinks.alertmanager import LABEL_CHARS, Alertmanager
 from monitord.sinks.format import iso_time
+from monitord.stages import SinkError
 from tests.support.alertmanager import alertmanager, alerts
 from tests.support.alerts import make_alert
 from tests.support.daemon import until
-from tests.support.receiver import receiving
+from tests.support.receiver import receiving, status
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +111,12 @@ def test_the_path_of_the_url_is_kept(url):
         sink.close()
 
     assert "/prefix/api/v2/alerts" == receiver.requests[0].path
+
+
+def test_the_key_to_change_is_named():
+    with receiving() as receiver:
+        receiver.answer = status(302, Location="/other")
+        sink = Alertmanager(AlertmanagerConfig(urls=(f"http://127.0.0.1:{receiver.port}",)))
+        with pytest.raises(SinkError, match=r"which is not followed; change outputs\.alertmanager\.urls$"):
+            sink.write(make_alert())
+        sink.close()

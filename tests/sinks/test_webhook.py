@@ -283,10 +283,18 @@ class TestTls:
     @pytest.mark.parametrize(
         ("server", "ca", "reason"),
         [
-            ("server", None, "unable to get local issuer certificate"),
-            ("server", "other", "unable to get local issuer certificate"),
-            ("elsewhere", "ca", "IP address mismatch, certificate is not valid for '127.0.0.1'."),
-            ("expired", "ca", "certificate has expired"),
+            ("server", None, "unable to get local issuer certificate; see outputs.webhook.ca_file"),
+            ("server", "other", "unable to get local issuer certificate; see outputs.webhook.ca_file"),
+            (
+                "elsewhere",
+                "ca",
+                "IP address mismatch, certificate is not valid for '127.0.0.1'; see outputs.webhook.url",
+            ),
+            (
+                "expired",
+                "ca",
+                "certificate has expired; the server needs another, or this machine's clock is wrong",
+            ),
         ],
     )
     def test_a_wrong_certificate(self, certificates, opened, server, ca, reason):
@@ -294,10 +302,7 @@ class TestTls:
             sink = opened(receiver.port, f"/{SECRET}", "https", ca_file=ca and certificates.cert(ca))
             message = trouble(sink)
 
-        assert (
-            f"https://127.0.0.1:{receiver.port}: its certificate is refused: {reason}; see outputs.webhook.ca_file"
-            == message
-        )
+        assert f"https://127.0.0.1:{receiver.port}: its certificate is refused: {reason}" == message
         assert [] == receiver.requests
 
     def test_a_server_that_asks_who_we_are(self, certificates, opened):

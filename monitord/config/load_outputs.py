@@ -107,10 +107,21 @@ def read_url(node: yaml.Node) -> str:
     elif parts.fragment:
         wrong = "nothing behind # is sent; leave it out"
     elif not text.isascii() or any(letter <= " " for letter in text):
-        wrong = "spaces and letters beyond ASCII must be written %XX"
+        wrong = "spaces and letters beyond ASCII must be written %XX, in the host's name xn--..., as idn(1) prints it"
+    elif not _is_host(parts.hostname):
+        wrong = "a URL without a host's name: between dots are 1 to 63 characters; write https://HOST/PATH"
     if wrong:
         raise WrongValueError(Code.URL, wrong)
     return text
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be asked for, as `http.client` does."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def read_urls(node: yaml.Node) -> tuple[str, ...]:

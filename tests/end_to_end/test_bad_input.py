@@ -245,7 +245,8 @@ class TestMachine:
         assert said.startswith("the process that compiles the BPF programs")
 
     @pytest.mark.parametrize(
-        ("limit", "what"), [("-n 12", "Too many open files"), ("-v 80000", "can't start new thread")]
+        ("limit", "what"),
+        [("-n 12", "(Too many open files): raise LimitNOFILE"), ("-v 80000", "can't start new thread")],
     )
     def test_want_of_what_loading_takes_may_pass(self, place, limit, what):
         """With programs that an earlier start compiled; they are not compiled once more for it."""

@@ -184,7 +184,8 @@ def _load_program(name: str, code: bytes, type_id: int) -> int:
 
 
 def _refused(what: str, error: int, said: str = "") -> LoadError:
-    return _kind(error)(f"the kernel refused {what} ({os.strerror(error)}){said}: {advice()}")
+    step = "raise LimitNOFILE" if error == errno.EMFILE else advice()
+    return _kind(error)(f"the kernel refused {what} ({os.strerror(error)}){said}: {step}")
 
 
 def _kind(error: int | None) -> type[LoadError]:

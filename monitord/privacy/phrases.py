@@ -29,7 +29,7 @@ _SEPARATOR = re.compile(r"\"(?>(?:[^\"\\]++|\\.)*)\"?|'[^']*+'?|\\.|(\|\|?|&&|[;
 _ECHO = re.compile(r"[\s({!]*+(?:echo|printf)\s++(?:-\w++\s++)*+", re.S)
 _TAKES_ONE = re.compile(
     r"[\s({!]*+(?:sudo\s++(?:\S++\s++){0,4}?)?(?:[^\s\"']*/)?(?:(?:ch|vnc|ht)?+passwd|smbpasswd|cryptsetup|kinit)(?!\S)"
-    r"|(?=[^\"']*?(?:(?:pass\w*|token|key|secret)-stdin|--passphrase-fd|--with-token|\bsudo\s++(?:-\w++\s++)*?-[a-zA-Z]*S)\b)",
+    r"|(?=[^\"']*?(?:\b(?:pass\w*+|token|key|secret)-stdin|--passphrase-fd|--with-token|\bsudo\s++(?:-\w++\s++)*?-[a-zA-Z]*S)\b)",
 )
 _HERE = "<<<"
 

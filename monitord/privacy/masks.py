@@ -126,7 +126,7 @@ class Masks:
 
     def _of_argv(self, argv: Sequence[str]) -> Iterator[Span | None]:
         """What is secret in each argument by its option; None where no option says so."""
-        options: list[_OfProgram] = []
+        options: dict[_OfProgram, None] = {}  # each once, however often its program is named
         next_is_secret = next_is_name = False
         for arg, behind in zip(argv, (*argv[1:], ""), strict=False):
             if next_is_secret:
@@ -152,9 +152,9 @@ class Masks:
             # Behind sudo, env and the like, the program is not the first argument.
             name = arg.rpartition("/")[2].lstrip("-")
             if self._program.fullmatch(name):
-                options += [one for one in self._of_programs if one.program.fullmatch(name)]
+                options |= dict.fromkeys(one for one in self._of_programs if one.program.fullmatch(name))
             elif arg and not arg.strip(";|&"):
-                options, next_is_name = [], False
+                options, next_is_name = {}, False
 
     def _of_text(self, text: str) -> list[Span]:
         spans = [match.span(match.lastindex or 0) for match in _URL_USER.finditer(text)] if "://" in text else []

@@ -418,7 +418,7 @@ def test_any_text_can_be_masked(text):
         *("https://a", "://a1", "curl -u ", "config ", "password '", "'\\''", "identified with ", "token=/a="),
         *("eyJaaaaaaaa.", "hvs.", "sk-", "sk-ant-", "PRIVATE KEY-----", "/bot1234567:", "/api/webhooks/", "ghp_"),
         *("echo ", "echo x|passwd|", "|passwd<<<", "(echo;", ") | passwd;", "-stdin|", "sudo -a ", "sudo -a|", "<<<"),
-        *("pass", "pass-", "key-", "passwd "),
+        *("pass", "pass-", "key-", "passwd ", "#|curl -u "),
     ],
 )
 def test_an_argument_of_128_kib_takes_no_time(piece):

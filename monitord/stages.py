@@ -130,6 +130,18 @@ class SinkError(Exception):
     """A sink could not write; the message says what and where."""
 
 
+class BusyError(SinkError):
+    """
+    The other side says when it wants to be asked again.
+
+    :ivar pause_s: seconds from now.
+    """
+
+    def __init__(self, pause_s: float, message: str) -> None:
+        super().__init__(message)
+        self.pause_s = pause_s
+
+
 class UnsureError(SinkError):
     """A sink has sent an alert and does not know whether it arrived."""
 

@@ -3,7 +3,9 @@
 import contextlib
 import http.client
 import ssl
+import time
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -12,7 +14,7 @@ from monitord.config.outputs import AlertmanagerConfig, HttpConfig
 from monitord.sinks.http_answer import TimedAnswer
 from monitord.sinks.http_files import FileError, read_headers, tls_context
 from monitord.sinks.sockets import dead, why
-from monitord.stages import RefusedError, SinkError, UnsureError
+from monitord.stages import BusyError, RefusedError, SinkError, UnsureError
 
 ANSWER_BYTES = 65536
 """A longer answer is not read: the connection is closed instead."""
@@ -20,6 +22,8 @@ ANSWER_BYTES = 65536
 REFUSALS = frozenset({400, 405, 406, 411, 413, 414, 415, 422, 431})
 """These statuses are about the request itself, which stays the same: sending it again is of no use."""
 
+LONGEST_PAUSE_S = 300.0
+"""A server that wants to be left alone for longer is asked again after this."""
 
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _OTHER_NAME = (62, 64)  # of a host, of an IP address
@@ -59,6 +63,7 @@ class HttpPost:
         Send a document and wait for the answer.
 
         :raises SinkError: the server did not take it now.
+        :raises BusyError: the server says when to come again.
         :raises UnsureError: the server did not answer: it may have taken it.
         :raises RefusedError: the server will not take it, now or later.
         """
@@ -154,6 +159,8 @@ class HttpPost:
         elif status in (401, 403):
             self.close()  # the next connection reads headers_file anew
             message += f"; see outputs.{self._name}.headers_file"
+        if pause_s := _pause_s(answer):
+            raise BusyError(pause_s, f"{message}, and wants a pause of {pause_s:.0f} s")
         raise SinkError(message)
 
     def _tls_trouble(self, error: ssl.SSLError) -> str:
@@ -166,3 +173,15 @@ class HttpPost:
             return f"its certificate is refused: {error.verify_message.rstrip('.')}; {step}"
         reason = (error.reason or str(error)).lower().replace("_", " ")
         return f"no TLS: {reason}; see outputs.{self._name}.client_cert" if "alert" in reason else f"no TLS: {reason}"
+
+
+def _pause_s(answer: http.client.HTTPResponse) -> float:
+    """``Retry-After``, seconds or a date (RFC 9110, 10.2.3); 0 where there is none, or nothing that can be read."""
+    text = answer.getheader("Retry-After", "")
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_PAUSE_S)
+    try:
+        pause_s = parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(0.0, pause_s), LONGEST_PAUSE_S)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from monitord.model.alert import Alert
 from monitord.sinks.backlog import Backlog
-from monitord.stages import BulkSink, PipedSink, RefusedError, Sink, SinkError, UnreadError, UnsureError
+from monitord.stages import BulkSink, BusyError, PipedSink, RefusedError, Sink, SinkError, UnreadError, UnsureError
 from monitord.telemetry import Telemetry
 
 Item = TypeVar("Item")
@@ -31,8 +31,9 @@ class SinkWorker(Generic[Item]):
 
     An alert that the sink does not take is tried again, first after `first_retry_s` and then after twice as long each
     time, up to `longest_retry_s`, each time less a random part of up to a half: many machines are not to come
-    back to one receiver together. Newer alerts wait behind it. What does not fit in the backlog is dropped and counted,
-    and so is what the other side refuses for good. An alert that may have been written is written again and counted.
+    back to one receiver together. Where the other side wants a longer pause, it gets that. Newer alerts wait behind it.
+    What does not fit in the backlog is dropped and counted, and so is what the other side refuses for good. An alert
+    that may have been written is written again and counted.
 
     :param sink: open; the worker closes it.
     :param backlog: where alerts wait; the worker closes it.
@@ -65,6 +66,7 @@ class SinkWorker(Generic[Item]):
         self._lost: int | None = None  # at the end, when all are counted
         self._heir: SinkWorker[Any] | None = None
         self._held: deque[Alert] | None = None  # put while what comes first is still another worker's
+        self._pause_s = 0.0  # that the other side wanted when it last failed
         self._unread = 0  # handed to a `PipedSink`, and neither written nor dropped yet
         # A daemon thread: one that hangs in a write must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
@@ -221,7 +223,7 @@ class SinkWorker(Generic[Item]):
             if retry_s:
                 if deadline_s is not None and (self._backlog.keeps or self._heir):
                     return False
-                wait_s = retry_s * random.uniform(0.5, 1)
+                wait_s = max(retry_s * random.uniform(0.5, 1), self._pause_s)
                 # A new alert is no reason to try a broken sink earlier; the end, or a reopen, is.
                 if deadline_s is not None:
                     wait_s = min(wait_s, max(0.0, deadline_s - time.monotonic()))
@@ -271,6 +273,7 @@ class SinkWorker(Generic[Item]):
 
     def _failed(self, err: SinkError) -> None:
         self._counts.failed += 1
+        self._pause_s = err.pause_s if isinstance(err, BusyError) else 0.0
         if not self._failing:
             self._failing = True
             self._log.error("%s: %s; trying again until it works", self._sink.name, err)

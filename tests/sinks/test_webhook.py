@@ -2,6 +2,7 @@ import json
 import socket
 import subprocess
 import time
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from monitord.config.outputs import WebhookConfig
 from monitord.sinks.format import json_line
 from monitord.sinks.http_files import NO_CERTIFICATE, PASSPHRASE
+from monitord.sinks.http_post import LONGEST_PAUSE_S
 from monitord.sinks.webhook import Webhook
-from monitord.stages import RefusedError, SinkError, UnsureError
+from monitord.stages import BusyError, RefusedError, SinkError, UnsureError
 from tests.support.alerts import make_alert
 from tests.support.daemon import until
 from tests.support.receiver import make_certificates, receiving, status
@@ -247,6 +249,27 @@ class TestTrouble:
         receiver.answer = lambda handler, number: handler.wfile.write(b"HTTP/1.1 500 \x1b[2J\r\n\r\n")
 
         assert trouble(opened(receiver.port)).endswith(": answers 500 Internal Server Error")
+
+    @pytest.mark.parametrize(("text", "pause_s"), [("7", 7), ("86400", LONGEST_PAUSE_S), ("9" * 400, LONGEST_PAUSE_S)])
+    def test_a_pause_that_the_server_wants_is_said(self, receiver, opened, text, pause_s):
+        receiver.answer = status(429, **{"Retry-After": text})
+
+        assert trouble(opened(receiver.port), BusyError).endswith(f", and wants a pause of {pause_s:.0f} s")
+
+    def test_a_pause_until_a_time_of_the_clock(self, receiver, opened):
+        receiver.answer = status(503, **{"Retry-After": formatdate(time.time() + 100, usegmt=True)})
+        with pytest.raises(BusyError) as raised:
+            opened(receiver.port).write(RECORD)
+
+        assert 50 < raised.value.pause_s <= 100
+
+    @pytest.mark.parametrize(
+        "text", ["", "0", "soon", "-3", "1.5", "Wed, 99 Foo 2026", "Thu, 01 Jan 1970 00:00:00 GMT"]
+    )
+    def test_one_that_cannot_be_read_or_is_over_is_none(self, receiver, opened, text):
+        receiver.answer = status(503, **{"Retry-After": text})
+
+        assert trouble(opened(receiver.port)).endswith("503 Service Unavailable")
 
     @pytest.mark.parametrize("code", [404, 408, 429, 500, 503])
     def test_what_may_work_later_is_to_be_tried_again(self, receiver, opened, code):

@@ -18,7 +18,7 @@ from monitord.sinks.backlog import Backlog
 from monitord.sinks.console import Console
 from monitord.sinks.program import Program
 from monitord.sinks.worker import MOST, SinkWorker
-from monitord.stages import SinkError, UnreadError
+from monitord.stages import BusyError, SinkError, UnreadError
 from monitord.telemetry import Telemetry
 from tests.support.alerts import make_alert
 from tests.support.daemon import PATIENCE_S, until
@@ -565,6 +565,29 @@ class TestPauses:
             pause >= expected / 2 for pause, expected in zip(pauses, (0.02, 0.04, 0.08, *[0.16] * 5), strict=False)
         )
         assert len({round(pause, 3) for pause in pauses[3:8]}) > 1
+
+    def test_one_that_the_other_side_wants_is_kept(self, telemetry):
+        """Whatever comes meanwhile; and not beyond the next failure that wants none."""
+        attempts = []
+
+        class Busy(OddSink):
+            def write(self, alert: Alert) -> None:
+                attempts.append(time.monotonic())
+                raise BusyError(0.3, "busy") if len(attempts) == 1 else SinkError("broken")
+
+        worker = SinkWorker(
+            Busy(), Backlog(2, lambda alert: alert), telemetry, first_retry_s=0.001, longest_retry_s=0.001
+        )
+        worker.start()
+        worker.put(make_alert())
+        until(lambda: attempts)
+        worker.put(make_alert())
+        until(lambda: len(attempts) >= 8)
+        worker.finish(time.monotonic())
+        worker.join()
+
+        assert attempts[1] - attempts[0] >= 0.3
+        assert min(later - earlier for earlier, later in itertools.pairwise(attempts[1:])) < 0.3
 
 
 class TestQueues:

@@ -32,7 +32,8 @@ def examine_config(path: Path) -> tuple[Config, list[Check]]:
     config, rules, problems = load(path, Overrides(None, [], None, None), table)
     wrong = [*errors(problems), *mistakes_in_files(path, config.outputs)]
     if wrong:
-        config_check = Check("config", Verdict.FAIL, str(wrong[0]), f"monitord check -c {path} says all {len(wrong)}")
+        more = "more of it" if len(wrong) == 1 else f"all {len(wrong)}"
+        config_check = Check("config", Verdict.FAIL, str(wrong[0]), f"monitord check -c {path} says {more}")
     else:
         enabled = sum(rule.enabled for rule in rules.rules)
         found = f"{path}, {amount(enabled, 'rule')}"

@@ -213,12 +213,14 @@ class TestDirectory:
 
 
 class TestConfig:
-    def test_first_mistake_is_shown(self, tmp_path):
-        (tmp_path / "monitord.yaml").write_text("scope: al\nbfp: {}\n")
+    @pytest.mark.parametrize(("text", "more"), [("scope: al\nbfp: {}\n", "all 2"), ("scope: al\n", "more of it")])
+    def test_first_mistake_is_shown(self, tmp_path, text, more):
+        (tmp_path / "monitord.yaml").write_text(text)
         _, (config, *_) = config_checks.examine_config(tmp_path / "monitord.yaml")
 
         assert (Verdict.FAIL, "config") == (config.verdict, config.name)
         assert "monitord.yaml:1:8: C010 " in config.found
+        assert config.advice.endswith(f"monitord.yaml says {more}")
 
     def test_no_rule_in_force_is_warned_of(self, tmp_path):
         (tmp_path / "monitord.yaml").write_text(f"rules: {{paths: ['{tmp_path}/none']}}\n")

@@ -92,8 +92,8 @@ MASKS = Masks(USUAL)
         ("pip install git+https://s3cret@web/x", "pip install git+https://***@web/x"),
         (f"ssh ssh://{'s3cret' * 5}@web", "ssh ssh://***@web"),
         (
-            "npm config set //registry.npmjs.org/:_authToken s3cret",
-            "npm config set //registry.npmjs.org/:_authToken ***",
+            "npm config set //npm.example.org/:_authToken s3cret",
+            "npm config set //npm.example.org/:_authToken ***",
         ),
         ("npm config set _authToken=s3cret", "npm config set _authToken=***"),
         ("yarn config set --home npmAuthToken s3cret", "yarn config set --home npmAuthToken ***"),

@@ -186,7 +186,10 @@ class TestTrouble:
         time.sleep(1.2)
         sink.write(make_alert(rule="b"))
         sink.resume()
-        until(lambda: rules() == ["a", "b"])
+        until(lambda: not sink.unread())
+        sink.close()
+
+        assert ["a", "b"] == rules()
 
     def test_what_it_had_read_before_is_not_written_again(self, program, out, rules, tmp_path):
         """A line that is in the pipe in part is behind all others: it was taken for one of them."""
